@@ -1,0 +1,38 @@
+"""A decision carries its reasons, in the words that header, log line and page all use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Because:
+    """One rule that spoke: its name, what it did, and a sentence with the numbers it saw."""
+
+    rule: str
+    effect: str  # removed, chose, ordered, waits
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A tier that may be asked, and which model of it (a pass-through asks for another)."""
+
+    tier: str
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Tiers in the order they are asked. `rule` is the one that chose the first.
+
+    Empty `options` means refused: `refusal` is the sentence for the client and `refusal_code` one
+    of the codes of `errors` (`tier_unavailable`, `model_not_found`, `context_length_exceeded`,
+    `budget_reached`, `price_unknown`, `forbidden`).
+    """
+
+    options: tuple[Option, ...]
+    rule: str
+    because: tuple[Because, ...]
+    refusal: str = ""
+    refusal_code: str = ""

@@ -1,0 +1,85 @@
+"""A job is trigger + prompt + tier policy + delivery; a run is one try at it, one row per slot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from twotier.domain.tier import TierPolicy
+
+
+class RunState(StrEnum):
+    """Where a run stands. The first two are on the way, the rest are ends."""
+
+    DUE = "due"
+    RUNNING = "running"
+    QUIET = "quiet"  # the watcher looked and there was nothing: no model call
+    DONE = "done"
+    LATE = "late"  # done, but after a missed slot or past its deadline
+    MISSED = "missed"  # the program was not running and the job says skip
+    SKIPPED = "skipped"  # the previous run was still going on
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"  # killed too often to be resumed
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as configured. Exactly one of `every_seconds` and `cron` is set.
+
+    `watch` is the watcher's kind and settings, None for a job that always asks. `deliver` is
+    `file:PATTERN`, `log`, `webhook:URL` or `ntfy:TOPIC`. `missed` is `once`, `skip` or
+    `within:SECONDS`. `answer_lines` is the number of lines the answer must have, 0 for free form.
+    """
+
+    name: str
+    prompt: str
+    every_seconds: float | None
+    cron: str
+    zone: str
+    watch: Mapping[str, Any] | None
+    tier: TierPolicy
+    model: str
+    deliver: str
+    each: bool
+    answer_lines: int
+    output_tokens_max: int
+    deadline_seconds: float
+    missed: str
+    enabled: bool
+    root: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One new thing a watcher found. `id` is stable: the same thing found again has the same."""
+
+    id: str
+    title: str
+    text: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One try at a job. `slot` is the instant it was due, or of the order for a run by hand."""
+
+    id: str
+    job: str
+    slot: datetime
+    state: RunState
+    tries: int = 0
+    trigger: str = "schedule"  # or hand
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    items: int = 0
+    model_calls: int = 0
+    tokens: int = 0
+    cost_microusd: int = 0
+    tier: str = ""
+    model: str = ""
+    because: str = ""
+    result: str = ""

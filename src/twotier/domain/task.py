@@ -1,0 +1,51 @@
+"""What the router may know of a request, and of who asks. Never a secret, never whole texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from twotier.domain.tier import TierPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `private` is True on the private socket only, where its headers are believed.
+
+    From TCP the same headers may restrict (a `local-only` policy), never widen.
+    """
+
+    private: bool = False
+    client: str = ""
+    job: str = ""
+    run: str = ""
+    step: str = ""
+    kind: str = ""
+    policy: TierPolicy = TierPolicy.AUTO
+    deadline_seconds: float | None = None
+
+    @property
+    def background(self) -> bool:
+        """True for work nobody waits for at a keyboard."""
+        return bool(self.job)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An estimate of one request. Token counts are estimates; `prompt_tokens_max` is a bound.
+
+    `kind` is one of `polling`, `bulk-write`, `frontier-reasoning`, `read-report` or `unknown`;
+    `kind_because` says what it was read from.
+    """
+
+    model_asked: str
+    prompt_tokens: int
+    prompt_tokens_max: int
+    output_tokens: int
+    tools: int
+    images: int
+    kind: str
+    kind_because: str
+    policy: TierPolicy
+    job: str
+    background: bool
+    deadline_seconds: float | None

@@ -1,0 +1,198 @@
+"""Every error twotier raises on purpose, on one page.
+
+Each class says how it looks from outside: the HTTP status, the `type` and `code` of an OpenAI
+error body, and the exit code of the command line (0 ok, 1 failed, 2 usage, 3 not running,
+4 budget). The message always says what to do next. Foreign errors are translated where they come
+in, with `from`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TwotierError(Exception):
+    """The root: something twotier understood and can explain."""
+
+    status: ClassVar[int] = 500
+    kind: ClassVar[str] = "api_error"
+    code: ClassVar[str] = "internal_error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ConfigError(TwotierError):
+    """The configuration cannot be used; names the file, the path of the key and a way out."""
+
+    code = "config_error"
+    exit_code = 2
+
+
+class UsageError(TwotierError):
+    """A command was called in a way it does not understand."""
+
+    code = "usage_error"
+    exit_code = 2
+
+
+class NotRunningError(TwotierError):
+    """The command needs the main process and none answers on its socket."""
+
+    code = "not_running"
+    exit_code = 3
+
+
+class AlreadyRunningError(TwotierError):
+    """A second main (or worker) process was started on the same state folder."""
+
+    code = "already_running"
+
+
+class RequestError(TwotierError):
+    """The request itself is wrong; sending it again unchanged cannot help."""
+
+    status = 400
+    kind = "invalid_request_error"
+    code = "invalid_request"
+
+
+class TooLongError(RequestError):
+    """The prompt plus the reserved output does not fit the window of any allowed tier."""
+
+    code = "context_length_exceeded"
+
+
+class AuthError(TwotierError):
+    """No key, or one that does not exist."""
+
+    status = 401
+    kind = "authentication_error"
+    code = "invalid_api_key"
+
+
+class ForbiddenError(TwotierError):
+    """Known caller, but this Host, Origin or policy is not allowed."""
+
+    status = 403
+    kind = "permission_error"
+    code = "forbidden"
+
+
+class UnknownModelError(TwotierError):
+    """A model name that is neither a tier, an alias, a configured model nor a priced vendor id."""
+
+    status = 404
+    kind = "invalid_request_error"
+    code = "model_not_found"
+
+
+class NotFoundError(TwotierError):
+    """A path, job or run that does not exist."""
+
+    status = 404
+    kind = "invalid_request_error"
+    code = "not_found"
+
+
+class TooLargeError(TwotierError):
+    """The body is larger than `gateway.body_bytes_max`."""
+
+    status = 413
+    kind = "invalid_request_error"
+    code = "request_too_large"
+
+
+class BudgetError(TwotierError):
+    """A limit would be passed. 402, because SDKs repeat a 429 by themselves and never a 402."""
+
+    status = 402
+    kind = "insufficient_quota"
+    code = "budget_reached"
+    exit_code = 4
+
+
+class PriceUnknownError(TwotierError):
+    """A model without a price is refused: an unknown price is never taken for free."""
+
+    status = 402
+    kind = "insufficient_quota"
+    code = "price_unknown"
+    exit_code = 4
+
+
+class LedgerError(TwotierError):
+    """The ledger cannot be written: nothing that costs money may be asked."""
+
+    status = 503
+    code = "ledger_unavailable"
+
+
+class TierUnavailableError(TwotierError):
+    """The tier cannot be asked now: not reachable, still loading, no key, or quarantined."""
+
+    status = 503
+    code = "tier_unavailable"
+
+
+class UpstreamError(TwotierError):
+    """The upstream answered with an error; its status and type keep their meaning.
+
+    `upstream_status` is the upstream's own HTTP status (529 stays 529), `upstream_kind` its error
+    type, for example `overloaded_error` or `rate_limit_error`. `started` says whether the upstream
+    may have begun to work, and so to charge.
+    """
+
+    status = 502
+    code = "upstream_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        upstream_status: int,
+        upstream_kind: str = "api_error",
+        retry_after_seconds: float | None = None,
+        started: bool = False,
+    ) -> None:
+        super().__init__(message, retry_after_seconds=retry_after_seconds)
+        self.upstream_status = upstream_status
+        self.upstream_kind = upstream_kind
+        self.started = started
+
+
+class StreamBrokenError(TwotierError):
+    """The upstream's stream ended without its terminator: half an answer, never a success."""
+
+    status = 502
+    code = "stream_broken"
+
+
+class DeadlineError(TwotierError):
+    """One of the four times ran out: connect, first token, idle between events, total."""
+
+    status = 504
+    kind = "timeout_error"
+    code = "deadline_passed"
+
+
+class EngineError(TwotierError):
+    """A local model server cannot be installed, started or asked."""
+
+    status = 503
+    code = "engine_error"
+
+
+class JobError(TwotierError):
+    """A job cannot be run or its result cannot be delivered."""
+
+    code = "job_error"
+
+
+class WatchError(JobError):
+    """A watcher could not look. This is never the same as "nothing new"."""
+
+    code = "could_not_look"

@@ -1,0 +1,1 @@
+"""One file per kind of upstream, all behind the one method of `base.Provider`."""

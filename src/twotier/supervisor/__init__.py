@@ -1,0 +1,1 @@
+"""Keeps child processes alive: the local model servers and the worker."""

@@ -1,0 +1,35 @@
+"""What others may ask of a keeper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from twotier.domain.tier import TierFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a kept server listens now: `http://127.0.0.1:PORT`, no slash at the end."""
+
+    base_url: str
+    generation: int  # grows by one with every start, so that old pools can be dropped
+
+
+class Kept(Protocol):
+    """A keeper as its clients see it: they ask, it decides."""
+
+    async def ensure_ready(self, *, within_seconds: float) -> Endpoint:
+        """Wait until the server has generated a token since it started.
+
+        Raises `TierUnavailableError` (with `retry_after_seconds`) when that does not happen in time.
+        """
+        ...
+
+    def facts(self) -> TierFacts:
+        """What to show; deciding on it is not allowed."""
+        ...
+
+    def suspect(self, because: str) -> None:
+        """A request failed in a way that looks like a dead server: look now, not later."""
+        ...
