@@ -13,6 +13,7 @@ from enum import StrEnum
 from twotier.domain.message import Usage
 
 MICROUSD_PER_USD = 1_000_000
+NO_USAGE = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Settlement:
     settled: Settled
     outcome: Outcome
     cost_microusd: int
-    usage: Usage = Usage()
+    usage: Usage = NO_USAGE
     model_served: str = ""
     error: str = ""
     upstream_status: int = 0

@@ -5,7 +5,7 @@ knows where the upstream lives and how it wants to be authenticated; it knows no
 money or routing. What it raises is always from `errors`:
 
 - `TierUnavailableError`: nothing was sent, so asking another tier is safe;
-- `UpstreamError`: the upstream answered with an error status; `started` tells whether it may charge;
+- `UpstreamError`: the upstream answered with an error status; `started`: it may charge;
 - `DeadlineError`: one of the four times ran out;
 - `StreamBrokenError`: the connection broke after the reply had begun.
 """

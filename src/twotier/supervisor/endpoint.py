@@ -22,7 +22,7 @@ class Kept(Protocol):
     async def ensure_ready(self, *, within_seconds: float) -> Endpoint:
         """Wait until the server has generated a token since it started.
 
-        Raises `TierUnavailableError` (with `retry_after_seconds`) when that does not happen in time.
+        Raises `TierUnavailableError` (with `retry_after_seconds`) when it does not happen in time.
         """
         ...
 
