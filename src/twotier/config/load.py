@@ -1,0 +1,123 @@
+"""Finds the configuration file, reads it, and explains what is wrong with it.
+
+Order: an explicit path, `$TWOTIER_CONFIG`, `./twotier.toml`, `~/twotier/twotier.toml`. Relative
+paths inside the file are relative to its folder, so a folder can be moved as a whole.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+import typing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from twotier.config.schema import Config
+from twotier.errors import ConfigError
+
+NAME = "twotier.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration and the file it came from."""
+
+    config: Config
+    path: Path
+
+    @property
+    def home(self) -> Path:
+        """The folder that relative paths start from."""
+        return self.path.parent
+
+    @property
+    def state(self) -> Path:
+        """The folder for databases, logs and sockets."""
+        return (self.home / self.config.state).resolve()
+
+    def resolve(self, path: str) -> Path:
+        """A path of the file, absolute; `~` is the user's home."""
+        return (self.home / Path(path).expanduser()).resolve()
+
+
+def find(explicit: str | None = None) -> Path:
+    """Where the configuration is, or would be written. Does not read it."""
+    if explicit:
+        return Path(explicit).expanduser().absolute()
+    if named := os.environ.get("TWOTIER_CONFIG"):
+        return Path(named).expanduser().absolute()
+    here = Path.cwd() / NAME
+    return here if here.exists() else Path.home() / "twotier" / NAME
+
+
+def load(path: Path) -> Loaded:
+    """Read and check a file. Raises `ConfigError` with the path of each wrong key."""
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as exc:
+        raise ConfigError(f"no configuration at {path}; `twotier up` writes one") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
+    return Loaded(check(raw, str(path)), path)
+
+
+def check(raw: dict[str, Any], source: str) -> Config:
+    """The typed configuration of plain values; `source` is named in errors."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as exc:
+        # A default error would print the input, and the input may be a key somebody pasted in.
+        problems = [explain(error) for error in exc.errors(include_input=False, include_url=False)]
+        raise ConfigError(f"{source}:\n" + "\n".join(f"  {line}" for line in problems)) from None
+
+
+def explain(error: ErrorDetails) -> str:
+    """One problem in one line: where, what, and the nearest name that would be right."""
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        *parents, key = error["loc"]
+        near = difflib.get_close_matches(str(key), keys_at(tuple(parents)), n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {known_at(tuple(parents))}"
+        return f"{where}: unknown key{hint}"
+    if error["type"] == "missing":
+        return f"{where}: is needed"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def known_at(parents: tuple[int | str, ...]) -> str:
+    """The keys of a section, for an error message."""
+    return ", ".join(keys_at(parents)) or "none"
+
+
+def keys_at(parents: tuple[int | str, ...]) -> list[str]:
+    """The keys that the section at this path knows."""
+    model: Any = Config
+    inside_container = False
+    for part in parents:
+        if inside_container:  # the part is an index or a tier's name: same section
+            inside_container = False
+            continue
+        field = model.model_fields.get(str(part))
+        if field is None:
+            return []
+        inside_container = typing.get_origin(field.annotation) in (dict, tuple)
+        model = section_of(field.annotation)
+        if model is None:
+            return []
+    return list(model.model_fields)
+
+
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """The section inside `Section`, `Section | None`, `tuple[Section, ...]`, `dict[str, Section]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    sections = (section_of(argument) for argument in typing.get_args(annotation))
+    return next((found for found in sections if found), None)
