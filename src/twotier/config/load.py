@@ -1,13 +1,12 @@
-"""Finds the configuration file, reads it, and explains what is wrong with it.
+"""Reads the configuration file, and explains what is wrong with it.
 
-Order: an explicit path, `$TWOTIER_CONFIG`, `./twotier.toml`, `~/twotier/twotier.toml`. Relative
-paths inside the file are relative to its folder, so a folder can be moved as a whole.
+Relative paths inside the file are relative to its folder, so a folder can be moved as a whole.
+Where the file is found is told by `paths`.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
 import tomllib
 import typing
 from dataclasses import dataclass
@@ -17,10 +16,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from twotier.config.paths import Paths
 from twotier.config.schema import Config
 from twotier.errors import ConfigError
-
-NAME = "twotier.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +34,13 @@ class Loaded:
         return self.path.parent
 
     @property
-    def state(self) -> Path:
-        """The folder for databases, logs and sockets."""
-        return (self.home / self.config.state).resolve()
+    def paths(self) -> Paths:
+        """Where everything lies that the program itself writes."""
+        return Paths(self.resolve(self.config.state))
 
     def resolve(self, path: str) -> Path:
         """A path of the file, absolute; `~` is the user's home."""
         return (self.home / Path(path).expanduser()).resolve()
-
-
-def find(explicit: str | None = None) -> Path:
-    """Where the configuration is, or would be written. Does not read it."""
-    if explicit:
-        return Path(explicit).expanduser().absolute()
-    if named := os.environ.get("TWOTIER_CONFIG"):
-        return Path(named).expanduser().absolute()
-    here = Path.cwd() / NAME
-    return here if here.exists() else Path.home() / "twotier" / NAME
 
 
 def load(path: Path) -> Loaded:
@@ -116,7 +104,7 @@ def keys_at(parents: tuple[int | str, ...]) -> list[str]:
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The section inside `Section`, `Section | None`, `tuple[Section, ...]`, `dict[str, Section]`."""
+    """The section inside `Section | None`, `tuple[Section, ...]` or `dict[str, Section]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     sections = (section_of(argument) for argument in typing.get_args(annotation))

@@ -1,0 +1,119 @@
+"""Where things lie. Standard library only, because every command of the CLI needs it.
+
+The configuration is the first of: an explicit path, `$TWOTIER_CONFIG`, `./twotier.toml`,
+`~/twotier/twotier.toml`. The state folder beside it holds databases, logs, sockets and the
+gateway's own keys, readable by the owner alone. What can be fetched again (models, engine
+environments) lies in the user's cache and is shared by all configurations.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from twotier.errors import ConfigError
+
+NAME = "twotier.toml"
+STATE_DEFAULT = ".twotier"
+
+# The address of a Unix socket is at most 103 bytes on macOS and 107 on Linux.
+SOCKET_PATH_BYTES_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Every file of one state folder."""
+
+    state: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held by the one main process of this folder; holds its pid."""
+        return self.state / "main.lock"
+
+    @property
+    def worker_lock(self) -> Path:
+        """Held by the one worker process of this folder."""
+        return self.state / "worker.lock"
+
+    @property
+    def main_socket(self) -> Path:
+        """Where main answers the worker and the command line."""
+        return self._socket("main.sock")
+
+    @property
+    def worker_socket(self) -> Path:
+        """Where the worker answers the command line."""
+        return self._socket("worker.sock")
+
+    @property
+    def ledger(self) -> Path:
+        """Written by main alone."""
+        return self.state / "ledger.db"
+
+    @property
+    def work(self) -> Path:
+        """Written by the worker alone."""
+        return self.state / "work.db"
+
+    @property
+    def client_key(self) -> Path:
+        """The token that clients of the gateway send; mode 0600."""
+        return self.state / "client.key"
+
+    @property
+    def logs(self) -> Path:
+        """Log files of main, worker and engines."""
+        return self.state / "logs"
+
+    @property
+    def engines(self) -> Path:
+        """One record per kept server: pid, start time, port."""
+        return self.state / "engines"
+
+    def make(self) -> None:
+        """Create the folders; the state folder is for the owner alone."""
+        for folder in (self.state, self.logs, self.engines, self.main_socket.parent):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _socket(self, name: str) -> Path:
+        """In the state folder, or in a short folder of our own where that path is too long."""
+        path = self.state / name
+        if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
+            return path
+        digest = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]
+        base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        return Path(base) / f"twotier-{os.getuid()}-{digest}" / name
+
+
+def find(explicit: str | None = None) -> Path:
+    """Where the configuration is, or would be written. Does not read it."""
+    if explicit:
+        return Path(explicit).expanduser().absolute()
+    if named := os.environ.get("TWOTIER_CONFIG"):
+        return Path(named).expanduser().absolute()
+    here = Path.cwd() / NAME
+    return here if here.exists() else Path.home() / "twotier" / NAME
+
+
+def paths_of(config: Path) -> Paths:
+    """The state folder of a configuration file, without checking the rest of the file."""
+    try:
+        raw = tomllib.loads(config.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raw = {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise ConfigError(f"{config} cannot be read: {exc}") from exc
+    return Paths((config.parent / Path(str(raw.get("state", STATE_DEFAULT)))).resolve())
+
+
+def cache() -> Path:
+    """Models and engine environments; `$TWOTIER_CACHE`, else the user's cache folder."""
+    if named := os.environ.get("TWOTIER_CACHE"):
+        return Path(named).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "twotier"
