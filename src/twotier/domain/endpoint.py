@@ -1,4 +1,4 @@
-"""What others may ask of a keeper."""
+"""Where a kept server listens, and what others may ask of its keeper."""
 
 from __future__ import annotations
 
