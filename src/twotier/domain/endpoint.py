@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +15,14 @@ class Endpoint:
 
     base_url: str
     generation: int  # grows by one with every start, so that old pools can be dropped
+
+
+class Use(Protocol):
+    """A request that is in a kept server now."""
+
+    def progressed(self) -> None:
+        """Bytes came: it is alive, however long this takes. A keep-alive comment counts."""
+        ...
 
 
 class Kept(Protocol):
@@ -32,4 +41,12 @@ class Kept(Protocol):
 
     def suspect(self, because: str) -> None:
         """A request failed in a way that looks like a dead server: look now, not later."""
+        ...
+
+    def in_use(self) -> AbstractContextManager[Use]:
+        """Held round every request, from its sending to its last byte.
+
+        A server in use is not probed, is not ended while it makes progress, and may finish its
+        requests before it is stopped.
+        """
         ...
