@@ -266,11 +266,6 @@ class JobConfig(Section):
 class RoutingConfig(Section):
     """How a tier is chosen where nobody named one."""
 
-    preset: Literal["default", "article"] = Field(
-        "default",
-        description="default: the article's tree, background reading tries local first; article:"
-        " the tree word for word.",
-    )
     off: tuple[str, ...] = Field(
         (), description="Names of rules of the tree that are switched off."
     )

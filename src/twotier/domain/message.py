@@ -261,6 +261,11 @@ class Whole:
     usage: Usage | None = None
 
 
+def utf8_bytes(text: str) -> int:
+    """Its length in UTF-8. A token is at least one byte, so this bounds a count of tokens."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 @dataclass(slots=True)
 class Observed:
     """What the ledger keeps of an answer, folded event by event while bytes pass through."""
@@ -269,7 +274,7 @@ class Observed:
     model: str = ""
     usage: Usage | None = None
     usage_final: bool = False
-    output_chars: int = 0
+    output_bytes: int = 0
     tool_calls: int = 0
     finish: Finish | None = None
     failed: Failed | None = None
@@ -281,10 +286,10 @@ class Observed:
         """Take one event into account."""
         match event:
             case TextDelta(text=text) | ReasoningDelta(text=text):
-                self.output_chars += len(text)
+                self.output_bytes += utf8_bytes(text)
                 self.content = True
             case ToolCallDelta(arguments=arguments):
-                self.output_chars += len(arguments)
+                self.output_bytes += utf8_bytes(arguments)
                 self.content = True
             case ToolCallBegan(name=name):
                 self.tool_calls += 1

@@ -1,0 +1,262 @@
+"""The router is a pure function; every row of the tree and every constraint is a plain case."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from twotier.domain.decision import Decision
+from twotier.domain.message import Request
+from twotier.domain.money import FREE, Price
+from twotier.domain.task import Caller
+from twotier.domain.tier import TierFacts, TierPolicy, TierSpec, TierState
+from twotier.router.estimate import estimate
+from twotier.router.names import Names
+from twotier.router.rules import KINDS, TREE
+from twotier.router.tree import Router
+
+PRICE = Price(5_000_000, 25_000_000, 500_000, 6_250_000, 10_000_000, "2026-02-05", "test")
+LOCAL = TierSpec(
+    name="local",
+    provider="mlx-local",
+    model="lmstudio-community/MiniMax-M2.5-MLX-4bit",
+    model_upstream="default_model",
+    dialect="openai_chat",
+    local=True,
+    price=FREE,
+    window_tokens=196_608,
+    output_tokens_default=4_096,
+    stream_always=True,
+    can_images=False,
+    can_tools=True,
+    connect_seconds=5,
+    first_token_seconds=60,
+    idle_seconds=30,
+    total_seconds=600,
+)
+FRONTIER = dataclasses.replace(
+    LOCAL,
+    name="frontier",
+    provider="anthropic",
+    model="claude-opus-4-6",
+    model_upstream="claude-opus-4-6",
+    dialect="anthropic_messages",
+    local=False,
+    price=PRICE,
+    window_tokens=200_000,
+    can_images=True,
+)
+NAMES = Names(
+    (LOCAL, FRONTIER),
+    {"opus": "frontier", "m25": "local", "haiku": "anthropic/claude-haiku-4-5"},
+    lambda provider, model: (provider, model) == ("anthropic", "claude-haiku-4-5"),
+)
+ROUTER = Router(NAMES)
+READY = {name: TierFacts(name, TierState.READY) for name in ("local", "frontier")}
+
+
+def ask(
+    text: str = "",
+    *,
+    model: str = "auto",
+    caller: Caller | None = None,
+    text_bytes: int = 200,
+    images: int = 0,
+) -> Decision:
+    """The decision for a request with this text."""
+    request = Request(
+        "openai_chat", b"{}", model, head_text=text, text_bytes=text_bytes, images=images
+    )
+    return ROUTER.decide(estimate(request, caller or Caller()), READY)
+
+
+def tiers(decision: Decision) -> list[str]:
+    return [option.tier for option in decision.options]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "order"),
+    [
+        ("Check GitHub Discussions for new comments", "polling", ["local", "frontier"]),
+        ("Is there anything new in my inbox?", "polling", ["local", "frontier"]),
+        ("Refactor this module, output in full", "bulk-write", ["frontier", "local"]),
+        ("Write a long blog post about rivers", "bulk-write", ["frontier", "local"]),
+        ("Compile a morning market brief", "frontier-reasoning", ["frontier", "local"]),
+        ("Find the root cause of this outage", "frontier-reasoning", ["frontier", "local"]),
+        ("Summarise this page", "read-report", ["local", "frontier"]),
+        ("Good morning!", "default", ["frontier", "local"]),
+    ],
+)
+def test_every_row_of_the_articles_tree(text: str, rule: str, order: list[str]) -> None:
+    """Polling and reading stay local; bulk, reasoning and the unknown go to the frontier."""
+    decision = ask(text)
+    assert (decision.rule, tiers(decision)) == (rule, order)
+    assert decision.because[-1].rule == rule
+
+
+def test_each_kind_has_a_row_and_the_last_row_takes_everything() -> None:
+    """No kind can fall through the table."""
+    assert TREE[-1].kind == "*"
+    assert {rule.kind for rule in TREE} == KINDS | {"*"}
+
+
+@pytest.mark.parametrize(
+    ("name", "tier", "model"),
+    [
+        ("local", "local", ""),
+        ("frontier", "frontier", ""),
+        ("opus", "frontier", ""),
+        ("m25", "local", ""),
+        ("anthropic/claude-opus-4-6", "frontier", ""),
+        ("claude-opus-4-6", "frontier", ""),
+        ("mlx-local/lmstudio-community/MiniMax-M2.5-MLX-4bit", "local", ""),
+        ("lmstudio-community/MiniMax-M2.5-MLX-4bit", "local", ""),
+        ("local/lmstudio-community/MiniMax-M2.5-MLX-4bit", "local", ""),
+        ("claude-haiku-4-5", "frontier", "claude-haiku-4-5"),
+        ("anthropic/claude-haiku-4-5", "frontier", "claude-haiku-4-5"),
+        ("haiku", "frontier", "claude-haiku-4-5"),
+    ],
+)
+def test_a_name_is_obeyed(name: str, tier: str, model: str) -> None:
+    """Tier, alias, full ref split at the first slash, bare id, and a priced vendor pass-through."""
+    decision = ask("Summarise this", model=name)
+    assert decision.rule == "explicit"
+    assert [(option.tier, option.model) for option in decision.options] == [(tier, model)]
+
+
+@pytest.mark.parametrize("name", ["gpt-9", "anthropic/claude-unpriced", "mlx-local/other", "x/y"])
+def test_an_unknown_name_is_refused_and_the_known_ones_are_offered(name: str) -> None:
+    """Never a guess: 404, with the names that would work."""
+    decision = ask("hello", model=name)
+    assert decision.options == ()
+    assert decision.refusal_code == "model_not_found"
+    assert "opus" in decision.refusal
+    assert name in decision.refusal
+
+
+def test_local_only_never_reaches_the_frontier_whatever_is_asked() -> None:
+    """`private` is a constraint: no name, failure or word brings the frontier back."""
+    caller = Caller(policy=TierPolicy.LOCAL_ONLY)
+    assert tiers(ask("Refactor everything in full", caller=caller)) == ["local"]
+    decision = ask("hello", model="opus", caller=caller)
+    assert decision.refusal_code == "forbidden"
+    assert "local-only" in decision.refusal
+    facts = {**READY, "local": TierFacts("local", TierState.DOWN, "killed")}
+    request = Request("openai_chat", b"{}", "auto", text_bytes=10)
+    assert tiers(ROUTER.decide(estimate(request, caller), facts)) == ["local"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "order"),
+    [
+        (TierPolicy.FRONTIER, ["frontier"]),
+        (TierPolicy.LOCAL_THEN_FRONTIER, ["local", "frontier"]),
+    ],
+)
+def test_a_policy_decides_before_the_tree(policy: TierPolicy, order: list[str]) -> None:
+    """The caller's policy is an order, the tree is a guess."""
+    decision = ask("Check for new mail", caller=Caller(policy=policy))
+    assert (decision.rule, tiers(decision)) == ("policy", order)
+
+
+def test_what_does_not_fit_is_not_asked() -> None:
+    """Window, images and tools are constraints with a sentence each."""
+    assert tiers(ask("Summarise", images=1)) == ["frontier"]
+    assert tiers(ask("Summarise", text_bytes=198_000 * 4)) == ["frontier"]
+    decision = ask("Summarise", text_bytes=400_000 * 4)
+    assert decision.refusal_code == "context_length_exceeded"
+    assert "200000" in decision.refusal
+    assert "196608" in decision.refusal
+
+
+def test_a_tier_without_tools_is_not_given_any() -> None:
+    """Tool support as known, never hoped."""
+    plain = dataclasses.replace(LOCAL, can_tools=False)
+    router = Router(dataclasses.replace(NAMES, tiers=(plain, FRONTIER)))
+    request = Request("openai_chat", b"{}", "auto", tools=2, head_text="Check for new mail")
+    decision = router.decide(estimate(request, Caller(kind="polling")), READY)
+    assert tiers(decision) == ["frontier"]
+    assert any(one.rule == "fallback" for one in decision.because)
+
+
+def test_an_unknown_price_is_refused_not_free() -> None:
+    """A tier without a price is taken away, with the key to set."""
+    dear = dataclasses.replace(FRONTIER, price=None)
+    router = Router(dataclasses.replace(NAMES, tiers=(dear,)))
+    request = Request("openai_chat", b"{}", "frontier")
+    decision = router.decide(estimate(request, Caller()), READY)
+    assert decision.refusal_code == "price_unknown"
+    assert "[tiers.frontier.price]" in decision.refusal
+
+
+def test_the_sick_go_last_and_those_coming_up_keep_their_place() -> None:
+    """Health only orders: what binds is asked when the tier is."""
+    request = Request("openai_chat", b"{}", "auto", head_text="Summarise this")
+    task = estimate(request, Caller())
+    facts = {**READY, "local": TierFacts("local", TierState.QUARANTINED, "died 5 times")}
+    decision = ROUTER.decide(task, facts)
+    assert tiers(decision) == ["frontier", "local"]
+    assert any("died 5 times" in one.text for one in decision.because)
+    facts = {**READY, "local": TierFacts("local", TierState.COMING_UP)}
+    assert tiers(ROUTER.decide(task, facts)) == ["local", "frontier"]
+    both = {name: TierFacts(name, TierState.DOWN) for name in READY}
+    assert tiers(ROUTER.decide(task, both)) == ["local", "frontier"]
+
+
+def test_a_rule_can_be_switched_off() -> None:
+    """Off means the next row decides; with all of them off the frontier answers."""
+    request = Request("openai_chat", b"{}", "auto", head_text="Summarise this")
+    task = estimate(request, Caller())
+    assert Router(NAMES, frozenset({"read-report"})).decide(task, READY).rule == "default"
+    everything = frozenset(rule.name for rule in TREE)
+    decision = Router(NAMES, everything).decide(task, READY)
+    assert tiers(decision) == ["frontier", "local"]
+
+
+def test_without_any_tier_the_refusal_says_what_to_add() -> None:
+    """A configuration without tiers is not a crash."""
+    decision = Router(Names((), {}, lambda _p, _m: False)).decide(
+        estimate(Request("openai_chat", b"{}", "auto"), Caller()), {}
+    )
+    assert decision.refusal_code == "tier_unavailable"
+    assert "[tiers.local]" in decision.refusal
+
+
+@pytest.mark.parametrize(
+    ("request_", "caller", "kind"),
+    [
+        (
+            Request("openai_chat", b"", "auto", head_text="refactor"),
+            Caller(kind="polling"),
+            "polling",
+        ),
+        (Request("openai_chat", b"", "auto", max_output_tokens=9_000), Caller(), "bulk-write"),
+        (
+            Request("openai_chat", b"", "auto", max_output_tokens=9_000, tools=3),
+            Caller(),
+            "unknown",
+        ),
+        (Request("openai_chat", b"", "auto", head_text="summarise", tools=1), Caller(), "unknown"),
+        (
+            Request("openai_chat", b"", "auto", head_text="x" * 700 + " summarise"),
+            Caller(),
+            "unknown",
+        ),
+        (Request("openai_chat", b"", "auto"), Caller(kind="nonsense"), "unknown"),
+    ],
+)
+def test_the_kind_is_read_from_the_surest_sign(
+    request_: Request, caller: Caller, kind: str
+) -> None:
+    """The job's word first, then the size asked for, then words; with tools nothing is guessed."""
+    assert estimate(request_, caller).kind == kind
+
+
+def test_the_worst_case_counts_bytes_images_and_framing() -> None:
+    """A bound, not an estimate: money is reserved by it."""
+    request = Request("openai_chat", b"", "auto", text_bytes=4_000, images=2)
+    task = estimate(request, Caller(job="x", deadline_seconds=5))
+    assert task.prompt_tokens_max == 4_000 + 2 * 5_000 + 1_000
+    assert task.prompt_tokens == 1_000 + 2 * 1_600
+    assert task.background
