@@ -1,0 +1,59 @@
+# Every command of the house, one line each. Needs Python 3.11+, make and a package index;
+# uses uv where it is found, only because it is faster. Works with GNU make 3.81 (macOS) too.
+
+BIN := .venv/bin
+PYTHON := $(shell for python in $(BIN)/python python3.13 python3.12 python3.11 python3; do \
+	if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo "$$python"; break; fi; done)
+LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
+	--python-version 3.11 --exclude-newer "7 days"
+
+.PHONY: help up base dev check test fix docs lock bench build clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1  /p' $(firstword $(MAKEFILE_LIST))
+
+up: base ## the service with the starter model, in the foreground
+	@exec $(BIN)/twotier up --config twotier.toml
+
+check: dev ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: dev ## the whole suite with coverage; TEST="tests/ledger -k reserve" for a part of it
+	@$(BIN)/python -m pytest $(if $(TEST),$(TEST),--cov --cov-report=json:.cache/coverage.json)
+	@$(if $(TEST),:,$(BIN)/python tools/coverage_floor.py .cache/coverage.json)
+
+fix: dev ## formats and repairs what can be repaired
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+docs: dev ## writes the generated parts of the docs anew
+	@$(BIN)/python -m tools.docs
+
+lock: python ## new locks: nothing younger than a week
+	@command -v uv >/dev/null || { echo "make lock needs uv: python3 -m pip install uv"; exit 1; }
+	@$(LOCK) pyproject.toml -o locks/base.txt
+	@$(LOCK) pyproject.toml --group dev -c locks/base.txt -o locks/dev.txt
+	@$(PYTHON) tools/environment.py build-requirements | $(LOCK) - -c locks/dev.txt -o locks/build.txt
+
+bench: dev ## every figure the README claims
+	@$(BIN)/python -m bench.run
+
+build: base ## wheel and sdist, in dist/
+	@$(BIN)/python -m hatchling build
+
+clean: ## what can be made again; never the configuration, the state or the models
+	rm -rf .venv .cache dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .hypothesis .coverage
+
+base dev: python
+	@"$(PYTHON)" tools/environment.py $@
+
+.PHONY: python
+python:
+	@test -n "$(PYTHON)" || { echo "twotier needs Python 3.11 or newer, and none of python3.13," \
+	"python3.12, python3.11 and python3 is. Install one from your system's packages (apt-get install" \
+	"python3 python3-venv, brew install python@3.13) and run make again." >&2; exit 1; }

@@ -1,0 +1,56 @@
+"""What holds for every test: a part that is missing is never passed over in silence.
+
+A test that needs something this machine may lack (an engine, a package of another world) skips
+with a reason that begins with `missing:`. Where `CI` is set that is a failure, elsewhere a notice
+at the end of the run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from typing import TypeVar
+
+import pytest
+
+CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+MISSING = "missing:"
+ReportT = TypeVar("ReportT", pytest.TestReport, pytest.CollectReport)
+
+
+def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """Why it was skipped, empty if it was not."""
+    if not report.skipped or not isinstance(report.longrepr, tuple):
+        return ""
+    return str(report.longrepr[2]).removeprefix("Skipped: ")
+
+
+def refuse(report: ReportT) -> ReportT:
+    """Under CI, turn a skip for a missing part into a failure."""
+    reason = skip_reason(report)
+    if CI and reason.startswith(MISSING):
+        report.outcome = "failed"
+        report.longrepr = f"{reason} (under CI nothing may be missing)"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that skips itself."""
+    return refuse((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """A module that skips itself while it is read."""
+    return refuse((yield))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say aloud what was not tested."""
+    reasons = {skip_reason(report) for report in terminalreporter.stats.get("skipped", [])}
+    missing = sorted(reason for reason in reasons if reason.startswith(MISSING))
+    if missing:
+        terminalreporter.section("NOT TESTED: parts are missing on this machine", yellow=True)
+        for reason in missing:
+            terminalreporter.write_line(reason)

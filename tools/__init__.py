@@ -1,0 +1,1 @@
+"""What the house needs beside the program: its environment, its generated docs, its floors."""

@@ -1,0 +1,45 @@
+"""The floors of `make test`: every line and branch of the pure parts, 90 % of everything.
+
+Reads coverage's JSON report. Silent when the floors hold, so that pytest has the last word.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+PURE = (
+    "src/twotier/domain/",
+    "src/twotier/protocols/",
+    "src/twotier/router/",
+    "src/twotier/ledger/cost.py",
+    "src/twotier/ledger/budget.py",
+    "src/twotier/supervisor/policy.py",
+    "src/twotier/jobs/schedule.py",
+)
+FLOOR_PERCENT = 90.0
+
+
+def complaints(report: dict[str, Any]) -> list[str]:
+    """One sentence for each floor that does not hold."""
+    found = [
+        f"{path} is pure and not covered: lines {summary['missing_lines']},"
+        f" branches {summary['missing_branches']}"
+        for path, summary in (
+            (path, entry | {"missing_branches": entry.get("missing_branches", [])})
+            for path, entry in sorted(report["files"].items())
+        )
+        if path.startswith(PURE) and (summary["missing_lines"] or summary["missing_branches"])
+    ]
+    percent = report["totals"]["percent_covered"]
+    if percent < FLOOR_PERCENT:
+        found.append(f"{percent:.1f} % of all is covered; the floor is {FLOOR_PERCENT:.0f} %")
+    return found
+
+
+if __name__ == "__main__":
+    broken = complaints(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
+    print("\n".join(broken), end="\n" if broken else "", file=sys.stderr)
+    raise SystemExit(bool(broken))
