@@ -32,6 +32,7 @@ class Caller:
 @dataclass(frozen=True, slots=True)
 class Task:
     """An estimate of one request. Token counts are estimates; `prompt_tokens_max` is a bound.
+    `output_tokens_asked` is the limit the client set, None if it set none.
 
     `kind` is one of `polling`, `bulk-write`, `frontier-reasoning`, `read-report` or `unknown`;
     `kind_because` says what it was read from.
@@ -41,6 +42,7 @@ class Task:
     prompt_tokens: int
     prompt_tokens_max: int
     output_tokens: int
+    output_tokens_asked: int | None
     tools: int
     images: int
     kind: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twotier.domain.message import Request
 from twotier.domain.task import Caller, Task
+from twotier.router.names import AUTO
 from twotier.router.rules import BULK_OUTPUT_TOKENS, KINDS, WORDS
 
 BYTES_PER_TOKEN = 4  # of English and code; prompts in other scripts come out dearer, never cheaper
@@ -25,6 +26,7 @@ def estimate(request: Request, caller: Caller) -> Task:
         # A token is at least one byte, so the bytes are a bound however odd the text is.
         prompt_tokens_max=request.text_bytes + images * IMAGE_TOKENS_MAX + FRAME_TOKENS_MAX,
         output_tokens=request.max_output_tokens or OUTPUT_TOKENS_USUAL,
+        output_tokens_asked=request.max_output_tokens,
         tools=request.tools,
         images=images,
         kind=kind,
@@ -38,6 +40,8 @@ def estimate(request: Request, caller: Caller) -> Task:
 
 def kind_of(request: Request, caller: Caller) -> tuple[str, str]:
     """The kind of work and what it was read from; what the job says comes before what words say."""
+    if request.model not in (AUTO, ""):
+        return "unknown", "a named model needs no guess"
     if caller.kind in KINDS:
         return caller.kind, "the job says so"
     if request.tools:

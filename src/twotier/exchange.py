@@ -1,0 +1,293 @@
+"""One attempt at one tier: reserve, ask, observe, settle. Exactly one row, settled exactly once.
+
+An `Exchange` is opened before anything is sent to the client: `open` returns once the upstream has
+shown real content (or the whole answer, for a client that does not stream), so that until then
+another tier may still take over. After that nothing is retried: a failure becomes an error event
+of the client's dialect, never a made-up finish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from twotier.domain.clock import Clock
+from twotier.domain.message import Closed, Event, Failed, Observed, Request, Usage
+from twotier.domain.money import Attempt, Budget, Outcome, Settled, Settlement
+from twotier.domain.tier import TierFacts, TierSpec
+from twotier.errors import StreamBrokenError, TierUnavailableError, TwotierError, UpstreamError
+from twotier.ledger.book import Book
+from twotier.ledger.cost import cost
+from twotier.protocols import codec
+from twotier.protocols.assemble import Assembler
+from twotier.providers.base import Ask, Deadlines, Provider, Reply
+
+# Tokens a model may have written that had not reached us when the stream broke.
+UNSEEN_TOKENS = 64
+HELD_BYTES_MAX = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A tier as it is asked. `keep` names the only fields its server may see; None means all."""
+
+    spec: TierSpec
+    provider: Provider
+    facts: Callable[[], TierFacts]
+    keep: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What every exchange stands on."""
+
+    book: Book
+    budgets: Sequence[Budget]
+    clock: Clock
+
+
+class Exchange:
+    """See the module. Use: `open`, then `chunks`, and `close` whatever happened.
+
+    `expected` holds the estimated input tokens and the limit of output tokens.
+    """
+
+    def __init__(
+        self, tier: Tier, request: Request, *, attempt: Attempt, expected: Usage, ground: Ground
+    ) -> None:
+        self.tier = tier
+        self.attempt = attempt
+        self.observed = Observed()
+        self.dropped: tuple[str, ...] = ()
+        self._request = request
+        self._expected = expected
+        self._ground = ground
+        self._theirs = codec(tier.provider.dialect)
+        self._ours = codec(request.dialect)
+        self._streamed = request.stream or tier.spec.stream_always
+        self._source: AsyncGenerator[bytes] | None = None
+        self._reply: Reply | None = None
+        self._held: list[bytes] = []
+        self._error: TwotierError | None = None
+        self._whole = False
+        self._started = ground.clock.monotonic()
+        self._first: float | None = None
+        self._row = attempt.price.free  # a row of a free tier is written at the end, and always
+        self._closed = False
+
+    async def open(self) -> None:
+        """Reserve where money is at stake, ask, and wait for the first real content.
+
+        Raises what `Provider.ask` raises, `BudgetError` and `LedgerError`. The row of a failed
+        attempt is settled by `close`.
+        """
+        body = self._body()
+        if not self.attempt.price.free:
+            await self._ground.book.reserve(self.attempt, self._ground.budgets)
+            self._row = True
+        spec = self.tier.spec
+        deadlines = Deadlines(
+            spec.connect_seconds, spec.first_token_seconds, spec.idle_seconds, spec.total_seconds
+        )
+        try:
+            self._reply = await self.tier.provider.ask(Ask(body, self._streamed, deadlines))
+            self._source = self._carry(self._reply)
+            await self._hold()
+        except TwotierError as exc:
+            self._error = exc
+            raise
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """The bytes for the client, an error event of its dialect at the end where it failed."""
+        for chunk in self._held:
+            yield chunk
+        if self._whole or self._source is None:
+            return
+        try:
+            async for chunk in self._source:
+                yield chunk
+            self._whole = True
+        except TwotierError as exc:
+            self._error = exc
+            yield self._ours.stream_error(exc)
+
+    async def close(self) -> None:
+        """Let the upstream go and settle the row, exactly once."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._source is not None:
+            await self._source.aclose()
+        if self._reply is not None:
+            await self._reply.close()
+        if not self._row:
+            return
+        settlement = self.settlement()
+        if self.attempt.price.free:
+            self._ground.book.record(self.attempt, settlement)
+        else:
+            await self._ground.book.settle(self.attempt.id, settlement)
+
+    def settlement(self) -> Settlement:
+        """What this attempt comes to, as far as it is known now."""
+        seen = self.observed
+        settled, usage, microusd = charge(self.attempt, seen, self._error, expected=self._expected)
+        outcome = Outcome.OK if self._whole else Outcome.CANCELLED
+        if self._error is not None:
+            outcome = Outcome.ERROR
+        return Settlement(
+            settled=settled,
+            outcome=outcome,
+            cost_microusd=microusd,
+            usage=usage,
+            model_served=seen.model or self.attempt.model,
+            error="" if self._error is None else f"{self._error.code}: {self._error.message}"[:300],
+            upstream_status=upstream_status(self._reply, self._error),
+            first_token_seconds=self._first,
+            total_seconds=self._ground.clock.monotonic() - self._started,
+        )
+
+    def _body(self) -> bytes:
+        """The request in the upstream's dialect: rewritten where it is the same, else said anew."""
+        model = self.attempt.model if self.attempt.model != self.tier.spec.model else ""
+        model = model or self.tier.spec.model_upstream
+        if self._ours is self._theirs:
+            body, self.dropped = self._theirs.rewrite(
+                self._request,
+                model=model,
+                max_output_tokens=self._expected.output_tokens,
+                stream=self._streamed,
+                keep=self.tier.keep,
+            )
+            return body
+        conversation = self._ours.read_conversation(self._request.body)
+        body, self.dropped = self._theirs.write_request(
+            conversation,
+            model=model,
+            max_output_tokens=self._expected.output_tokens,
+            stream=self._streamed,
+        )
+        return body
+
+    async def _hold(self) -> None:
+        """Take from the source until there is something no other tier could take back."""
+        assert self._source is not None  # noqa: S101 - set by the only caller
+        held = 0
+        async for chunk in self._source:
+            self._held.append(chunk)
+            held += len(chunk)
+            if self._request.stream and (self.observed.content or held > HELD_BYTES_MAX):
+                break
+        else:
+            self._whole = True
+        self._first = self._ground.clock.monotonic() - self._started
+
+    def _carry(self, reply: Reply) -> AsyncGenerator[bytes]:
+        """The one of four ways that fits how the client asked and how the upstream answers."""
+        if not self._streamed:
+            return self._whole_to_whole(reply)
+        if not self._request.stream:
+            return self._stream_to_whole(reply)
+        renamed = self.tier.spec.model_upstream != self.tier.spec.model
+        if self._ours is self._theirs and not renamed:
+            return self._relay(reply)
+        return self._translate(reply)
+
+    async def _relay(self, reply: Reply) -> AsyncGenerator[bytes]:
+        """The upstream's own bytes, watched as they pass."""
+        reader = self._theirs.stream_reader()
+        async for chunk in reply.chunks():
+            self._observe(reader.feed(chunk))
+            yield chunk
+        reader.end()
+
+    async def _translate(self, reply: Reply) -> AsyncGenerator[bytes]:
+        """The same events in the client's dialect."""
+        reader = self._theirs.stream_reader()
+        writer = self._ours.stream_writer(self._request, id=self.attempt.request_id, model=self.ref)
+        async for chunk in reply.chunks():
+            events = reader.feed(chunk)
+            self._observe(events)
+            # The terminator waits until the stream has really ended well.
+            kept = (event for event in events if not isinstance(event, Closed))
+            if out := b"".join(writer.write(event) for event in kept):
+                yield out
+        reader.end()
+        yield writer.write(Closed())
+
+    async def _stream_to_whole(self, reply: Reply) -> AsyncGenerator[bytes]:
+        """A streamed answer put together for a client that waits for all of it."""
+        reader, assembler = self._theirs.stream_reader(), Assembler()
+        async for chunk in reply.chunks():
+            events = reader.feed(chunk)
+            self._observe(events)
+            for event in events:
+                assembler.fold(event)
+        reader.end()
+        whole = replace(assembler.whole(), model=self.ref)
+        yield self._ours.write_whole(whole, created=int(self._ground.clock.now().timestamp()))
+
+    async def _whole_to_whole(self, reply: Reply) -> AsyncGenerator[bytes]:
+        """One body, forwarded if the dialect is the same and said anew if not."""
+        body = b"".join([chunk async for chunk in reply.chunks()])
+        self.observed = self._theirs.observe_whole(body)
+        if self._ours is not self._theirs:
+            whole = replace(self._theirs.read_whole(body), model=self.ref)
+            body = self._ours.write_whole(whole, created=int(self._ground.clock.now().timestamp()))
+        yield body
+
+    def _observe(self, events: Sequence[Event]) -> None:
+        """Fold events for the ledger; an error inside the stream is an error here."""
+        for event in events:
+            self.observed.fold(event)
+            if isinstance(event, Failed):
+                raise UpstreamError(
+                    event.message,
+                    upstream_status=event.status,
+                    upstream_kind=event.kind,
+                    started=True,
+                )
+
+    @property
+    def ref(self) -> str:
+        """The full name of the model that is asked: `provider/model`."""
+        return f"{self.attempt.provider}/{self.attempt.model}"
+
+
+def charge(
+    attempt: Attempt, seen: Observed, error: TwotierError | None, *, expected: Usage
+) -> tuple[Settled, Usage, int]:
+    """How sure the cost is, of which usage, and the cost in micro-dollars.
+
+    The provider's final usage settles. An attempt the upstream never took is void. With a partial
+    usage the input is known and the output is bounded by the bytes seen, two to a token, plus what
+    may have been under way. With none at all the whole reservation is charged.
+    """
+    if seen.usage is not None and seen.usage_final:
+        return Settled.SETTLED, seen.usage, cost(seen.usage, attempt.price)
+    if never_taken(error):
+        return Settled.VOID, Usage(), 0
+    if seen.usage is None and not attempt.price.free:
+        return Settled.ESTIMATED, Usage(), attempt.reserved_microusd
+    usage = seen.usage or replace(expected, output_tokens=0)
+    bound = min(expected.output_tokens, -(-seen.output_bytes // 2) + UNSEEN_TOKENS)
+    usage = replace(usage, output_tokens=max(usage.output_tokens, bound))
+    return Settled.ESTIMATED, usage, cost(usage, attempt.price)
+
+
+def never_taken(error: TwotierError | None) -> bool:
+    """True where the upstream certainly did no work: nothing was sent, or it refused at once."""
+    if isinstance(error, UpstreamError):
+        return not error.started
+    return isinstance(error, TierUnavailableError) or (
+        error is not None
+        and error.status in (400, 402)
+        and not isinstance(error, StreamBrokenError)
+    )
+
+
+def upstream_status(reply: Reply | None, error: TwotierError | None) -> int:
+    """The HTTP status the upstream gave, 0 if it gave none."""
+    if isinstance(error, UpstreamError):
+        return error.upstream_status
+    return 0 if reply is None else reply.status

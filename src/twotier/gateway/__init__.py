@@ -1,0 +1,1 @@
+"""What clients reach: paths, keys, limits, and the thin handlers in front of `dispatch`."""

@@ -1,0 +1,189 @@
+"""What the command line and the worker call, on the private socket only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from twotier.dispatch import Dispatch
+from twotier.domain.money import MICROUSD_PER_USD
+from twotier.domain.task import Caller
+from twotier.errors import RequestError, TwotierError
+from twotier.gateway.auth import policy
+from twotier.ledger.book import Book, SpendRow
+from twotier.protocols import codec
+
+SCHEMA_VERSION = 1
+ALIVE_SECONDS = 5.0
+SPEND_BY = ("tier", "model", "job", "client", "rule", "day")
+
+
+class Power(Protocol):
+    """What the main process lets be done to it."""
+
+    async def status(self) -> Mapping[str, Any]:
+        """The state of everything, as `twotier status` shows it."""
+        ...
+
+    def stop(self) -> None:
+        """Begin to stop."""
+        ...
+
+    @property
+    def stopping(self) -> asyncio.Event:
+        """Set once the process is on its way down."""
+        ...
+
+
+def usd_text(microusd: int) -> str:
+    """Micro-dollars as decimal text, which JSON cannot round."""
+    return f"{microusd / MICROUSD_PER_USD:.6f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The control paths."""
+
+    power: Power
+    dispatch: Dispatch
+    book: Book
+
+    def app(self) -> Starlette:
+        """As an ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/control/status", told(self.status), methods=["GET"]),
+                Route("/control/alive", told(self.alive), methods=["GET"]),
+                Route("/control/spend", told(self.spend), methods=["GET"]),
+                Route("/control/route", told(self.route), methods=["POST"]),
+                Route("/control/stop", told(self.stop), methods=["POST"]),
+            ]
+        )
+
+    async def status(self, _: HttpRequest) -> Response:
+        """The state of everything."""
+        return JSONResponse({"schema_version": SCHEMA_VERSION, **await self.power.status()})
+
+    async def stop(self, _: HttpRequest) -> Response:
+        """Begin to stop; the answer comes before the end."""
+        self.power.stop()
+        return JSONResponse({"schema_version": SCHEMA_VERSION, "stopping": True}, 202)
+
+    async def alive(self, _: HttpRequest) -> Response:
+        """A response that lasts as long as this process: its end is how the worker hears of it."""
+
+        async def beats() -> AsyncGenerator[bytes]:
+            while not self.power.stopping.is_set():
+                yield b"alive\n"
+                try:
+                    async with asyncio.timeout(ALIVE_SECONDS):
+                        await self.power.stopping.wait()
+                except TimeoutError:
+                    continue
+
+        return StreamingResponse(beats(), media_type="text/plain")
+
+    async def route(self, request: HttpRequest) -> Response:
+        """What would be decided for a prompt, and its worst case; nothing is asked or stored."""
+        try:
+            raw = msgspec.json.decode(await request.body(), type=dict[str, Any])
+        except msgspec.MsgspecError as exc:
+            raise RequestError(f"the body is not a JSON object: {exc}") from exc
+        body = msgspec.json.encode(
+            {
+                "model": raw.get("model") or "auto",
+                "messages": [{"role": "user", "content": raw.get("prompt") or " "}],
+            }
+        )
+        kind, asked = str(raw.get("kind") or ""), str(raw.get("policy") or "")
+        caller = Caller(private=True, client="cli", kind=kind, policy=policy(asked))
+        read = codec("openai_chat").read_request(body)
+        task, decision, microusd = self.dispatch.explain(read, caller)
+        return JSONResponse(
+            {
+                "schema_version": SCHEMA_VERSION,
+                "options": [asdict(option) for option in decision.options],
+                "rule": decision.rule,
+                "because": [asdict(one) for one in decision.because],
+                "refusal": decision.refusal,
+                "refusal_code": decision.refusal_code,
+                "task": {**asdict(task), "policy": task.policy.value},
+                "worst_case_usd": usd_text(microusd),
+            }
+        )
+
+    async def spend(self, request: HttpRequest) -> Response:
+        """Sums of the ledger between two instants."""
+        by = request.query_params.get("by", "tier")
+        if by not in SPEND_BY:
+            raise RequestError(f"by={by!r} is not known; use one of {', '.join(SPEND_BY)}")
+        since, until = instant(request, "since"), instant(request, "until")
+        rows = await self.book.spend(by=by, since=since, until=until)
+        shown = [spend_row(row) for row in rows]
+        return JSONResponse(
+            {"schema_version": SCHEMA_VERSION, "rows": shown, "total": spend_total(rows)}
+        )
+
+
+def instant(request: HttpRequest, name: str) -> datetime:
+    """An ISO instant with its zone from the query."""
+    value = request.query_params.get(name, "")
+    try:
+        when = datetime.fromisoformat(value)
+    except ValueError as exc:
+        raise RequestError(f"{name}={value!r} is not an ISO instant") from exc
+    if when.tzinfo is None:
+        raise RequestError(f"{name}={value!r} has no zone; write for example ...+00:00")
+    return when
+
+
+def spend_row(row: SpendRow) -> dict[str, Any]:
+    """One line of `twotier spend`."""
+    return {"key": row.key, **amounts([row])}
+
+
+def spend_total(rows: list[SpendRow]) -> dict[str, Any]:
+    """The sum of all lines."""
+    return amounts(rows)
+
+
+def amounts(rows: list[SpendRow]) -> dict[str, Any]:
+    """Sums over lines, money as decimal text."""
+    counts = (
+        "requests",
+        "input_tokens",
+        "cache_read_tokens",
+        "cache_write_tokens",
+        "output_tokens",
+        "estimated",
+        "unknown",
+    )
+    return {
+        **{name: sum(getattr(row, name) for row in rows) for name in counts},
+        "cost_usd": usd_text(sum(row.cost_microusd for row in rows)),
+        "reserved_usd": usd_text(sum(row.reserved_microusd for row in rows)),
+    }
+
+
+def told(
+    handler: Callable[[HttpRequest], Awaitable[Response]],
+) -> Callable[[HttpRequest], Awaitable[Response]]:
+    """A handler whose errors of ours become answers in OpenAI's shape."""
+
+    async def answer(request: HttpRequest) -> Response:
+        try:
+            return await handler(request)
+        except TwotierError as exc:
+            body = codec("openai_chat").write_error(exc)
+            return Response(body, exc.status, media_type="application/json")
+
+    return answer

@@ -1,0 +1,41 @@
+"""The routes that ask no model: the list of models and the sign of life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from twotier.gateway.asgi import JSON, Call, respond
+from twotier.router.names import Names
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """`GET /v1/models`, in the shape the OpenAI and Anthropic SDKs both parse."""
+
+    names: Names
+    created: int
+
+    async def __call__(self, call: Call) -> None:
+        """Every name a client may use: auto, tiers, aliases and full refs."""
+        refs = tuple(tier.ref for tier in self.names.tiers)
+        rows = [
+            {
+                "id": name,
+                "object": "model",
+                "type": "model",
+                "created": self.created,
+                "display_name": name,
+                "owned_by": "twotier",
+            }
+            for name in dict.fromkeys((*self.names.known(), *refs))
+        ]
+        ends = {"first_id": rows[0]["id"], "last_id": rows[-1]["id"], "has_more": False}
+        body = msgspec.json.encode({"object": "list", "data": rows, **ends})
+        await respond(call.send, 200, body, [JSON])
+
+
+async def healthz(call: Call) -> None:
+    """`GET /healthz`: this process answers. What the tiers do is told by `twotier status`."""
+    await respond(call.send, 200, b'{"status":"ok"}', [JSON])
