@@ -1,0 +1,1 @@
+"""Models on this machine: the starter model, and what is here already."""

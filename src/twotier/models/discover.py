@@ -1,0 +1,152 @@
+"""What is on this machine already: servers that answer, and models on its disk.
+
+Only looks: a server is asked for its list of models and nothing else, a folder is listed and its
+small headers read. What it finds is a suggestion for the first configuration; nothing is taken
+over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+ANSWER_SECONDS_MAX = 0.3
+ANSWER_BYTES_MAX = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A loopback port where a server of this kind is usually found."""
+
+    kind: str
+    port: int
+
+
+PLACES = (
+    Place("ollama", 11434),
+    Place("lmstudio", 1234),
+    Place("llama-server or mlx-lm", 8080),
+    Place("mlx-lm", 8899),
+    Place("vllm", 8000),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundServer:
+    """A server that answered with its list of models (which may be empty)."""
+
+    kind: str
+    base_url: str
+    models: tuple[str, ...]
+
+    def text(self) -> str:
+        """For people."""
+        names = ", ".join(self.models[:3]) + (", ..." if len(self.models) > 3 else "")
+        return f"{self.kind} answers at {self.base_url} ({names or 'no model listed'})"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundModel:
+    """A model on disk, and the engine that can serve it."""
+
+    name: str
+    path: Path
+    engine: str
+    size_bytes: int
+
+    def text(self) -> str:
+        """For people."""
+        return f"{self.name} ({self.size_bytes / 1e9:.1f} GB, {self.engine}) in {self.path}"
+
+
+async def servers(places: Sequence[Place] = PLACES) -> tuple[FoundServer, ...]:
+    """Every place that answers, looked at in parallel: 0.3 s in all, also when nothing is there."""
+    limit = aiohttp.ClientTimeout(total=ANSWER_SECONDS_MAX)
+    # trust_env stays off: a proxy has no business with loopback.
+    async with aiohttp.ClientSession(timeout=limit) as session, asyncio.TaskGroup() as group:
+        looks = [group.create_task(_look(session, place)) for place in places]
+    return tuple(found for look in looks if (found := look.result()))
+
+
+async def _look(session: aiohttp.ClientSession, place: Place) -> FoundServer | None:
+    """Not listening, not HTTP, not JSON, asking for a key: all of it means nothing to use here."""
+    base_url = f"http://127.0.0.1:{place.port}"
+    try:
+        async with session.get(f"{base_url}/v1/models") as response:
+            if response.status != 200:
+                return None
+            body = await response.content.read(ANSWER_BYTES_MAX)
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return None
+    names = _names(body)
+    return None if names is None else FoundServer(place.kind, base_url, names)
+
+
+def _names(body: bytes) -> tuple[str, ...] | None:
+    """The ids of an OpenAI list of models; None if it is not one.
+
+    mlx-lm answers with an empty body on a machine without a model cache: it is there all the same.
+    """
+    if not body.strip():
+        return ()
+    try:
+        rows = json.loads(body)["data"]
+        return tuple(str(row["id"]) for row in rows or ())
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def on_disk(models_folder: Path, hub_folder: Path) -> tuple[FoundModel, ...]:
+    """Models in our own folder, and MLX models in the Hugging Face cache; biggest first."""
+    found = [*_gguf(models_folder), *_mlx_folders(models_folder), *_hub(hub_folder)]
+    return tuple(sorted(found, key=lambda model: -model.size_bytes))
+
+
+def _gguf(folder: Path) -> list[FoundModel]:
+    return [
+        FoundModel(path.stem, path, "llama_cpp", path.stat().st_size)
+        for path in sorted(folder.glob("*.gguf"))
+        if path.is_file()
+    ]
+
+
+def _mlx_folders(folder: Path) -> list[FoundModel]:
+    models = [_mlx(path, path.name) for path in sorted(folder.glob("*/")) if path.is_dir()]
+    return [model for model in models if model]
+
+
+def _hub(folder: Path) -> list[FoundModel]:
+    """The cache's layout: `models--OWNER--NAME/snapshots/COMMIT/` with links to the files."""
+    models = []
+    for home in sorted(folder.glob("models--*--*")):
+        name = home.name.removeprefix("models--").replace("--", "/", 1)
+        snapshots = [_mlx(path, name) for path in sorted(home.glob("snapshots/*"))]
+        models += [model for model in snapshots if model]
+    return models
+
+
+def _mlx(folder: Path, name: str) -> FoundModel | None:
+    """A complete folder mlx-lm can serve: quantised by MLX, or said to be MLX by its name."""
+    config = _config(folder / "config.json")
+    weights = list(folder.glob("*.safetensors"))
+    is_mlx = "mlx" in name.lower() or "quantization" in config
+    if not config.get("model_type") or not weights or not is_mlx:
+        return None
+    if not all(path.exists() for path in weights):  # a link to a file that was never fetched
+        return None
+    return FoundModel(name, folder, "mlx_lm", sum(path.stat().st_size for path in weights))
+
+
+def _config(path: Path) -> dict[str, Any]:
+    """Empty where there is none to read: then it is not a model we know how to serve."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

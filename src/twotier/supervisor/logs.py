@@ -1,0 +1,57 @@
+"""The file a child writes its output to, kept small, and its last lines.
+
+The child holds the file itself (opened for appending), so that it survives us. Renaming a file
+under a writer would send the rest of its life into the renamed one; therefore a running child's
+log is copied and cut (an appending writer goes on at the new end; what it writes between the two
+steps is lost, a few lines at most), and only between two lives it is renamed.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+KEEP = 5
+TAIL_BYTES = 16 * 1024
+
+
+def _older(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.name}.{number}")
+
+
+def _make_room(path: Path) -> None:
+    """Move `.1` to `.2` and so on; the oldest goes."""
+    for number in range(KEEP - 1, 0, -1):
+        source = _older(path, number)
+        if source.exists():
+            source.replace(_older(path, number + 1))
+
+
+def rotate(path: Path) -> None:
+    """Between two lives: what the last one said becomes `.1`."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    _make_room(path)
+    path.replace(_older(path, 1))
+
+
+def cut(path: Path, *, bytes_max: int) -> bool:
+    """While it runs: copy an overlong log to `.1` and empty it in place. True if it was cut."""
+    if not path.exists() or path.stat().st_size <= bytes_max:
+        return False
+    _make_room(path)
+    shutil.copyfile(path, _older(path, 1))
+    with path.open("r+b") as file:
+        file.truncate(0)
+    return True
+
+
+def last_lines(path: Path, *, lines_max: int = 40) -> tuple[str, ...]:
+    """The end of the log, without empty lines; nothing if there is no log."""
+    if not path.exists():
+        return ()
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - TAIL_BYTES))
+        text = file.read().decode("utf-8", errors="replace")
+    return tuple(line for line in text.splitlines() if line.strip())[-lines_max:]
