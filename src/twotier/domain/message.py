@@ -23,7 +23,7 @@ class Request:
     `max_output_tokens` is None where the client did not say. `text_bytes` counts the body without
     inline image data, as an upper bound of prompt tokens; `images` counts image parts.
     `head_text` is the last user text, at most 4,000 characters, for the router only: it is never
-    logged and never stored.
+    logged and never stored. `include_usage`: the client asked for a usage chunk in its stream.
     """
 
     dialect: Dialect
@@ -35,6 +35,7 @@ class Request:
     images: int = 0
     text_bytes: int = 0
     head_text: str = ""
+    include_usage: bool = False
 
 
 @dataclass(frozen=True, slots=True)

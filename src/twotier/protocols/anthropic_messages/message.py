@@ -1,0 +1,125 @@
+"""The typed pieces of Anthropic's answers that streams and whole answers share.
+
+Source: https://platform.claude.com/docs/en/api/messages and .../build-with-claude/streaming, and
+the types of the official SDK.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from twotier.domain.message import Failed, Finish, Usage
+from twotier.protocols.wire import shortened
+
+FINISH_READ: dict[str, Finish] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "pause_turn": "length",  # a server tool's turn that wants to be continued: not finished
+    "tool_use": "tool_calls",
+    "refusal": "refusal",
+}
+STATUS_BY_KIND = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+
+
+class CacheCreation(msgspec.Struct):
+    """Cache writes by time to live; the 5-minute ones are the rest."""
+
+    ephemeral_1h_input_tokens: int | None = None
+
+
+class OutputDetails(msgspec.Struct):
+    """What is known of the output tokens."""
+
+    thinking_tokens: int | None = None
+
+
+class UsageIn(msgspec.Struct):
+    """Usage as the API counts it: fresh, read and written input stand apart. Cumulative."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation: CacheCreation | None = None
+    output_tokens_details: OutputDetails | None = None
+
+    def merged(self, later: UsageIn) -> UsageIn:
+        """This one, with every figure that `later` names replaced by its own."""
+        named = {
+            field: value
+            for field in UsageIn.__struct_fields__
+            if (value := getattr(later, field)) is not None
+        }
+        return msgspec.structs.replace(self, **named)
+
+    def neutral(self) -> Usage:
+        """The 1-hour writes are a part of `cache_creation_input_tokens`, at their own price."""
+        written = self.cache_creation_input_tokens or 0
+        written_1h = (self.cache_creation and self.cache_creation.ephemeral_1h_input_tokens) or 0
+        details = self.output_tokens_details
+        return Usage(
+            input_tokens=self.input_tokens or 0,
+            output_tokens=self.output_tokens or 0,
+            cache_read_tokens=self.cache_read_input_tokens or 0,
+            cache_write_tokens=max(0, written - written_1h),
+            cache_write_1h_tokens=written_1h,
+            reasoning_tokens=(details and details.thinking_tokens) or 0,
+        )
+
+
+class Block(msgspec.Struct):
+    """A content block, whole or as it starts. Kinds we did not ask for have only a type."""
+
+    type: str
+    text: str = ""
+    thinking: str = ""
+    signature: str | None = None
+    id: str = ""
+    name: str = ""
+    input: dict[str, Any] | None = None
+
+
+class Answer(msgspec.Struct):
+    """A whole message, or the head of one in `message_start`; or an error under 200."""
+
+    id: str = ""
+    model: str = ""
+    type: str = ""
+    content: list[Block] | None = None
+    stop_reason: str | None = None
+    usage: UsageIn | None = None
+    error: ErrorIn | None = None
+
+
+class ErrorIn(msgspec.Struct):
+    """An error object."""
+
+    type: str = "api_error"
+    message: str = ""
+
+    def failed(self) -> Failed:
+        """It as an event; the status is the one this type has outside of streams."""
+        text = shortened(self.message) or "the API reported an error without a message"
+        return Failed(text, self.type, STATUS_BY_KIND.get(self.type, 500))
+
+
+def no_calls() -> Failed:
+    """A turn that says it ended for a tool, without naming one."""
+    return Failed(
+        "the model ended with tool_use but made no call; ask again", "tool_calls_missing", 502
+    )

@@ -1,0 +1,103 @@
+"""Events folded into a whole answer, for clients that want no stream where we took one."""
+
+from __future__ import annotations
+
+from twotier.domain.message import (
+    Began,
+    Closed,
+    Ended,
+    Event,
+    Failed,
+    Finish,
+    Metered,
+    Reasoning,
+    ReasoningDelta,
+    Text,
+    TextDelta,
+    ToolCall,
+    ToolCallBegan,
+    ToolCallDelta,
+    Usage,
+    Whole,
+)
+from twotier.errors import StreamBrokenError, UpstreamError
+
+
+class Assembly:
+    """Fold every event, then ask for the `whole`. Parts keep the order in which they began."""
+
+    def __init__(self) -> None:
+        self._id = ""
+        self._model = ""
+        self._parts: list[_Growing] = []
+        self._calls: dict[int, _Growing] = {}
+        self._finish: Finish | None = None
+        self._usage: Usage | None = None
+        self._failed: Failed | None = None
+        self._closed = False
+
+    def fold(self, event: Event) -> None:
+        """Take one event into account."""
+        match event:
+            case TextDelta(text=text):
+                self._growing("text").pieces.append(text)
+            case ReasoningDelta(text=text, signature=signature):
+                part = self._growing("reasoning")
+                part.pieces.append(text)
+                part.signature += signature
+            case ToolCallBegan(index=index, id=id_, name=name):
+                self._calls[index] = _Growing("call", id_, name)
+                self._parts.append(self._calls[index])
+            case ToolCallDelta(index=index, arguments=arguments):
+                self._calls[index].pieces.append(arguments)
+            case Began(id=id_, model=model):
+                self._id, self._model = id_, model
+            case Metered(usage=usage):
+                self._usage = usage
+            case Ended(finish=finish):
+                self._finish = finish
+            case Failed():
+                self._failed = event
+            case Closed():
+                self._closed = True
+            case _:  # Progress says nothing of the answer
+                pass
+
+    def whole(self) -> Whole:
+        """The answer. `UpstreamError` if it failed, `StreamBrokenError` if it is not whole."""
+        if self._failed is not None:
+            raise UpstreamError(
+                self._failed.message,
+                upstream_status=self._failed.status,
+                upstream_kind=self._failed.kind,
+                started=True,
+            )
+        if not self._closed or self._finish is None:
+            raise StreamBrokenError("the upstream's answer is incomplete; ask again")
+        parts = tuple(part.done() for part in self._parts)
+        return Whole(self._id, self._model, parts, self._finish, self._usage)
+
+    def _growing(self, kind: str) -> _Growing:
+        """The last part if it is of this kind, else a new one; signed thinking is finished."""
+        last = self._parts[-1] if self._parts else None
+        if last is None or last.kind != kind or last.signature:
+            last = _Growing(kind)
+            self._parts.append(last)
+        return last
+
+
+class _Growing:
+    """A part whose end has not come yet."""
+
+    def __init__(self, kind: str, id_: str = "", name: str = "") -> None:
+        self.kind = kind
+        self.id = id_
+        self.name = name
+        self.signature = ""
+        self.pieces: list[str] = []
+
+    def done(self) -> Text | Reasoning | ToolCall:
+        text = "".join(self.pieces)
+        if self.kind == "call":
+            return ToolCall(self.id, self.name, text)
+        return Text(text) if self.kind == "text" else Reasoning(text, self.signature)

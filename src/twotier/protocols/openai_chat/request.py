@@ -1,0 +1,155 @@
+"""The head of a Chat Completions request, and its body made ready for an upstream (relay).
+
+Only what routing needs is read; the body stays bytes. A relay replaces single fields of the
+top-level object and copies every other one byte for byte, so that nothing a client sends (fields we
+never heard of included) is lost or reformatted on the way.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from twotier.domain.message import Request
+from twotier.errors import RequestError
+from twotier.protocols.wire import Outgoing, read_client_json
+
+HEAD_TEXT_CHARS_MAX = 4000
+_ALWAYS_KEPT = frozenset({"model", "messages", "max_tokens", "stream", "stream_options"})
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _HeadMessage(msgspec.Struct):
+    role: str
+    content: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Head(msgspec.Struct):
+    messages: list[_HeadMessage]
+    model: str = ""
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    tools: list[msgspec.Raw] | None = None
+    n: int | None = None
+
+
+class _ImageUrl(msgspec.Struct):
+    url: str = ""
+
+
+class _HeadPart(msgspec.Struct):
+    type: str = ""
+    text: str | None = None
+    image_url: _ImageUrl | None = None
+
+
+_HEAD = msgspec.json.Decoder(_Head)
+_PARTS = msgspec.json.Decoder(list[_HeadPart])
+_TEXT = msgspec.json.Decoder(str)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_STREAM_OPTIONS = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
+_TRUE = msgspec.Raw(b"true")
+_encode = msgspec.json.Encoder().encode
+
+
+def read_request(body: bytes) -> Request:
+    """The head of `body`. Raises `RequestError` that names the field which is wrong."""
+    head = read_client_json(_HEAD, body)
+    if not head.messages:
+        raise RequestError("messages: is empty; send at least one message")
+    if head.n is not None and head.n != 1:
+        raise RequestError("n: only 1 is possible; send one request for each answer you want")
+    limit = head.max_completion_tokens if head.max_tokens is None else head.max_tokens
+    if limit is not None and limit < 1:
+        raise RequestError("max_tokens: must be 1 or more; leave it out for the tier's default")
+    images, inline_bytes = _count_images(head.messages)
+    return Request(
+        dialect="openai_chat",
+        body=body,
+        model=head.model,
+        stream=bool(head.stream),
+        max_output_tokens=limit,
+        tools=len(head.tools or ()),
+        images=images,
+        text_bytes=len(body) - inline_bytes,
+        head_text=_last_user_text(head.messages),
+        include_usage=bool(head.stream_options and head.stream_options.include_usage),
+    )
+
+
+def _parts(content: msgspec.Raw) -> list[_HeadPart]:
+    """The parts of a content that is a list; none for a plain string or null."""
+    if memoryview(content)[0] != ord("["):
+        return []
+    return read_client_json(_PARTS, bytes(content))
+
+
+def _count_images(messages: list[_HeadMessage]) -> tuple[int, int]:
+    """How many images there are, and the bytes of those that are inline."""
+    images = inline_bytes = 0
+    for message in messages:
+        for part in _parts(message.content):
+            if part.image_url is not None:
+                images += 1
+                url = part.image_url.url
+                inline_bytes += len(url) if url.startswith("data:") else 0
+    return images, inline_bytes
+
+
+def _last_user_text(messages: list[_HeadMessage]) -> str:
+    """The beginning of the last user message that has text."""
+    for message in reversed(messages):
+        if message.role != "user":
+            continue
+        if memoryview(message.content)[0] == ord('"'):
+            return read_client_json(_TEXT, bytes(message.content))[:HEAD_TEXT_CHARS_MAX]
+        text = "\n".join(part.text for part in _parts(message.content) if part.text)
+        if text:
+            return text[:HEAD_TEXT_CHARS_MAX]
+    return ""
+
+
+def rewrite(
+    request: Request,
+    *,
+    model: str,
+    max_output_tokens: int,
+    stream: bool,
+    keep: frozenset[str] | None = None,
+) -> Outgoing:
+    """The body for an upstream of the same dialect; `unsaid` names the fields that `keep` lacks.
+
+    `keep` is the allow-list of a local server, None to forward everything. `max_output_tokens` is
+    written to whichever of `max_tokens` and `max_completion_tokens` the client used, unless the
+    server knows only the first. `stream` may differ from the client's wish; a stream always asks
+    for usage, because the ledger needs it.
+    """
+    fields = read_client_json(_FIELDS, request.body)
+    limit = msgspec.Raw(b"%d" % max_output_tokens)
+    if "max_completion_tokens" in fields:
+        if keep is None or "max_completion_tokens" in keep:
+            fields["max_completion_tokens"] = limit
+        else:
+            del fields["max_completion_tokens"]
+            fields["max_tokens"] = limit
+    if "max_tokens" in fields or "max_completion_tokens" not in fields:
+        fields["max_tokens"] = limit
+    fields["model"] = msgspec.Raw(_encode(model))
+    _set_stream(fields, stream)
+    unsaid = () if keep is None else tuple(fields.keys() - keep - _ALWAYS_KEPT)
+    for name in unsaid:
+        del fields[name]
+    return Outgoing(_encode(fields), tuple(sorted(unsaid)))
+
+
+def _set_stream(fields: dict[str, msgspec.Raw], stream: bool) -> None:
+    """`stream_options` is refused by OpenAI where there is no stream, so it goes with it."""
+    options = fields.pop("stream_options", None)
+    fields["stream"] = _TRUE if stream else msgspec.Raw(b"false")
+    if stream:
+        known = read_client_json(_STREAM_OPTIONS, bytes(options)) if options is not None else None
+        fields["stream_options"] = msgspec.Raw(_encode({**(known or {}), "include_usage": _TRUE}))
