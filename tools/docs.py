@@ -14,6 +14,7 @@ import subprocess
 import sys
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -49,13 +50,9 @@ codes: {EXIT_CODES}.
 """
 
 
-def pages() -> dict[Path, str]:
-    """Every generated page and its text."""
-    return {
-        DOCS / "configuration.md": configuration(),
-        DOCS / "errors.md": error_list(),
-        DOCS / "cli.md": commands(),
-    }
+def page(name: str) -> str:
+    """The text of one generated page."""
+    return {"configuration.md": configuration, "errors.md": error_list, "cli.md": commands}[name]()
 
 
 def configuration() -> str:
@@ -208,10 +205,11 @@ def walk(path: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 def command_names(text: str) -> list[str]:
     """The names in the panel of commands of a help text; flags such as --help are not commands."""
-    panel = re.search(r"^[╭+-]+ Commands.*?^[╰+-]", text, re.MULTILINE | re.DOTALL)
+    panel = re.search(r"^\S+ Commands .*?^[╰+]", text, re.MULTILINE | re.DOTALL)
     return re.findall(r"^[│|] ([a-z][a-z-]*)", panel.group(0), re.MULTILINE) if panel else []
 
 
+@cache
 def help_text(path: tuple[str, ...]) -> str:
     """What `twotier PATH --help` prints in a terminal of fixed width without colours."""
     plain = {"COLUMNS": str(HELP_COLUMNS), "TERM": "dumb", "NO_COLOR": "1", "PYTHONUTF8": "1"}
@@ -227,6 +225,6 @@ def help_text(path: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    for page, content in pages().items():
-        page.write_text(content, encoding="utf-8")
-        print(page.relative_to(ROOT))
+    for name in ("configuration.md", "errors.md", "cli.md"):
+        (DOCS / name).write_text(page(name), encoding="utf-8")
+        print(f"docs/{name}")
