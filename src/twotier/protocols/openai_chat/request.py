@@ -49,9 +49,10 @@ class _HeadPart(msgspec.Struct):
 
 _HEAD = msgspec.json.Decoder(_Head)
 _PARTS = msgspec.json.Decoder(list[_HeadPart])
-_TEXT = msgspec.json.Decoder(str)
+_TEXT = msgspec.json.Decoder(str | None)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STREAM_OPTIONS = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
+_LIST = ord("[")
 _TRUE = msgspec.Raw(b"true")
 _encode = msgspec.json.Encoder().encode
 
@@ -82,22 +83,19 @@ def read_request(body: bytes) -> Request:
 
 
 def _parts(content: msgspec.Raw) -> list[_HeadPart]:
-    """The parts of a content that is a list; none for a plain string or null."""
-    if memoryview(content)[0] != ord("["):
-        return []
     return read_client_json(_PARTS, bytes(content))
 
 
 def _count_images(messages: list[_HeadMessage]) -> tuple[int, int]:
     """How many images there are, and the bytes of those that are inline."""
-    images = inline_bytes = 0
-    for message in messages:
-        for part in _parts(message.content):
-            if part.image_url is not None:
-                images += 1
-                url = part.image_url.url
-                inline_bytes += len(url) if url.startswith("data:") else 0
-    return images, inline_bytes
+    urls = [
+        part.image_url.url
+        for message in messages
+        if memoryview(message.content)[0] == _LIST
+        for part in _parts(message.content)
+        if part.image_url is not None
+    ]
+    return len(urls), sum(len(url) for url in urls if url.startswith("data:"))
 
 
 def _last_user_text(messages: list[_HeadMessage]) -> str:
@@ -105,9 +103,11 @@ def _last_user_text(messages: list[_HeadMessage]) -> str:
     for message in reversed(messages):
         if message.role != "user":
             continue
-        if memoryview(message.content)[0] == ord('"'):
-            return read_client_json(_TEXT, bytes(message.content))[:HEAD_TEXT_CHARS_MAX]
-        text = "\n".join(part.text for part in _parts(message.content) if part.text)
+        if memoryview(message.content)[0] == _LIST:
+            texts = [part.text for part in _parts(message.content) if part.text]
+            text = "\n".join(texts)
+        else:
+            text = read_client_json(_TEXT, bytes(message.content)) or ""
         if text:
             return text[:HEAD_TEXT_CHARS_MAX]
     return ""

@@ -1,0 +1,223 @@
+"""How every provider speaks HTTP: one POST, four deadlines, errors in our words.
+
+What matters here is which side of a line an error falls on. Until the connection stands nothing
+was sent, and another tier may be asked (`TierUnavailableError`). Once the request is out the
+upstream may be working, and charging (`UpstreamError(started=True)`, `DeadlineError`). Once its
+head is here, half an answer is `StreamBrokenError`.
+
+Redirects are not followed (a key would travel with them), proxies from the environment are not
+used, bodies are asked for uncompressed (a compressed stream arrives in lumps), cookies are not
+kept. TCP_NODELAY is set by asyncio itself on every TCP connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import cached_property
+
+import aiohttp
+from yarl import URL
+
+from twotier.errors import (
+    DeadlineError,
+    StreamBrokenError,
+    TierUnavailableError,
+    TwotierError,
+    UpstreamError,
+)
+from twotier.providers.base import Ask, Deadlines
+
+ERROR_BODY_BYTES_MAX = 64 * 1024
+HEAD_LINE_BYTES_MAX = 16 * 1024
+POOL_KEEPALIVE_SECONDS = 30.0
+
+ReadError = Callable[[int, bytes, Mapping[str, str]], UpstreamError]
+
+
+def make_session() -> aiohttp.ClientSession:
+    """The client that all providers share; whoever makes it closes it. Needs a running loop.
+
+    Its pool keeps idle connections apart by upstream. The number of connections has no limit of its
+    own, because dispatch already limits requests and a wait here would look like a dead upstream.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=POOL_KEEPALIVE_SECONDS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        max_line_size=HEAD_LINE_BYTES_MAX,
+        max_field_size=HEAD_LINE_BYTES_MAX,
+        skip_auto_headers=("Accept-Encoding", "Accept", "User-Agent"),
+    )
+
+
+class HttpReply:
+    """`base.Reply` over an aiohttp response with a 2xx status."""
+
+    def __init__(
+        self, response: aiohttp.ClientResponse, deadlines: Deadlines, sent_at: float
+    ) -> None:
+        self._response = response
+        self._deadlines = deadlines
+        self._sent_at = sent_at  # loop time
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._response.status
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """The response headers, names in lower case."""
+        return lower_names(self._response)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises `DeadlineError` and `StreamBrokenError`."""
+        read = self._response.content.readany
+        total_at = self._sent_at + self._deadlines.total_seconds
+        # Until the first byte the clock of the first token runs on, then the one between bytes.
+        name, wait_until = "first token", self._sent_at + self._deadlines.first_token_seconds
+        now = asyncio.get_running_loop().time
+        while True:
+            if total_at < wait_until:
+                name, wait_until = "total", total_at
+            try:
+                async with asyncio.timeout_at(wait_until):
+                    chunk = await read()
+            except TimeoutError as exc:
+                await self.close()
+                raise late(name, self._deadlines) from exc
+            except (aiohttp.ClientError, ConnectionError) as exc:
+                await self.close()
+                raise StreamBrokenError(
+                    f"the connection to the upstream broke in mid-answer ({type(exc).__name__}); "
+                    "ask again, and see the log of its server if this repeats"
+                ) from exc
+            if not chunk:
+                return
+            yield chunk
+            name, wait_until = "idle", now() + self._deadlines.idle_seconds
+
+    async def close(self) -> None:
+        """End it: a connection whose body is not read to its end is closed, not pooled."""
+        self._response.close()
+
+
+async def post(
+    session: aiohttp.ClientSession,
+    url: URL,
+    ask: Ask,
+    *,
+    headers: Mapping[str, str],
+    read_error: ReadError,
+) -> HttpReply:
+    """Send the ask and wait for a 2xx head. Raises what `base` says, and nothing of aiohttp.
+
+    `headers` are the provider's own and win over those of the ask.
+    """
+    loop = asyncio.get_running_loop()
+    sent_at = loop.time()
+    deadlines = ask.deadlines
+    wait_seconds = min(deadlines.first_token_seconds, deadlines.total_seconds)
+    try:
+        async with asyncio.timeout(wait_seconds):
+            response = await session.post(
+                url,
+                data=ask.body,
+                headers={**ask.headers, **headers} if ask.headers else headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(
+                    connect=deadlines.connect_seconds
+                ),  # the rest is ours
+            )
+            if 200 <= response.status < 300:
+                return HttpReply(_plain(response), deadlines, sent_at)
+            raise await _refused(response, read_error)
+    except aiohttp.ConnectionTimeoutError as exc:
+        raise TierUnavailableError(
+            f"{_place(url)} did not accept a connection within {deadlines.connect_seconds:g} s; "
+            "see whether it is running and reachable"
+        ) from exc
+    except TimeoutError as exc:
+        name = "total" if wait_seconds == deadlines.total_seconds else "first token"
+        raise late(name, deadlines) from exc
+    except (aiohttp.ClientError, OSError, ValueError) as exc:
+        raise _translated(exc, url) from exc
+
+
+def lower_names(response: aiohttp.ClientResponse) -> Mapping[str, str]:
+    """Headers as the dialects read them."""
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def late(name: str, deadlines: Deadlines) -> DeadlineError:
+    """The error for one of the four times: `first token`, `idle` or `total`."""
+    seconds = {
+        "first token": deadlines.first_token_seconds,
+        "idle": deadlines.idle_seconds,
+        "total": deadlines.total_seconds,
+    }[name]
+    return DeadlineError(
+        f"the upstream's {name} time of {seconds:g} s ran out; ask again, "
+        "or raise the tier's limit if it is only slow"
+    )
+
+
+def _plain(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
+    """The response, if it is readable as it is: we asked for no compression."""
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding == "identity":
+        return response
+    response.close()
+    raise UpstreamError(
+        f"the upstream compressed its answer ({encoding}) though none was asked for; "
+        "switch compression off in whatever stands before it",
+        upstream_status=response.status,
+        upstream_kind="unreadable_answer",
+        started=True,
+    )
+
+
+async def _refused(response: aiohttp.ClientResponse, read_error: ReadError) -> TwotierError:
+    """A reply without a 2xx status as an error; what of its body comes is enough."""
+    body = bytearray()
+    try:
+        async for piece in response.content.iter_any():
+            body += piece
+            if len(body) >= ERROR_BODY_BYTES_MAX:
+                break
+    except (aiohttp.ClientError, ConnectionError):
+        pass  # the status alone says that it refused
+    response.close()
+    return read_error(response.status, bytes(body[:ERROR_BODY_BYTES_MAX]), lower_names(response))
+
+
+def _translated(exc: Exception, url: URL) -> TwotierError:
+    """Errors before a head, by the question that matters: was anything sent?"""
+    if isinstance(exc, aiohttp.ClientConnectorError):
+        return TierUnavailableError(
+            f"{_place(url)} cannot be reached ({_reason(exc)}); see whether it is running"
+        )
+    if isinstance(exc, aiohttp.InvalidURL | ValueError):
+        return TierUnavailableError(f"{_place(url)} cannot be asked ({exc}); check its base_url")
+    return UpstreamError(
+        f"{_place(url)} took the request and closed without an answer "
+        f"({type(exc).__name__}); it may have died: see its log",
+        upstream_status=0,
+        upstream_kind="connection_lost",
+        started=True,
+    )
+
+
+def _reason(exc: aiohttp.ClientConnectorError) -> str:
+    if isinstance(exc, aiohttp.ClientConnectorDNSError):
+        return "its name is not known"
+    if isinstance(exc, aiohttp.ClientSSLError | aiohttp.ClientConnectorCertificateError):
+        return f"TLS failed: {exc}"
+    return exc.os_error.strerror or type(exc.os_error).__name__
+
+
+def _place(url: URL) -> str:
+    """Where, without path and query, which may carry secrets."""
+    return str(url.origin()) if url.is_absolute() else "the upstream"

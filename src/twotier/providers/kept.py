@@ -1,0 +1,103 @@
+"""A provider whose server a keeper keeps: wait until it is ready, then ask it where it is now."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+
+from twotier.domain.endpoint import Endpoint, Kept, Use
+from twotier.domain.message import Dialect
+from twotier.errors import DeadlineError, StreamBrokenError, TierUnavailableError, UpstreamError
+from twotier.providers.base import Ask, Provider, Reply
+
+
+class KeptProvider:
+    """`base.Provider` in front of a kept server.
+
+    `make` builds the provider for an endpoint; it is called once for each generation, because a
+    restarted server has another port. A request waits for readiness at most `wait_seconds`, and
+    never longer than its own total time; what it waited is taken off that.
+    """
+
+    def __init__(
+        self,
+        keeper: Kept,
+        make: Callable[[Endpoint], Provider],
+        *,
+        dialect: Dialect,
+        wait_seconds: float,
+    ) -> None:
+        self._keeper = keeper
+        self._make = make
+        self._dialect = dialect
+        self._wait_seconds = wait_seconds
+        self._made: tuple[Endpoint, Provider] | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect of the server."""
+        return self._dialect
+
+    async def ask(self, ask: Ask) -> Reply:
+        """Wait, then ask. A failure that looks like a dead server is told to the keeper."""
+        now = asyncio.get_running_loop().time
+        started_at = now()
+        within_seconds = min(self._wait_seconds, ask.deadlines.total_seconds)
+        endpoint = await self._keeper.ensure_ready(within_seconds=within_seconds)
+        waited_seconds = now() - started_at
+        left_seconds = max(0.0, ask.deadlines.total_seconds - waited_seconds)
+        ask = replace(ask, deadlines=replace(ask.deadlines, total_seconds=left_seconds))
+        with ExitStack() as held:
+            use = held.enter_context(self._keeper.in_use())
+            try:
+                reply = await self._provider(endpoint).ask(ask)
+            except (TierUnavailableError, DeadlineError) as error:
+                self._keeper.suspect(error.message)
+                raise
+            except UpstreamError as error:
+                if error.upstream_status == 0:  # it hung up without an answer
+                    self._keeper.suspect(error.message)
+                raise
+            return _KeptReply(reply, self._keeper, use, held.pop_all())
+
+    def _provider(self, endpoint: Endpoint) -> Provider:
+        if self._made is None or self._made[0] != endpoint:
+            self._made = (endpoint, self._make(endpoint))
+        return self._made[1]
+
+
+class _KeptReply:
+    """A reply that reports progress and breakage to the keeper, and holds the server in use."""
+
+    def __init__(self, reply: Reply, keeper: Kept, use: Use, held: ExitStack) -> None:
+        self._reply = reply
+        self._keeper = keeper
+        self._use = use
+        self._held = held
+
+    @property
+    def status(self) -> int:
+        return self._reply.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._reply.headers
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._reply.chunks():
+                self._use.progressed()
+                yield chunk
+        except (StreamBrokenError, DeadlineError) as error:
+            self._keeper.suspect(error.message)
+            raise
+        finally:
+            self._held.close()
+
+    async def close(self) -> None:
+        try:
+            await self._reply.close()
+        finally:
+            self._held.close()
