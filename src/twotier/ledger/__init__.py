@@ -1,0 +1,1 @@
+"""Money: prices, cost and budgets (pure), and the book, which keeps every attempt on disk."""

@@ -1,0 +1,155 @@
+"""The book: the ledger on disk, as the rest of the program sees it.
+
+Where money is at stake: `reserve` before the first byte upstream, `settle` once at the end; both
+return when the row is on disk. A free attempt is only `record`ed, and a decision noted: handed
+over in microseconds, on disk within about 50 ms. Open rows of an earlier life are charged at
+their reservation when the book is opened, so no crash makes spending look smaller than it was.
+One book per file and process; the state folder's lock, held elsewhere, keeps a second one away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from twotier.domain.clock import Clock
+from twotier.domain.decision import Decision
+from twotier.domain.money import (
+    Attempt,
+    Budget,
+    BudgetState,
+    Outcome,
+    Settled,
+    Settlement,
+)
+from twotier.domain.task import Task
+from twotier.errors import LedgerError
+from twotier.ledger.entries import Entries
+from twotier.ledger.migrate import migrate
+from twotier.ledger.reports import RecentRow, Reports, SpendRow
+from twotier.ledger.rows import Decided, Recorded, milliseconds
+from twotier.ledger.store import connect, create_private
+from twotier.ledger.writer import Done, Flush, Order, Reserve, Settle, Writer
+
+ANSWER_SECONDS_MAX = 15.0  # three times the time SQLite itself waits for a lock
+_NEVER_ASKED = Settlement(Settled.VOID, Outcome.CANCELLED, 0, error="cancelled before it was sent")
+
+
+class Book:
+    """One ledger file. Made by `open`; belongs to the event loop it was opened on."""
+
+    def __init__(self, path: Path, *, clock: Clock, recovered: int) -> None:
+        self.recovered = recovered  # rows of an earlier life that were charged at their bound
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._writer = Writer(path, self._loop)
+        self._reports = Reports(path)
+
+    @classmethod
+    async def open(cls, path: Path, *, clock: Clock) -> Book:
+        """Make or migrate the file (mode 0600), charge what was left open, begin to write.
+
+        Raises `LedgerError` if the file is broken, too new, or cannot be written.
+        """
+        recovered = await asyncio.to_thread(_prepare, path)
+        book = cls(path, clock=clock, recovered=recovered)
+        book._writer.start()
+        return book
+
+    @property
+    def lost(self) -> int:
+        """Rows written behind that never reached the disk. Paid attempts are never among them."""
+        return self._writer.lost
+
+    async def reserve(self, attempt: Attempt, budgets: Sequence[Budget] = ()) -> None:
+        """Hold `attempt.reserved_microusd` against every budget; returns when that is durable.
+
+        Raises `BudgetError` when a limit would be passed, and `LedgerError` when the row cannot
+        be written; then nothing is held. A caller that is cancelled while it waits holds nothing
+        either: its row is voided.
+        """
+        void = Settle(attempt.id, _NEVER_ASKED)
+        now = self._clock.now()
+        await self._done(lambda done: Reserve(attempt, budgets, now, done), else_put=void)
+
+    async def settle(self, attempt_id: str, settlement: Settlement) -> None:
+        """Close a reserved attempt, exactly once: a second settlement changes nothing.
+
+        The order is queued at once, so a cancelled caller loses nothing. On `LedgerError` from a
+        full disk it stays queued and is written as soon as that works; until then the whole
+        reservation stays held.
+        """
+        await self._done(lambda done: Settle(attempt_id, settlement, done))
+
+    def record(self, attempt: Attempt, settlement: Settlement) -> None:
+        """Note a finished attempt of a free tier. Never waits, never raises for the disk."""
+        began_ms = milliseconds(self._clock.now()) - int(settlement.total_seconds * 1000)
+        self._writer.write_behind(Recorded(attempt, settlement, began_ms))
+
+    def note_decision(self, request_id: str, task: Task, decision: Decision) -> None:
+        """Note why a request goes where it goes. Of the task only its numbers are kept."""
+        now_ms = milliseconds(self._clock.now())
+        self._writer.write_behind(Decided(request_id, task, decision, now_ms))
+
+    async def spend(
+        self, *, by: str = "tier", since: datetime, until: datetime, zone: str = "UTC"
+    ) -> list[SpendRow]:
+        """What was used and paid, by tier, model, job, client, rule or day of a zone."""
+        return await asyncio.to_thread(
+            lambda: self._reports.spend(by=by, since=since, until=until, zone=zone)
+        )
+
+    async def budgets(self, budgets: Sequence[Budget]) -> list[BudgetState]:
+        """Where each budget stands now: for showing; `reserve` is what decides."""
+        return await asyncio.to_thread(self._reports.budgets, budgets, self._clock.now())
+
+    async def recent(self, limit: int) -> list[RecentRow]:
+        """The last attempts, the newest first."""
+        return await asyncio.to_thread(self._reports.recent, limit)
+
+    async def flush(self) -> None:
+        """Returns once everything handed over so far is on disk. Raises `LedgerError`."""
+        await self._done(Flush)
+
+    async def close(self) -> None:
+        """Write what is left and end the thread. Raises `LedgerError` if it cannot be written."""
+        if not self._writer.alive:
+            return
+        try:
+            await self._done(lambda done: Flush(done, last=True))
+        finally:
+            await asyncio.to_thread(self._writer.join, ANSWER_SECONDS_MAX)
+
+    async def _done(self, order: Callable[[Done], Order], *, else_put: Order | None = None) -> None:
+        """Queue an order, wait for its answer; `else_put` follows it if nobody waits any more."""
+        done: Done = self._loop.create_future()
+        self._writer.put(order(done))
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                await done
+        except TimeoutError as exc:
+            raise LedgerError(
+                f"the ledger's disk did not answer in {ANSWER_SECONDS_MAX:.0f} s; "
+                "look at its load, and at other programs that hold the file"
+            ) from exc
+        finally:
+            if done.cancelled() and else_put is not None and self._writer.alive:
+                self._writer.put(else_put)
+
+
+def _prepare(path: Path) -> int:
+    """Blocking: everything that happens once per life of the file. How many rows were charged."""
+    create_private(path)
+    migrate(path)
+    connection = connect(path)
+    try:
+        return Entries(connection).recover()
+    except sqlite3.Error as exc:
+        raise LedgerError(
+            f"the ledger {path} cannot be written: {exc}; free disk space or restore its backup"
+        ) from exc
+    finally:
+        connection.close()

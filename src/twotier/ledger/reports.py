@@ -1,0 +1,227 @@
+"""Reading the book: sums, budgets, the last rows. Never writes.
+
+Every question opens a read-only connection of its own and closes it, because a reader that stays
+keeps the WAL from shrinking. All of it blocks; the book calls it in a thread. Works on the file
+alone, so the command line may use it while nothing runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import sqlalchemy as sa
+
+from twotier.domain.money import Budget, BudgetState, Outcome, Settled
+from twotier.errors import LedgerError, UsageError
+from twotier.ledger.budget import period
+from twotier.ledger.rows import SUM_PAID, milliseconds
+from twotier.ledger.schema import usage
+from twotier.ledger.store import reading_engine
+
+# Every zone of today differs from UTC by whole quarters of an hour, so days in any zone are sums
+# of these.
+QUARTER_MS = 15 * 60 * 1000
+GROUPS = {
+    "tier": usage.c.tier,
+    "model": usage.c.model,
+    "job": usage.c.job,
+    "client": usage.c.client,
+    "rule": usage.c.rule,
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class SpendRow:
+    """What one key (a tier, a model, a day as YYYY-MM-DD) used and cost.
+
+    `requests` counts requests of people and jobs, not probes, and a retried one once.
+    `reserved_microusd` is held by attempts under way. `estimated` and `unknown` count the
+    attempts whose cost is marked so.
+    """
+
+    key: str
+    requests: int = 0
+    fresh_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    output_tokens: int = 0
+    cost_microusd: int = 0
+    reserved_microusd: int = 0
+    estimated: int = 0
+    unknown: int = 0
+
+    def plus(self, other: SpendRow) -> SpendRow:
+        """Both together, under this row's key."""
+        return SpendRow(
+            self.key,
+            self.requests + other.requests,
+            self.fresh_tokens + other.fresh_tokens,
+            self.cache_read_tokens + other.cache_read_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cost_microusd + other.cost_microusd,
+            self.reserved_microusd + other.reserved_microusd,
+            self.estimated + other.estimated,
+            self.unknown + other.unknown,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RecentRow:
+    """One attempt as people look at it. `model_served` is empty where the upstream did not say."""
+
+    attempt_id: str
+    request_id: str
+    created: datetime
+    tier: str
+    model_asked: str
+    model: str
+    model_served: str
+    rule: str
+    kind: str
+    client: str
+    job: str
+    run: str
+    prompt_tokens: int
+    output_tokens: int
+    cost_microusd: int
+    reserved_microusd: int
+    settled: Settled
+    outcome: Outcome
+    error: str
+    first_token_ms: int | None
+    total_ms: int
+
+
+class Reports:
+    """Questions to one ledger file. Every method raises `LedgerError` if it cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._engine = reading_engine(path)
+
+    def spend(
+        self, *, by: str, since: datetime, until: datetime, zone: str = "UTC"
+    ) -> list[SpendRow]:
+        """Sums from `since` up to, not including, `until`; the dearest first, days in order.
+
+        `zone` says where days begin. Raises `UsageError` for an unknown `by` or zone.
+        """
+        span = (milliseconds(since), milliseconds(until))
+        if by == "day":
+            return self._days(span, _zone(zone))
+        if by not in GROUPS:
+            known = ", ".join([*GROUPS, "day"])
+            raise UsageError(f"spend cannot be grouped by {by!r}; use one of {known}")
+        rows = self._sums(GROUPS[by], span)
+        return sorted(rows, key=lambda row: (-row.cost_microusd, -row.requests, row.key))
+
+    def budgets(self, budgets: Sequence[Budget], now: datetime) -> list[BudgetState]:
+        """Each budget's current period and what is spent and reserved in it."""
+        with self._reading() as connection:
+            return [_state(connection, budget, now) for budget in budgets]
+
+    def recent(self, limit: int) -> list[RecentRow]:
+        """The last attempts, the newest first."""
+        statement = sa.select(usage).order_by(usage.c.created_ms.desc()).limit(limit)
+        with self._reading() as connection:
+            return [_recent(row) for row in connection.execute(statement).mappings()]
+
+    def _days(self, span: tuple[int, int], zone: ZoneInfo) -> list[SpendRow]:
+        quarter = usage.c.created_ms - usage.c.created_ms % QUARTER_MS
+        days: dict[str, SpendRow] = {}
+        for row in self._sums(quarter, span):
+            moment = (_EPOCH + timedelta(milliseconds=int(row.key))).astimezone(zone)
+            day = moment.date().isoformat()
+            days[day] = days.get(day, SpendRow(day)).plus(row)
+        return [days[day] for day in sorted(days)]
+
+    def _sums(
+        self, group: sa.ColumnElement[str] | sa.ColumnElement[int], span: tuple[int, int]
+    ) -> list[SpendRow]:
+        statement = (
+            sa.select(group, *_SUMS)
+            .where(usage.c.created_ms >= span[0], usage.c.created_ms < span[1])
+            .group_by(group)
+        )
+        with self._reading() as connection:
+            return [
+                SpendRow(str(key), *(number or 0 for number in numbers))
+                for key, *numbers in connection.execute(statement)
+            ]
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except sa.exc.DBAPIError as exc:
+            raise LedgerError(
+                f"the ledger {self._path} cannot be read ({exc.orig}); see `twotier doctor`"
+            ) from exc
+
+
+def _count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+    return sa.func.count().filter(condition)
+
+
+_SUMS = (
+    sa.func.count(usage.c.request_id.distinct()).filter(usage.c.kind == "request"),
+    sa.func.sum(usage.c.input_tokens),
+    sa.func.sum(usage.c.cache_read_tokens),
+    sa.func.sum(usage.c.cache_write_tokens + usage.c.cache_write_1h_tokens),
+    sa.func.sum(usage.c.output_tokens),
+    sa.func.sum(usage.c.cost_microusd),
+    sa.func.sum(usage.c.reserved_microusd).filter(usage.c.settled == Settled.OPEN.value),
+    _count_if(usage.c.settled == Settled.ESTIMATED.value),
+    _count_if(usage.c.settled == Settled.UNKNOWN.value),
+)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
+        raise UsageError(
+            f"the zone {name!r} is unknown; use an IANA name like America/Los_Angeles"
+        ) from exc
+
+
+def _state(connection: sa.Connection, budget: Budget, now: datetime) -> BudgetState:
+    start, end = period(budget, now)
+    span = (milliseconds(start), milliseconds(end))
+    spent, reserved = connection.exec_driver_sql(SUM_PAID, span).one()
+    return BudgetState(budget, spent or 0, reserved or 0, start, end)
+
+
+def _recent(row: sa.RowMapping) -> RecentRow:
+    prompt = ("input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
+    return RecentRow(
+        attempt_id=row["attempt_id"],
+        request_id=row["request_id"],
+        created=_EPOCH + timedelta(milliseconds=row["created_ms"]),
+        tier=row["tier"],
+        model_asked=row["model_asked"],
+        model=row["model"],
+        model_served=row["model_served"],
+        rule=row["rule"],
+        kind=row["kind"],
+        client=row["client"],
+        job=row["job"],
+        run=row["run"],
+        prompt_tokens=sum(row[name] for name in prompt),
+        output_tokens=row["output_tokens"],
+        cost_microusd=row["cost_microusd"],
+        reserved_microusd=row["reserved_microusd"],
+        settled=Settled(row["settled"]),
+        outcome=Outcome(row["outcome"]),
+        error=row["error"],
+        first_token_ms=row["first_token_ms"],
+        total_ms=row["total_ms"],
+    )

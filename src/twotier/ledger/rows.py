@@ -1,0 +1,262 @@
+"""Nouns to rows: the writer's statements and the tuples that fill them.
+
+The statements are SQLAlchemy Core, compiled once; the writer hands the SQL and plain tuples to
+the driver, because building a statement per row would cost more than writing it. `USAGE_COLUMNS`
+is the order of every usage tuple, and `usage_row` must follow it; a test writes and reads back
+every field.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from twotier.domain.decision import Decision
+from twotier.domain.money import Attempt, Settled, Settlement
+from twotier.domain.task import Task
+from twotier.ledger.schema import decisions, usage
+
+NUMBER_MAX = 10**15  # sums of thousands of these still fit the 64 bits of a column
+Row = tuple[Any, ...]
+
+_DIALECT = sqlite.dialect(paramstyle="qmark")
+# What a settlement changes, in the order of `settle_row`; the attempt's id comes last.
+_SETTLED_COLUMNS = (
+    "model_served",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+    "cost_microusd",
+    "settled",
+    "outcome",
+    "error",
+    "upstream_status",
+    "first_token_ms",
+    "total_ms",
+)
+USAGE_COLUMNS: Final = tuple(usage.c.keys())
+DECISION_COLUMNS: Final = tuple(column.name for column in decisions.c if column.name != "id")
+
+
+def _insert(table: sa.Table, columns: tuple[str, ...], *, repeat: bool) -> str:
+    """SQL that inserts a tuple in this order; `repeat`: the same key again is not an error."""
+    values: dict[str, sa.BindParameter[Any]] = {name: sa.bindparam(name) for name in columns}
+    statement = sqlite.insert(table).values(values)
+    if repeat:
+        statement = statement.on_conflict_do_nothing()
+    return _sql(statement, columns)
+
+
+def _settle() -> str:
+    values: dict[str, sa.BindParameter[Any]] = {
+        name: sa.bindparam(f"new_{name}") for name in _SETTLED_COLUMNS
+    }
+    statement = (
+        sa.update(usage)
+        .where(
+            usage.c.attempt_id == sa.bindparam("id"), usage.c.settled == sa.literal_column(_OPEN)
+        )
+        .values(values)
+        .returning(usage.c.created_ms, usage.c.reserved_microusd)
+    )
+    return _sql(statement, (*(f"new_{name}" for name in _SETTLED_COLUMNS), "id"))
+
+
+def _sql(statement: sa.sql.ClauseElement, order: tuple[str, ...]) -> str:
+    compiled = statement.compile(dialect=_DIALECT)
+    if not isinstance(compiled, sa.sql.compiler.SQLCompiler) or compiled.positiontup != list(order):
+        raise AssertionError(f"the tuples no longer fit the statement: {compiled}")
+    return str(compiled)
+
+
+_OPEN = f"'{Settled.OPEN.value}'"
+INSERT_RESERVED = _insert(usage, USAGE_COLUMNS, repeat=False)
+INSERT_RECORDED = _insert(usage, USAGE_COLUMNS, repeat=True)
+INSERT_DECISION = _insert(decisions, DECISION_COLUMNS, repeat=False)
+SETTLE = _settle()
+# An earlier life left these open: what they cost is unknown, and their bound is charged.
+RECOVER = str(
+    sa.update(usage)
+    .where(usage.c.settled == sa.literal_column(_OPEN))
+    .values(
+        settled=sa.literal_column(f"'{Settled.UNKNOWN.value}'"),
+        outcome=sa.literal_column("'error'"),
+        error=sa.literal_column("'twotier stopped before the end was seen; charged in full'"),
+        cost_microusd=usage.c.reserved_microusd,
+    )
+    .compile(dialect=_DIALECT)
+)
+SUM_PAID = _sql(
+    sa.select(
+        sa.func.sum(usage.c.cost_microusd),
+        sa.func.sum(usage.c.reserved_microusd).filter(usage.c.settled == sa.literal_column(_OPEN)),
+    ).where(
+        usage.c.created_ms >= sa.bindparam("start"),
+        usage.c.created_ms < sa.bindparam("end"),
+        sa.text("(cost_microusd > 0 OR reserved_microusd > 0)"),  # names the partial index
+    ),
+    ("start", "end"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A finished attempt of a free tier, on its way to the book."""
+
+    attempt: Attempt
+    settlement: Settlement
+    created_ms: int
+
+    def row(self) -> Row:
+        """The tuple for `INSERT_RECORDED`."""
+        return usage_row(self.attempt, self.settlement, self.created_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision on its way to the book."""
+
+    request_id: str
+    task: Task
+    decision: Decision
+    created_ms: int
+
+    def row(self) -> Row:
+        """The tuple for `INSERT_DECISION`."""
+        decision = self.decision
+        return (
+            self.request_id,
+            self.created_ms,
+            _json(decision.options),
+            decision.rule,
+            _json(decision.because),
+            _json(_numbers(self.task)),
+            decision.refusal,
+            decision.refusal_code,
+        )
+
+
+def milliseconds(moment: datetime) -> int:
+    """Since 1970 in UTC; the moment must be aware."""
+    return int(moment.timestamp() * 1000)
+
+
+def usage_row(attempt: Attempt, settlement: Settlement, created_ms: int) -> Row:
+    """The tuple for `INSERT_RESERVED` and `INSERT_RECORDED`, in the order of the table."""
+    price, used = attempt.price, settlement.usage
+    return (
+        attempt.id,
+        attempt.request_id,
+        created_ms,
+        attempt.tier,
+        attempt.provider,
+        attempt.model_asked,
+        attempt.model,
+        settlement.model_served,
+        attempt.rule,
+        attempt.kind,
+        attempt.client,
+        attempt.job,
+        attempt.run,
+        attempt.step,
+        attempt.background,
+        used.input_tokens,
+        used.output_tokens,
+        used.cache_read_tokens,
+        used.cache_write_tokens,
+        used.cache_write_1h_tokens,
+        used.reasoning_tokens,
+        attempt.reserved_microusd,
+        settlement.cost_microusd,
+        settlement.settled.value,
+        settlement.outcome.value,
+        settlement.error,
+        settlement.upstream_status,
+        _first_token_ms(settlement),
+        round(settlement.total_seconds * 1000),
+        price.input_microusd_per_mtok,
+        price.output_microusd_per_mtok,
+        price.cache_read_microusd_per_mtok,
+        price.cache_write_microusd_per_mtok,
+        price.cache_write_1h_microusd_per_mtok,
+        price.since,
+        price.source,
+    )
+
+
+def settle_row(attempt_id: str, settlement: Settlement) -> Row:
+    """The tuple for `SETTLE`."""
+    used = settlement.usage
+    return (
+        settlement.model_served,
+        used.input_tokens,
+        used.output_tokens,
+        used.cache_read_tokens,
+        used.cache_write_tokens,
+        used.cache_write_1h_tokens,
+        used.reasoning_tokens,
+        settlement.cost_microusd,
+        settlement.settled.value,
+        settlement.outcome.value,
+        settlement.error,
+        settlement.upstream_status,
+        _first_token_ms(settlement),
+        round(settlement.total_seconds * 1000),
+        attempt_id,
+    )
+
+
+def storable(row: Row) -> Row:
+    """The row with what no database takes made harmless: half a surrogate pair, a 70-bit count.
+
+    Both can come from outside (a model name in a body, a broken upstream's usage), and one such
+    row must not keep the others of its batch from being written.
+    """
+    return tuple(_storable(value) for value in row)
+
+
+def _storable(value: object) -> object:
+    if isinstance(value, int):
+        return max(-NUMBER_MAX, min(NUMBER_MAX, value))
+    if value is None:
+        return None
+    return str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def _first_token_ms(settlement: Settlement) -> int | None:
+    seconds = settlement.first_token_seconds
+    return None if seconds is None else round(seconds * 1000)
+
+
+def _numbers(task: Task) -> dict[str, object]:
+    """What a decision was made on. `kind_because` stays out: it may quote the prompt."""
+    return {
+        "prompt_tokens": task.prompt_tokens,
+        "prompt_tokens_max": task.prompt_tokens_max,
+        "output_tokens": task.output_tokens,
+        "output_tokens_asked": task.output_tokens_asked,
+        "tools": task.tools,
+        "images": task.images,
+        "kind": task.kind,
+        "policy": task.policy.value,
+        "model_asked": task.model_asked,
+        "job": task.job,
+        "background": task.background,
+        "deadline_seconds": task.deadline_seconds,
+    }
+
+
+def _json(value: object) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except UnicodeEncodeError:  # half a surrogate pair from outside: the slow way escapes it
+        return json.dumps(msgspec.to_builtins(value))

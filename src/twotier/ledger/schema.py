@@ -1,0 +1,103 @@
+"""The tables of `ledger.db`, once, for every database SQLAlchemy knows.
+
+`usage` has one row per attempt at an upstream; it carries the price it was charged at, so that
+an old row explains itself whatever the price file says today. `decisions` has one row per routed
+request. Prompts, answers and keys have no column here. Times are milliseconds since 1970 in UTC,
+money is micro-dollars. A change here needs a migration beside it; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={"pk": "pk_%(table_name)s", "ix": "ix_%(table_name)s_%(column_0_name)s"}
+)
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False)
+
+
+def _count(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False)
+
+
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("attempt_id", sa.Text, primary_key=True),
+    _text("request_id"),
+    _count("created_ms"),
+    _text("tier"),
+    _text("provider"),
+    _text("model_asked"),
+    _text("model"),
+    _text("model_served"),
+    _text("rule"),
+    _text("kind"),
+    _text("client"),
+    _text("job"),
+    _text("run"),
+    _text("step"),
+    sa.Column("background", sa.Boolean, nullable=False),
+    _count("input_tokens"),
+    _count("output_tokens"),
+    _count("cache_read_tokens"),
+    _count("cache_write_tokens"),
+    _count("cache_write_1h_tokens"),
+    _count("reasoning_tokens"),
+    _count("reserved_microusd"),
+    _count("cost_microusd"),
+    _text("settled"),
+    _text("outcome"),
+    _text("error"),
+    _count("upstream_status"),
+    sa.Column("first_token_ms", sa.BigInteger),
+    _count("total_ms"),
+    _count("price_input"),
+    _count("price_output"),
+    _count("price_cache_read"),
+    _count("price_cache_write"),
+    _count("price_cache_write_1h"),
+    _text("price_since"),
+    _text("price_source"),
+)
+sa.Index("ix_usage_created_ms", usage.c.created_ms)
+
+# What a budget sums: only rows where money is at stake. Free rows, which are most of them, are in
+# neither of these two indexes and cost nothing here.
+_PAID = sa.or_(usage.c.cost_microusd > 0, usage.c.reserved_microusd > 0)
+sa.Index(
+    "ix_usage_paid",
+    usage.c.created_ms,
+    usage.c.settled,
+    usage.c.cost_microusd,
+    usage.c.reserved_microusd,
+    sqlite_where=_PAID,
+    postgresql_where=_PAID,
+)
+_OPEN = usage.c.settled == "open"
+sa.Index("ix_usage_open", usage.c.settled, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    _text("request_id"),
+    _count("created_ms"),
+    _text("options"),
+    _text("rule"),
+    _text("because"),
+    _text("task"),
+    _text("refusal"),
+    _text("refusal_code"),
+)
+sa.Index("ix_decisions_request_id", decisions.c.request_id)
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    _text("value"),
+)

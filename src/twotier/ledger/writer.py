@@ -1,0 +1,268 @@
+"""The one thread that writes the book: a queue in, one transaction for all that waits in it.
+
+Orders (reserve, settle, flush) are awaited by their callers and answered when their transaction
+is on disk; while it is being synced, the next ones gather, and share the next commit. Free rows
+and decisions are written behind: they lie in a bounded deque until an order takes them along or
+`BEHIND_SECONDS` have passed. If a transaction fails, every caller hears it, nothing of it is in
+the file, and what must not be lost (settlements, rows written behind) is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from twotier.domain.money import Attempt, Budget, Settlement
+from twotier.errors import LedgerError, TwotierError
+from twotier.ledger.entries import Entries
+from twotier.ledger.rows import Decided, Recorded
+from twotier.ledger.store import connect
+
+BEHIND_SECONDS = 0.05
+RETRY_SECONDS = 0.5
+BEHIND_ROWS_MAX = 20_000
+BATCH_ORDERS_MAX = 500
+BATCH_ROWS_MAX = 500
+ORDERS_WAITING_MAX = 10_000
+
+log = logging.getLogger(__name__)
+Done = asyncio.Future[None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reserve:
+    """Reserve for this attempt, as of `now`."""
+
+    attempt: Attempt
+    budgets: Sequence[Budget]
+    now: datetime
+    done: Done | None = None
+
+    def write(self, entries: Entries) -> None:
+        """Inside the transaction."""
+        entries.reserve(self.attempt, self.budgets, self.now)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settle:
+    """Settle this attempt. Safe to repeat, and so repeated until it is on disk."""
+
+    attempt_id: str
+    settlement: Settlement
+    done: Done | None = None
+
+    def write(self, entries: Entries) -> None:
+        """Inside the transaction."""
+        entries.settle(self.attempt_id, self.settlement)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flush:
+    """Nothing of its own: answered once all that came before it is on disk."""
+
+    done: Done | None = None
+    last: bool = False  # the thread ends after this one
+
+    def write(self, entries: Entries) -> None:
+        """Inside the transaction."""
+
+
+Order = Reserve | Settle | Flush
+
+
+class Writer:
+    """Owns the writing connection. `put` and `write_behind` are called on the loop's thread."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self.lost = 0  # rows written behind that no longer fitted, or could not be written
+        self._path = path
+        self._loop = loop
+        self._connection: sqlite3.Connection | None = None
+        self._entries: Entries | None = None
+        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+        self._behind: deque[Recorded | Decided] = deque()
+        self._unsettled: list[Settle] = []  # failed once; repeated with every transaction
+        self._woken = False
+        self._failing = False
+        # A daemon: an interpreter that ends without `close` must not hang. What is durable is.
+        self._thread = threading.Thread(target=self._run, name="twotier-ledger", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """False once the last order was written."""
+        return self._thread.is_alive()
+
+    def put(self, order: Order) -> None:
+        """Queue an order. Raises `LedgerError` when too many wait already, or after the end."""
+        if not self._thread.is_alive():
+            raise LedgerError("the ledger is closed; start twotier again")
+        if self._orders.qsize() >= ORDERS_WAITING_MAX and isinstance(order, Reserve):
+            raise LedgerError(
+                f"{ORDERS_WAITING_MAX} reservations wait for the disk already; "
+                "try again later and look at the disk's load"
+            )
+        self._orders.put(order)
+
+    def write_behind(self, entry: Recorded | Decided) -> None:
+        """Hand over a row; never waits. Past `BEHIND_ROWS_MAX` the row is lost and counted."""
+        if len(self._behind) >= BEHIND_ROWS_MAX or not self._thread.is_alive():
+            self._lose(1, "too many rows wait for the disk, or the ledger is closed")
+            return
+        self._behind.append(entry)
+        if not self._woken:
+            self._woken = True
+            self._orders.put(None)
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait for the thread to end, after an order with `last`."""
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        last = False
+        while not last:
+            orders = self._collect()
+            last = any(isinstance(order, Flush) and order.last for order in orders)
+            self._write(orders)
+        if self._behind:
+            self._lose(len(self._behind), "the ledger was closed while it could not be written")
+        if self._connection is not None:
+            self._connection.close()
+
+    def _collect(self) -> list[Order]:
+        """Wait for work. Rows written behind wait for company, unless an order comes."""
+        order = self._get(self._patience_seconds())
+        if order is None and not self._failing and len(self._behind) < BATCH_ROWS_MAX:
+            order = self._get(BEHIND_SECONDS)
+        orders = [order] if order is not None else []
+        while len(orders) < BATCH_ORDERS_MAX and not self._orders.empty():
+            order = self._get(0)
+            if order is not None:
+                orders.append(order)
+        return orders
+
+    def _patience_seconds(self) -> float | None:
+        if self._failing:
+            return RETRY_SECONDS
+        return 0 if self._behind else None  # without work: until an order or a wake-up comes
+
+    def _get(self, timeout_seconds: float | None) -> Order | None:
+        """The next order; None after the time, or for a wake-up."""
+        try:
+            return self._orders.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return None
+
+    def _write(self, orders: list[Order]) -> None:
+        # Reset first: a row that arrives from here on wakes us again. While the disk fails, the
+        # pace is ours: rows must not make us try for each of them.
+        self._woken = self._failing
+        flushing = any(isinstance(order, Flush) for order in orders)
+        count = len(self._behind) if flushing else min(len(self._behind), BATCH_ROWS_MAX)
+        rows = [self._behind.popleft() for _ in range(count)]
+        if not (orders or rows or self._unsettled):
+            return
+        repeated: list[Order] = [*self._unsettled]
+        errors: dict[Order, TwotierError] = {}
+        try:
+            self._transact(repeated + orders, rows, errors)
+        except Exception as exc:  # noqa: BLE001 - the top of the thread: all who wait must hear it
+            self._rolled_back(exc, orders, rows, errors)
+        else:
+            self._failing = self._woken = False
+            self._unsettled.clear()
+        self._answer([(order.done, errors.get(order)) for order in orders if order.done])
+
+    def _transact(
+        self,
+        orders: list[Order],
+        rows: list[Recorded | Decided],
+        errors: dict[Order, TwotierError],
+    ) -> None:
+        entries, connection = self._opened()
+        connection.execute("BEGIN IMMEDIATE")
+        for order in orders:
+            try:
+                order.write(entries)
+            except TwotierError as exc:  # this order is refused; the others go on
+                errors[order] = exc
+        entries.write_behind(rows)
+        connection.execute("COMMIT")
+
+    def _opened(self) -> tuple[Entries, sqlite3.Connection]:
+        if self._connection is None or self._entries is None:
+            self._connection = connect(self._path)
+            self._entries = Entries(self._connection)
+        return self._entries, self._connection
+
+    def _rolled_back(
+        self,
+        cause: Exception,
+        orders: list[Order],
+        rows: list[Recorded | Decided],
+        errors: dict[Order, TwotierError],
+    ) -> None:
+        """Undo it all, keep what must not be lost, and note an error for everyone else."""
+        self._undo()
+        failure = LedgerError(
+            f"the ledger {self._path} cannot be written ({cause}); nothing that costs money is "
+            "asked until it can: free space on its disk, or see `twotier doctor`"
+        )
+        failure.__cause__ = cause
+        for order in orders:
+            errors.setdefault(order, failure)
+        if not isinstance(cause, sqlite3.Error):
+            log.error("a ledger batch failed for no fault of the disk", exc_info=cause)
+            self._lose(len(rows), "a row could not be written")
+            return
+        if not self._failing:
+            log.error("ledger_unwritable path=%s cause=%s", self._path, cause)
+        self._failing = self._woken = True
+        self._unsettled += [order for order in orders if isinstance(order, Settle)]
+        self._behind.extendleft(reversed(rows))
+
+    def _undo(self) -> None:
+        if self._connection is None or self._entries is None:
+            return
+        self._entries.forget()
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            # Not even that: this connection is of no use, and the next batch opens another.
+            self._connection.close()
+            self._connection = self._entries = None
+
+    def _answer(self, answers: list[tuple[Done, TwotierError | None]]) -> None:
+        if not answers:
+            return
+        try:
+            self._loop.call_soon_threadsafe(_resolve, answers)
+        except RuntimeError:  # the loop has ended, and with it everyone who waited
+            log.warning("ledger_answers_unheard count=%d", len(answers))
+
+    def _lose(self, count: int, because: str) -> None:
+        if count and not self.lost:
+            log.error("ledger_rows_lost because=%s", because)
+        self.lost += count
+
+
+def _resolve(answers: list[tuple[Done, TwotierError | None]]) -> None:
+    for done, error in answers:
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
