@@ -2,9 +2,11 @@
 # uses uv where it is found, only because it is faster. Works with GNU make 3.81 (macOS) too.
 
 BIN := .venv/bin
+ifndef PYTHON
 PYTHON := $(shell for python in $(BIN)/python python3.13 python3.12 python3.11 python3; do \
 	if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then echo "$$python"; break; fi; done)
+endif
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
 	--python-version 3.11 --exclude-newer "7 days"
 
@@ -33,11 +35,12 @@ fix: dev ## formats and repairs what can be repaired
 docs: dev ## writes the generated parts of the docs anew
 	@$(BIN)/python -m tools.docs
 
-lock: python ## new locks: nothing younger than a week
+lock: python ## new locks, the engines' too: nothing younger than a week
 	@command -v uv >/dev/null || { echo "make lock needs uv: python3 -m pip install uv"; exit 1; }
 	@$(LOCK) pyproject.toml -o locks/base.txt
 	@$(LOCK) pyproject.toml --group dev -c locks/base.txt -o locks/dev.txt
 	@$(PYTHON) tools/environment.py build-requirements | $(LOCK) - -c locks/dev.txt -o locks/build.txt
+	@for input in src/twotier/*/locks/*.in; do $(LOCK) $$input -o $${input%.in}.txt; done
 
 bench: dev ## every figure the README claims
 	@$(BIN)/python -m bench.run

@@ -1,0 +1,73 @@
+"""What people install is what is tested: the wheel, in an environment of its own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from twotier import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+MINUTES = 60.0
+
+# Everything a wheel of ours may hold. Code, what the code reads, and what describes the wheel.
+ALLOWED = (
+    r"twotier/(?:\w+/)*\w+\.py",
+    r"twotier/py\.typed",
+    r"twotier/config/\w+\.toml",
+    r"twotier/ledger/\w+\.(?:toml|json)",
+    r"twotier/(?:engines|models)/locks/\w+\.(?:in|txt)",
+    r"twotier-[\d.]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE)",
+)
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """Run to the end, within ten minutes; what it printed."""
+    done = subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=10 * MINUTES, check=False
+    )
+    assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built without a network from this checkout."""
+    target = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", target, cwd=ROOT)
+    return next(target.glob("*.whl"))
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_program_and_nothing_else(wheel: Path) -> None:
+    """No tests, no caches, no `.pth` that would run at every start of Python."""
+    names = zipfile.ZipFile(wheel).namelist()
+    strange = [n for n in names if not any(re.fullmatch(allowed, n) for allowed in ALLOWED)]
+    assert strange == []
+    source = {
+        str(path.relative_to(ROOT / "src")) for path in (ROOT / "src" / "twotier").rglob("*.py")
+    }
+    assert source <= set(names)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_installed_wheel_runs(wheel: Path, tmp_path: Path) -> None:
+    """In a fresh environment with the locked packages it tells its version and its configuration."""
+    venv = tmp_path / "venv"
+    run(sys.executable, "-m", "venv", venv, cwd=tmp_path)
+    install = (venv / "bin" / "python", "-m", "pip", "install", "--no-input", "-q")
+    locked = ("--require-hashes", "--only-binary", ":all:", "-r", ROOT / "locks" / "base.txt")
+    run(*install, *locked, cwd=tmp_path)
+    run(*install, "--no-deps", "--no-index", wheel, cwd=tmp_path)
+    twotier = venv / "bin" / "twotier"
+    assert __version__ in run(twotier, "--version", cwd=tmp_path)
+    named = tmp_path / "twotier.toml"
+    named.touch()
+    assert str(named) in run(twotier, "config", "path", cwd=tmp_path)
+    run(venv / "bin" / "python", "-m", "pip", "check", cwd=tmp_path)
