@@ -58,7 +58,7 @@ def test_the_wheel_holds_the_program_and_nothing_else(wheel: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_installed_wheel_runs(wheel: Path, tmp_path: Path) -> None:
-    """In a fresh environment with the locked packages it tells its version and its configuration."""
+    """With the locked packages in a fresh environment, its first commands work."""
     venv = tmp_path / "venv"
     run(sys.executable, "-m", "venv", venv, cwd=tmp_path)
     install = (venv / "bin" / "python", "-m", "pip", "install", "--no-input", "-q")
