@@ -8,9 +8,7 @@ environments) lies in the user's cache and is shared by all configurations.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +83,9 @@ class Paths:
         path = self.state / name
         if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
             return path
+        import hashlib  # both only here: rare, and a third of what `twotier status` would load
+        import tempfile
+
         digest = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]
         base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
         return Path(base) / f"twotier-{os.getuid()}-{digest}" / name
@@ -117,3 +118,21 @@ def cache() -> Path:
         return Path(named).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "twotier"
+
+
+def models() -> Path:
+    """Where fetched models lie, and where a person may put model files of their own."""
+    return cache() / "models"
+
+
+def environments() -> Path:
+    """Where the engines' own environments lie."""
+    return cache() / "engines"
+
+
+def hub() -> Path:
+    """The Hugging Face cache, by its own rules; other programs fetch models into it."""
+    if named := os.environ.get("HF_HUB_CACHE"):
+        return Path(named).expanduser()
+    home = os.environ.get("HF_HOME")
+    return (Path(home).expanduser() if home else Path.home() / ".cache" / "huggingface") / "hub"

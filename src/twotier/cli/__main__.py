@@ -1,0 +1,5 @@
+"""`python -m twotier.cli` is `twotier`."""
+
+from twotier.cli import main
+
+main()

@@ -1,0 +1,310 @@
+"""What `twotier doctor` looks at. Each check reads, changes nothing, and never shows a secret.
+
+`status` is main's own answer, or None while it is not running: then a port that is taken is
+somebody else's, and a server that lives is left over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import socket
+import sqlite3
+import ssl
+import stat
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+
+from twotier.cli.peers import main_of
+from twotier.cli.prepare import kept
+from twotier.cli.processes import engines_alive
+from twotier.config import paths
+from twotier.config.load import Loaded
+from twotier.config.schema import TierConfig
+from twotier.config.secrets import how_to_set, resolve
+from twotier.engines import environment
+from twotier.engines.base import engine, lock_path
+from twotier.errors import ConfigError, NotRunningError, TwotierError
+from twotier.models import starter
+
+PYTHON_MIN = (3, 11)
+CONNECT_SECONDS_MAX = 2.0
+DISK_BYTES_LOW = 1_000_000_000
+DISK_BYTES_MIN = 100_000_000
+ANTHROPIC = "https://api.anthropic.com"
+
+# The keeper's own gate for a start: half of the model's bytes must stay free beside it.
+HEADROOM_SHARE = 0.5
+HEADROOM_BYTES_MIN = 1_000_000_000
+
+
+class Level(StrEnum):
+    """How bad it is. Only `bad` makes the exit code 1."""
+
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing seen. `mend` is the command that makes it right, empty where nothing is wrong."""
+
+    name: str
+    level: Level
+    text: str
+    mend: str = ""
+
+
+Status = Mapping[str, Any] | None
+Check = Callable[[Loaded, Status], Iterator[Finding]]
+
+
+def python() -> Finding:
+    """The version this runs on."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    if sys.version_info < PYTHON_MIN:
+        return Finding("python", Level.BAD, f"{version} is too old", "uv python install 3.12")
+    return Finding("python", Level.OK, version)
+
+
+def ask_main(loaded: Loaded) -> Status:
+    """Main's status, None while it is not running; a main that answers badly is a finding."""
+    try:
+        return main_of(loaded.path).get("/control/status")
+    except NotRunningError:
+        return None
+    except TwotierError as exc:
+        return {"failed": exc.message}
+
+
+def processes(loaded: Loaded, status: Status) -> Iterator[Finding]:
+    """Main, worker, and what a killed main left behind."""
+    if status is None:
+        yield Finding("main", Level.WARN, "not running", "twotier up")
+        for _, process in engines_alive(loaded.paths):
+            text = f"a model server was left over (pid {process.pid})"
+            yield Finding("engine", Level.WARN, text, "twotier up (adopts it) or twotier down")
+    elif "failed" in status:
+        yield Finding("main", Level.BAD, status["failed"], "twotier down && twotier up")
+    else:
+        yield Finding("main", Level.OK, f"running, pid {status['pid']}")
+        state = status["worker"]["state"]
+        if state in ("ready", "running", "busy"):
+            yield Finding("worker", Level.OK, state)
+        else:
+            yield Finding("worker", Level.WARN, state, f"tail {loaded.paths.logs}/*")
+
+
+def permissions(loaded: Loaded, _: Status) -> Iterator[Finding]:
+    """The state folder and every key file are for the owner alone."""
+    at = loaded.paths
+    yield from private("state", at.state, 0o700)
+    yield from private("client key", at.client_key, 0o600)
+    for name, tier in loaded.config.tiers.items():
+        if tier.key and tier.key.startswith("file:"):
+            place = loaded.resolve(tier.key.removeprefix("file:"))
+            yield from private(f"{name} key file", place, 0o600)
+
+
+def private(name: str, path: Path, mode: int) -> Iterator[Finding]:
+    """Nobody but the owner may read it; what is not there yet is no finding."""
+    if not path.exists():
+        return
+    found = stat.S_IMODE(path.stat().st_mode)
+    if found & 0o077:
+        text = f"{path} is open to others (mode {found:04o})"
+        yield Finding(name, Level.BAD, text, f"chmod {mode:o} {path}")
+    else:
+        yield Finding(name, Level.OK, f"{path} is yours alone")
+
+
+def keys(loaded: Loaded, _: Status) -> Iterator[Finding]:
+    """Every tier that needs a key has one."""
+    for name, tier in loaded.config.tiers.items():
+        if tier.key is None and tier.engine is not None:
+            continue
+        yield key_of(loaded, name, tier)
+
+
+def key_of(loaded: Loaded, name: str, tier: TierConfig) -> Finding:
+    """One tier's key: there, missing, or unusable. Its value is dropped at once."""
+    title = f"{name} key"
+    if tier.key is None:
+        mend = f'set key = "env:NAME" in [tiers.{name}] of {loaded.path}'
+        return Finding(title, Level.WARN, "no place is named for it", mend)
+    try:
+        there = resolve(tier.key, home=loaded.home) is not None
+    except ConfigError as exc:
+        return Finding(title, Level.BAD, exc.message, how_to_set(tier.key))
+    if there:
+        return Finding(title, Level.OK, f"found at {tier.key}")
+    return Finding(title, Level.WARN, f"nothing at {tier.key} yet", how_to_set(tier.key))
+
+
+def addresses(loaded: Loaded, _: Status) -> Iterator[Finding]:
+    """Every server somebody else runs takes a connection. Nothing is sent."""
+    for name, tier in loaded.config.tiers.items():
+        if name in kept(loaded.config):
+            continue
+        base_url = tier.base_url or ANTHROPIC
+        failed = connect(base_url)
+        if failed:
+            text = f"{base_url} cannot be reached: {failed}"
+            yield Finding(f"{name} address", Level.WARN, text, f"curl -sS -o /dev/null {base_url}")
+        else:
+            yield Finding(f"{name} address", Level.OK, f"{base_url} takes connections")
+
+
+def connect(base_url: str) -> str:
+    """Connect, with TLS where the address says so; the reason why not, else empty."""
+    parts = urlsplit(base_url)
+    secure = parts.scheme == "https"
+    place = (parts.hostname or "", parts.port or (443 if secure else 80))
+    try:
+        with socket.create_connection(place, CONNECT_SECONDS_MAX) as plain:
+            if secure:
+                ssl.create_default_context().wrap_socket(plain, server_hostname=place[0]).close()
+    except OSError as exc:
+        return exc.strerror or str(exc) or type(exc).__name__
+    return ""
+
+
+def engines(loaded: Loaded, status: Status) -> Iterator[Finding]:
+    """For every server we keep: its environment, its model, and memory for both."""
+    for name, tier in kept(loaded.config).items():
+        lock = lock_path(engine(str(tier.engine)).traits)
+        if environment.python_of(lock, paths.environments()):
+            yield Finding(f"{name} engine", Level.OK, f"the environment of {tier.engine} is made")
+        else:
+            text = f"the environment of {tier.engine} is not made yet"
+            yield Finding(f"{name} engine", Level.WARN, text, "twotier up")
+        yield from model_of(loaded, name, tier)
+        if not (status or {}).get("tiers"):
+            yield from memory_for(loaded, name, tier)
+
+
+def model_of(loaded: Loaded, name: str, tier: TierConfig) -> Iterator[Finding]:
+    """The model is there and, where its hash is known, is what it should be."""
+    title = f"{name} model"
+    path = model_path(loaded, tier)
+    if tier.model == "starter":
+        found = starter.present(paths.models())
+        if found is None:
+            yield Finding(title, Level.WARN, "not fetched yet", "twotier models pull starter")
+        elif not genuine(found):
+            mend = f"rm {found} && twotier models pull starter"
+            yield Finding(title, Level.BAD, f"{found} is not what it should be", mend)
+        else:
+            yield Finding(title, Level.OK, f"{found}, hash as it should be")
+    elif path is not None:
+        yield Finding(title, Level.OK, f"{path} is there")
+    else:
+        mend = f"set model in [tiers.{name}] of {loaded.path}"
+        yield Finding(title, Level.WARN, f"{tier.model} is not on this disk", mend)
+
+
+def genuine(path: Path) -> bool:
+    """Is this the very file? It was checked when it came; disks and people change files."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == starter.STARTER.sha256
+
+
+def model_path(loaded: Loaded, tier: TierConfig) -> Path | None:
+    """Where a tier's model lies on this disk, if it does."""
+    if tier.model == "starter":
+        return starter.present(paths.models())
+    path = loaded.resolve(tier.model)
+    return path if path.exists() else None
+
+
+def memory_for(loaded: Loaded, name: str, tier: TierConfig) -> Iterator[Finding]:
+    """Free memory against the model's files and half as much again, as the keeper will ask."""
+    path = model_path(loaded, tier)
+    if path is None:
+        return
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    needed = size + max(int(size * HEADROOM_SHARE), HEADROOM_BYTES_MIN)
+    free = psutil.virtual_memory().available
+    text = f"{free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB wanted for {name}"
+    if free < needed:
+        yield Finding("memory", Level.WARN, text, "close programs, or name a smaller model")
+    else:
+        yield Finding("memory", Level.OK, text)
+
+
+def port(loaded: Loaded, status: Status) -> Iterator[Finding]:
+    """The gateway's port is free, or it is ours."""
+    at = (loaded.config.gateway.host, loaded.config.gateway.port)
+    name = f"{at[0]}:{at[1]}"
+    if status is not None:
+        yield Finding("port", Level.OK, f"ours: {status.get('address', name)}")
+    elif failed := bind(at):
+        mend = f"set gateway.port in {loaded.path}, or see who has it: lsof -i :{at[1]}"
+        yield Finding("port", Level.BAD, f"{name}: {failed}", mend)
+    else:
+        yield Finding("port", Level.OK, f"{name} is free")
+
+
+def bind(at: tuple[str, int]) -> str:
+    """Take the port for an instant; the reason why not, else empty."""
+    family = socket.AF_INET6 if ":" in at[0] else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(at)
+    except OSError as exc:
+        return exc.strerror or type(exc).__name__
+    return ""
+
+
+def disk(loaded: Loaded, _: Status) -> Iterator[Finding]:
+    """Room for the databases: a full disk stops everything that costs money."""
+    free = shutil.disk_usage(loaded.home).free
+    text = f"{free / 1e9:.1f} GB free for {loaded.home}"
+    level = Level.BAD if free < DISK_BYTES_MIN else Level.WARN
+    if free < DISK_BYTES_LOW:
+        yield Finding("disk", level, text, f"df -h {loaded.home}")
+    else:
+        yield Finding("disk", Level.OK, text)
+
+
+def ledger(loaded: Loaded, _: Status) -> Iterator[Finding]:
+    """The ledger can be read. Without it nothing that costs money may be asked."""
+    path = loaded.paths.ledger
+    if not path.exists():
+        yield Finding("ledger", Level.OK, "not there yet; the first start makes it")
+        return
+    try:
+        book = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=CONNECT_SECONDS_MAX)
+        try:
+            tables = book.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        finally:
+            book.close()
+    except sqlite3.Error as exc:
+        text = f"{path} cannot be read: {exc}"
+        yield Finding(
+            "ledger", Level.BAD, text, f"twotier down; mv {path} {path}.aside; twotier up"
+        )
+    else:
+        yield Finding("ledger", Level.OK, f"{path} can be read, {tables} tables and indexes")
+
+
+CHECKS: tuple[Check, ...] = (
+    processes,
+    permissions,
+    keys,
+    addresses,
+    engines,
+    port,
+    disk,
+    ledger,
+)

@@ -1,0 +1,64 @@
+"""`twotier config`: the file as it is understood."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from twotier.cli.output import emit, say
+from twotier.config.load import load
+
+
+def checked(config: Path, *, as_json: bool) -> int:
+    """Load it; `ConfigError` says what is wrong."""
+    loaded = load(config)
+    found = {"tiers": list(loaded.config.tiers), "jobs": [job.name for job in loaded.config.jobs]}
+    if as_json:
+        emit({"path": str(config), "valid": True, **found})
+        return 0
+    said = "; ".join(f"{name}: {', '.join(names) or 'none'}" for name, names in found.items())
+    print(f"{config} is valid; {said}")
+    return 0
+
+
+def shown(config: Path, *, as_json: bool) -> int:
+    """Every setting in force."""
+    values = load(config).config.dump()
+    if as_json:
+        emit({"path": str(config), "config": values})
+        return 0
+    say(f"# {config}, defaults included")
+    for line in flat(values, ""):
+        print(line)
+    return 0
+
+
+def flat(value: Any, path: str) -> Iterator[str]:
+    """Every value as `path.to.key = value`; what is not set is left out."""
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from flat(inner, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for number, inner in enumerate(value):
+            yield from flat(inner, f"{path}[{number}]")
+    elif value is not None:
+        yield f"{path} = {json.dumps(value, ensure_ascii=False)}"
+
+
+def where(config: Path, *, as_json: bool) -> int:
+    """The path that the other commands use."""
+    if as_json:
+        emit({"path": str(config), "exists": config.exists()})
+    else:
+        print(config)
+    return 0
+
+
+def schema() -> int:
+    """The JSON schema; a document by itself, so without our version."""
+    from twotier.config.schema import Config
+
+    print(json.dumps(Config.model_json_schema(), indent=2, ensure_ascii=False))
+    return 0

@@ -1,0 +1,60 @@
+"""`twotier doctor`: findings, each with the command that mends it. Works with main up or down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from twotier.cli import checks
+from twotier.cli.checks import Finding, Level
+from twotier.cli.output import emit, show
+from twotier.config.load import load
+from twotier.errors import ConfigError
+
+MARKS = {Level.OK: "ok", Level.WARN: "warn", Level.BAD: "BAD"}
+
+
+def doctor(config: Path, *, as_json: bool) -> int:
+    """Look, print; exit code 1 if anything is bad."""
+    findings = list(look(config))
+    bad = any(finding.level is Level.BAD for finding in findings)
+    if as_json:
+        emit({"ok": not bad, "findings": [row_of(finding) for finding in findings]})
+    else:
+        show(lines(findings))
+    return int(bad)
+
+
+def look(config: Path) -> Iterator[Finding]:
+    """Every check that can be made; a file that cannot be read ends those that need it."""
+    yield checks.python()
+    if not config.exists():
+        text = f"no configuration at {config} yet"
+        yield Finding("config", Level.WARN, text, "twotier up")
+        return
+    try:
+        loaded = load(config)
+    except ConfigError as exc:
+        yield Finding("config", Level.BAD, exc.message, "twotier config check")
+        return
+    yield Finding("config", Level.OK, f"{config} is valid")
+    status = checks.ask_main(loaded)
+    for check in checks.CHECKS:
+        yield from check(loaded, status)
+
+
+def row_of(finding: Finding) -> dict[str, str]:
+    """A finding for scripts."""
+    return {
+        "name": finding.name,
+        "level": finding.level.value,
+        "text": finding.text,
+        "mend": finding.mend,
+    }
+
+
+def lines(findings: Iterable[Finding]) -> Iterator[tuple[str, ...]]:
+    """A finding for people: what, and after it what to do."""
+    for finding in findings:
+        mend = f"  ->  {finding.mend}" if finding.mend else ""
+        yield (MARKS[finding.level], finding.name, finding.text + mend)

@@ -1,0 +1,85 @@
+"""`twotier job`: scheduled work, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from twotier.cli.client import Peer
+from twotier.cli.output import emit, local_time, say, show
+from twotier.cli.peers import worker_of
+from twotier.cli.runs import run_of, show_run
+
+HEADS = ("JOB", "TRIGGER", "TIER", "NEXT", "LAST")
+ON_THE_WAY = ("due", "running")
+FAILED = ("failed", "interrupted")
+
+# One question about a run waits this long at the worker; a run is bounded by its job's deadline.
+POLL_SECONDS = 20.0
+POLLS_MAX = 1_000
+
+
+def listed(config: Path, *, as_json: bool) -> int:
+    """All jobs."""
+    told = worker_of(config).get("/jobs")
+    if as_json:
+        emit(told)
+    elif told["jobs"]:
+        show([HEADS, *(row(job) for job in told["jobs"])])
+    else:
+        print("no jobs; add [[jobs]] to the configuration")
+    return 0
+
+
+def row(job: Mapping[str, Any]) -> tuple[str, ...]:
+    """A job as one line."""
+    last = job.get("last") or {}
+    coming = local_time((job.get("next") or [None])[0]) if job["enabled"] else "off"
+    ended = f"{last['state']} {local_time(last.get('slot'))}" if last else "never ran"
+    return (job["name"], job["trigger"], job["tier"], coming or "-", ended)
+
+
+def shown(config: Path, name: str, *, as_json: bool) -> int:
+    """One job: what is set, the next slots, the last run."""
+    told = worker_of(config).get(f"/jobs/{quote(name, safe='')}")
+    if as_json:
+        emit(told)
+        return 0
+    job = told.get("job") or told
+    last = job.get("last")
+    plain = {k: v for k, v in job.items() if k not in ("next", "last", "schema_version")}
+    show(plain.items())
+    print("next", ", ".join(local_time(at) for at in job.get("next") or ()) or "-")
+    if last:
+        print("\nlast run")
+        show_run(last)
+    return 0
+
+
+def ran(config: Path, name: str, *, as_json: bool) -> int:
+    """Start a run by hand and wait for its end."""
+    worker = worker_of(config)
+    run_id = str(worker.post(f"/jobs/{quote(name, safe='')}/run")["run"])
+    say(f"run {run_id} of {name} has begun; Ctrl-C stops waiting, not the run")
+    run = ended(worker, run_id)
+    if as_json:
+        emit({"run": run})
+    else:
+        show_run(run)
+    if run["state"] in ON_THE_WAY:
+        say(f"it is still {run['state']}; look later with `twotier runs {run_id}`")
+    return 1 if run["state"] in (*FAILED, *ON_THE_WAY) else 0
+
+
+def ended(worker: Peer, run_id: str) -> dict[str, Any]:
+    """The run once it has ended, or as it stands after the longest wait."""
+    path = f"/runs/{quote(run_id, safe='')}"
+    run: dict[str, Any] = {}
+    for _ in range(POLLS_MAX):
+        query = {"wait_seconds": int(POLL_SECONDS)}
+        run = run_of(worker.get(path, query, seconds=POLL_SECONDS + 10.0))
+        if run["state"] not in ON_THE_WAY:
+            break
+    return run

@@ -1,0 +1,87 @@
+"""What must be there before the first start: a configuration, engine environments, the model.
+
+All of it can take minutes and needs the network, so it happens here, where a person sees it, and
+not in the main process. The second time nothing is left to do and nothing is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import psutil
+
+from twotier.cli.output import say
+from twotier.clock import SystemClock
+from twotier.config import paths, starter
+from twotier.config.load import Loaded
+from twotier.config.schema import Config, TierConfig
+from twotier.engines import environment
+from twotier.engines.base import engine, lock_path
+from twotier.errors import EngineError
+from twotier.models import discover
+from twotier.models.starter import STARTER, ensure
+from twotier.packages import Installer, find_installer
+
+# A model on disk is only suggested where it and its working memory can fit at all.
+MODEL_SHARE_MAX = 0.7
+
+
+def write_first(config: Path) -> None:
+    """Write a configuration around what this machine has, and say what and where."""
+    local = suggestion()
+    if starter.write_starter(config, local):
+        say(f"wrote {config}: change it as you like")
+        say(f"local tier: {local.said}")
+
+
+def suggestion() -> starter.LocalModel:
+    """A server that answers, else the largest model on disk that fits, else the starter."""
+    for server in asyncio.run(discover.servers()):
+        if server.models:
+            return starter.LocalModel(
+                engine="openai",
+                model=server.models[0],
+                base_url=f"{server.base_url}/v1",
+                said=f"Found: {server.text()}. Something else keeps it running.",
+            )
+    bytes_max = psutil.virtual_memory().total * MODEL_SHARE_MAX
+    for model in discover.on_disk(paths.models(), paths.hub()):
+        usable = model.engine != "mlx_lm" or sys.platform == "darwin"
+        if model.path.name != STARTER.file and model.size_bytes < bytes_max and usable:
+            return starter.LocalModel(
+                engine=model.engine, model=str(model.path), said=f"Found: {model.text()}."
+            )
+    return starter.STARTER
+
+
+def prepare(loaded: Loaded) -> None:
+    """Make what the tiers need and does not exist yet.
+
+    What cannot be made is said, and the program starts all the same: the other tiers work.
+    """
+    installer = find_installer(bars=sys.stderr.isatty())
+    for name, tier in kept(loaded.config).items():
+        try:
+            make(tier, installer)
+        except EngineError as exc:
+            say(f"tier {name} cannot be used yet: {exc.message}")
+
+
+def make(tier: TierConfig, installer: Installer) -> None:
+    """The environment of a tier's engine, and its model if it is the starter."""
+    lock = lock_path(engine(str(tier.engine)).traits)
+    where, clock = paths.environments(), SystemClock()
+    environment.ensure(lock, where, installer=installer, clock=clock, say=say)
+    if tier.model == "starter":
+        ensure(paths.models(), installer=installer, say=say)
+
+
+def kept(config: Config) -> dict[str, TierConfig]:
+    """The tiers whose server twotier starts itself: those whose engine has an environment."""
+    return {
+        name: tier
+        for name, tier in config.tiers.items()
+        if tier.engine and engine(tier.engine).traits.lock
+    }

@@ -1,0 +1,37 @@
+"""`twotier route`: the decision and its reasons, without asking any model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from twotier.cli.client import error_of
+from twotier.cli.output import emit, show
+from twotier.cli.peers import main_of
+
+
+def route(config: Path, wanted: Mapping[str, str], *, as_json: bool) -> int:
+    """Ask main to decide and print why. A refusal ends with the refused request's exit code."""
+    told = main_of(config).post("/control/route", wanted)
+    if as_json:
+        emit(told)
+    else:
+        explain(told)
+    if told["options"]:
+        return 0
+    return error_of({"error": {"code": told["refusal_code"]}}, 0).exit_code
+
+
+def explain(told: Mapping[str, Any]) -> None:
+    """The choice in one line, then each rule that spoke, then what was seen."""
+    names = [f"{o['tier']} ({o['model']})" if o["model"] else o["tier"] for o in told["options"]]
+    if names:
+        worst = told.get("worst_case_usd")
+        print(f"{', else '.join(names)}: rule {told['rule']}, at most ${worst or '0'}")
+    else:
+        print(f"refused ({told['refusal_code']}): {told['refusal']}")
+    show((f"  {why['rule']}", why["effect"], why["text"]) for why in told["because"])
+    task = told.get("task") or {}
+    seen = ", ".join(f"{key} {value}" for key, value in task.items() if value not in ("", None))
+    print(f"  seen: {seen}")

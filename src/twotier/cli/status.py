@@ -1,0 +1,60 @@
+"""`twotier status`: what runs, what each tier can do now, and what today has cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from twotier.cli.output import dollars, emit, local_time, show
+from twotier.cli.peers import main_of
+
+
+def status(config: Path, *, as_json: bool) -> int:
+    """Ask main, print. Raises `NotRunningError` when nobody answers."""
+    told = main_of(config).get("/control/status")
+    if as_json:
+        emit(told)
+        return 0
+    print(f"twotier {told['version']}, pid {told['pid']}, {told['address']}")
+    print(f"since {local_time(told['started_at'])}\n")
+    show([*(tier_row(tier) for tier in told["tiers"]), worker_row(told["worker"])])
+    print()
+    for line in money_lines(told):
+        print(line)
+    return 0
+
+
+def tier_row(tier: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name, state, model, and why or where."""
+    return (tier["name"], tier["state"], tier["ref"], where(tier))
+
+
+def where(tier: Mapping[str, Any]) -> str:
+    """The reason of a state, or where the tier answers."""
+    if tier.get("because"):
+        return str(tier["because"])
+    pid = f"pid {tier['pid']} at " if tier.get("pid") else ""
+    return f"{pid}{tier.get('address') or ''}".removesuffix(" at ")
+
+
+def worker_row(worker: Mapping[str, Any]) -> tuple[str, ...]:
+    """The worker in the same columns."""
+    pid = f"pid {worker['pid']}" if worker.get("pid") else ""
+    return ("worker", worker["state"], "", pid)
+
+
+def money_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """Today, then every budget."""
+    yield f"today {dollars(told['spend_today_usd'])}"
+    for budget in told["budgets"]:
+        limits = ", ".join(
+            f"{word} {dollars(budget[field])}"
+            for word, field in (("alert", "alert_usd"), ("limit", "limit_usd"))
+            if budget.get(field) is not None
+        )
+        yield (
+            f"budget {budget['name']}: {dollars(budget['spent_usd'])} spent,"
+            f" {dollars(budget['reserved_usd'])} reserved; {limits or 'no limit'};"
+            f" starts anew {local_time(budget['resets_at'])}"
+        )

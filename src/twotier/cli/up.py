@@ -1,0 +1,104 @@
+"""`twotier up`: from nothing to a running program in the foreground.
+
+The first time it writes a configuration; every time it looks whether what the tiers need (engine
+environments, the starter model) is there, and only then hands over to `twotier.app`. What it says
+at the end fits ten lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from twotier.cli.output import columns
+from twotier.cli.peers import main_of
+from twotier.cli.prepare import prepare, write_first
+from twotier.clock import SystemClock
+from twotier.config.load import Loaded, load
+from twotier.config.schema import JobConfig
+from twotier.config.secrets import how_to_set
+from twotier.config.zones import zone_name
+from twotier.errors import AlreadyRunningError, NotRunningError
+from twotier.jobs.schedule import cron_after, every_after
+
+TIERS_SHOWN = 3
+
+
+def up(config: Path) -> int:
+    """Write, prepare, run; returns when twotier was stopped."""
+    refuse_second(config)
+    if not config.exists():
+        write_first(config)
+    loaded = load(config)
+    loaded.paths.make()
+    prepare(loaded)
+    from twotier.app import run
+
+    return run(loaded, on_ready=lambda status: announce(loaded, status))
+
+
+def refuse_second(config: Path) -> None:
+    """Say so before minutes of preparing; the lock in `app` is what really decides."""
+    try:
+        running = main_of(config).get("/control/status")
+    except NotRunningError:
+        return
+    raise AlreadyRunningError(
+        f"twotier is already running (pid {running['pid']}); see `twotier status`"
+    )
+
+
+def announce(loaded: Loaded, status: Mapping[str, Any]) -> None:
+    """Print the banner."""
+    coming = next_job(loaded.config.jobs, SystemClock().now())
+    for line in banner(loaded, status, next_job=coming):
+        print(line, flush=True)
+
+
+def banner(loaded: Loaded, status: Mapping[str, Any], *, next_job: str | None) -> list[str]:
+    """What a person needs now, in under ten lines. `status` is as on `/control/status`."""
+    tiers = status["tiers"]
+    shown = [("", tier["name"], tier["state"], tier["ref"]) for tier in tiers[:TIERS_SHOWN]]
+    more = len(tiers) - len(shown)
+    return [
+        f"twotier {status['version']} at {status['address']}",
+        *columns(shown),
+        *([f"  and {more} more: `twotier status`"] if more else []),
+        *key_lines(loaded, tiers),
+        f"clients send the token in {loaded.paths.client_key}: `twotier key show`",
+        f"next job: {next_job}" if next_job else "no jobs yet: add [[jobs]]",
+        f"settings: {loaded.path}; stop with Ctrl-C or `twotier down`",
+    ]
+
+
+def key_lines(loaded: Loaded, tiers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Where the keys go that tiers wait for, on one line."""
+    places = [
+        (tier["name"], loaded.config.tiers[tier["name"]].key)
+        for tier in tiers
+        if tier["state"] == "no-key" and tier["name"] in loaded.config.tiers
+    ]
+    said = [
+        f"{name}: `{how_to_set(place)}`" if place else f"{name}: set tiers.{name}.key"
+        for name, place in places
+    ]
+    return [f"waiting for a key, then `twotier up` again: {'; '.join(said)}"] if said else []
+
+
+def next_job(jobs: Sequence[JobConfig], now: datetime) -> str | None:
+    """The job that is due first, and when, in words."""
+    slots = [(slot, job) for job in jobs if job.enabled and (slot := first_slot(job, now))]
+    if not slots:
+        return None
+    slot, job = min(slots, key=lambda pair: pair[0])
+    seen = f", looks into {job.watch.path}/" if job.watch else ""
+    return f"{job.name} at {slot.astimezone():%H:%M:%S}{seen}"
+
+
+def first_slot(job: JobConfig, now: datetime) -> datetime | None:
+    """The first slot after `now`; None where the cron expression has no more."""
+    if job.every is not None:
+        return next(every_after(job.every, now), None)
+    return next(cron_after(job.cron, zone_name(job.zone), now), None)
