@@ -196,3 +196,9 @@ class WatchError(JobError):
     """A watcher could not look. This is never the same as "nothing new"."""
 
     code = "could_not_look"
+
+
+class DeliveryError(JobError):
+    """A result is there and stored, but could not be handed over yet."""
+
+    code = "not_delivered"

@@ -55,17 +55,24 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One new thing a watcher found. `id` is stable: the same thing found again has the same."""
+    """One new thing a watcher found. `id` is stable: the same thing found again has the same.
+
+    `bytes_cut` is how much of it was left out of `text`; the prompt says so.
+    """
 
     id: str
     title: str
     text: str
     source: str
+    bytes_cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One try at a job. `slot` is the instant it was due, or of the order for a run by hand."""
+    """One try at a job. `slot` is the instant it was due, or of the order for a run by hand.
+
+    `late`: the slot was missed and is run after all.
+    """
 
     id: str
     job: str
@@ -83,3 +90,4 @@ class Run:
     model: str = ""
     because: str = ""
     result: str = ""
+    late: bool = False

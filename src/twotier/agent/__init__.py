@@ -1,0 +1,1 @@
+"""How the worker asks for models: always through main, never by itself."""

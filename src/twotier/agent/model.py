@@ -1,0 +1,222 @@
+"""Asks main for a model, over its private socket.
+
+The worker holds no model key; everything it asks is routed, paid for, limited and seen by main.
+The request is OpenAI's chat completion, what only main needs to know travels in `x-twotier-*`
+headers. Nothing is retried here: whoever asks knows how long it may take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from twotier.domain.money import MICROUSD_PER_USD
+from twotier.domain.tier import TierPolicy
+from twotier.errors import DeadlineError, NotRunningError, StreamBrokenError, UpstreamError
+
+URL = "http://main/v1/chat/completions"  # the host is a name only: the socket decides
+ALIVE_URL = "http://main/control/alive"
+CONNECT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One model call of a run. `deadline_seconds` is what is left, waiting for a tier included.
+
+    `kind` is a word for the router (`polling` for work a watcher found). `schema` is the JSON
+    schema the answer must fit, None for free text.
+    """
+
+    system: str
+    prompt: str
+    job: str
+    run: str
+    step: str
+    kind: str
+    policy: TierPolicy
+    model: str
+    output_tokens_max: int
+    deadline_seconds: float
+    schema: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whole. `cut`: it reached the output limit and is not finished."""
+
+    text: str
+    cut: bool
+    tier: str
+    model: str
+    rule: str
+    request: str
+    tokens: int
+    cost_microusd: int
+
+
+class MainClient:
+    """The connection to main. Use it as an async context manager."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> MainClient:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(str(self._socket)),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def ask(self, question: Question) -> Answer:
+        """Ask once and wait for the whole answer.
+
+        Raises `UpstreamError` with main's status and code, `DeadlineError`, `StreamBrokenError`
+        for half an answer, and `NotRunningError` when main is not there any more.
+        """
+        try:
+            async with asyncio.timeout(question.deadline_seconds):
+                return await self._ask(question)
+        except TimeoutError as exc:
+            raise DeadlineError(
+                f"no answer within {question.deadline_seconds:.0f} s; give the job more time"
+            ) from exc
+        except aiohttp.ClientPayloadError as exc:
+            raise StreamBrokenError(f"the answer broke off: {exc}") from exc
+        except (aiohttp.ClientError, OSError) as exc:
+            raise NotRunningError(f"main does not answer on {self._socket}: {exc}") from exc
+
+    async def _ask(self, question: Question) -> Answer:
+        async with self._open().post(
+            URL, json=body_of(question), headers=headers_of(question)
+        ) as reply:
+            raw = await reply.read()
+            if reply.status >= 400:
+                raise refusal(reply.status, raw, reply.headers)
+            return answer_of(raw, reply.headers)
+
+    async def stay(self) -> None:
+        """Hold a connection to main and return when it ends, for whatever reason.
+
+        Raises `NotRunningError` if it never came about. Main never ends it while it lives, so
+        its end is how the worker learns that main has died, even by SIGKILL.
+        """
+        try:
+            async with self._open().get(ALIVE_URL) as reply:
+                if reply.status != 200:
+                    raise NotRunningError(f"main answered {reply.status} to {ALIVE_URL}")
+                await until_closed(reply)
+        except (aiohttp.ClientError, OSError) as exc:
+            raise NotRunningError(f"main does not answer on {self._socket}: {exc}") from exc
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            raise NotRunningError("the connection to main is used before it was opened")
+        return self._session
+
+
+async def until_closed(reply: aiohttp.ClientResponse) -> None:
+    """Read and drop whatever main says, until it says no more. A break is an end like any other."""
+    try:
+        async for _ in reply.content.iter_any():
+            pass
+    except (aiohttp.ClientError, OSError):
+        return
+
+
+def body_of(question: Question) -> dict[str, Any]:
+    """The chat completion. Structured answers are asked for without chance."""
+    body: dict[str, Any] = {
+        "model": question.model,
+        "stream": False,
+        "max_tokens": question.output_tokens_max,
+        "messages": [
+            {"role": "system", "content": question.system},
+            {"role": "user", "content": question.prompt},
+        ],
+    }
+    if question.schema is not None:
+        body["temperature"] = 0
+        body["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "strict": True, "schema": question.schema},
+        }
+    return body
+
+
+def headers_of(question: Question) -> dict[str, str]:
+    """Who asks, and within which limits."""
+    return {
+        "x-twotier-job": question.job,
+        "x-twotier-run": question.run,
+        "x-twotier-step": question.step,
+        "x-twotier-kind": question.kind,
+        "x-twotier-policy": question.policy.value,
+        "x-twotier-deadline": f"{question.deadline_seconds:.1f}",
+    }
+
+
+def answer_of(raw: bytes, headers: Mapping[str, str]) -> Answer:
+    """A finished chat completion. One without text or finish reason is not an answer."""
+    try:
+        body = json.loads(raw)
+        choice = body["choices"][0]
+        text = choice["message"]["content"]
+        finish = choice["finish_reason"]
+    except (ValueError, LookupError, TypeError) as exc:
+        raise StreamBrokenError("main's answer is not a chat completion") from exc
+    if not isinstance(text, str) or not text.strip():
+        raise StreamBrokenError("the model gave an empty answer")
+    usage = body.get("usage") or {}
+    return Answer(
+        text=text,
+        cut=finish == "length",
+        tier=headers.get("x-twotier-tier", ""),
+        model=headers.get("x-twotier-model", str(body.get("model", ""))),
+        rule=headers.get("x-twotier-rule", ""),
+        request=headers.get("x-twotier-request", ""),
+        tokens=int(usage.get("total_tokens") or 0),
+        cost_microusd=microusd(headers.get("x-twotier-cost-usd", "0")),
+    )
+
+
+def refusal(status: int, raw: bytes, headers: Mapping[str, str]) -> UpstreamError:
+    """Main's error, with its own sentence, status and code."""
+    try:
+        error = json.loads(raw)["error"]
+        message, code = str(error["message"]), str(error.get("code") or "api_error")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        message, code = f"main answered with status {status}", "api_error"
+    return UpstreamError(
+        message,
+        upstream_status=status,
+        upstream_kind=code,
+        retry_after_seconds=seconds(headers.get("retry-after", "")),
+    )
+
+
+def seconds(text: str) -> float | None:
+    """A `retry-after` in seconds; None for none, or for a date, which main never sends."""
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return None
+
+
+def microusd(text: str) -> int:
+    """Decimal dollars as integer micro-dollars."""
+    try:
+        return int(Decimal(text) * MICROUSD_PER_USD)
+    except InvalidOperation as exc:
+        raise StreamBrokenError(f"main named a cost that is not a number: {text!r}") from exc

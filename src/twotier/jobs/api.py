@@ -1,0 +1,208 @@
+"""The worker's private API on its Unix socket, for main and the command line.
+
+    GET  /healthz
+    GET  /jobs, /jobs/{name}
+    POST /jobs/{name}/run              -> {"run": id}
+    GET  /runs?job=NAME&limit=N
+    GET  /runs/{id}?wait_seconds=S     answers when the run is over, or the time has passed
+
+Every body is JSON with `schema_version`; errors have OpenAI's shape.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from twotier.domain.job import Job, Run
+from twotier.domain.money import MICROUSD_PER_USD
+from twotier.errors import NotFoundError, RequestError, TwotierError
+from twotier.jobs.engine import Engine, schedule_text
+from twotier.jobs.items import ItemStore
+from twotier.jobs.results import ResultStore
+from twotier.jobs.store import RunStore
+
+SCHEMA_VERSION = 1
+RUNS_MAX = 1_000
+WAIT_SECONDS_MAX = 600.0
+CLOSE_SECONDS = 1
+
+
+class Api:
+    """What can be asked of the worker."""
+
+    def __init__(
+        self, engine: Engine, runs: RunStore, items: ItemStore, results: ResultStore
+    ) -> None:
+        self._engine = engine
+        self._runs = runs
+        self._items = items
+        self._results = results
+
+    def app(self) -> Starlette:
+        """The ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/healthz", self._health),
+                Route("/jobs", self._jobs),
+                Route("/jobs/{name}", self._job),
+                Route("/jobs/{name}/run", self._order, methods=["POST"]),
+                Route("/runs", self._latest),
+                Route("/runs/{id}", self._run),
+            ],
+            exception_handlers={TwotierError: refuse, 404: no_such_path},  # type: ignore[dict-item]
+        )
+
+    async def _health(self, _: Request) -> JSONResponse:
+        return said({"status": "ok", "pid": os.getpid(), "jobs": len(self._engine.jobs)})
+
+    async def _jobs(self, _: Request) -> JSONResponse:
+        return said({"jobs": [await self._about(job) for job in self._engine.jobs.values()]})
+
+    async def _job(self, request: Request) -> JSONResponse:
+        job = self._engine.job(request.path_params["name"])
+        settings = {
+            "prompt": job.prompt,
+            "model": job.model,
+            "deliver": job.deliver,
+            "watch": dict(job.watch) if job.watch is not None else None,
+            "each": job.each,
+            "answer_lines": job.answer_lines,
+            "output_tokens_max": job.output_tokens_max,
+            "deadline_seconds": job.deadline_seconds,
+            "missed": job.missed,
+        }
+        runs = await self._runs.latest(job=job.name, limit=10)
+        return said(await self._about(job) | settings | {"runs": [shown(run) for run in runs]})
+
+    async def _about(self, job: Job) -> dict[str, Any]:
+        last = await self._runs.latest(job=job.name, limit=1)
+        return {
+            "name": job.name,
+            "trigger": schedule_text(job),
+            "watch_kind": job.watch["kind"] if job.watch is not None else None,
+            "tier": job.tier.value,
+            "enabled": job.enabled,
+            "next": [slot.isoformat() for slot in self._engine.upcoming(job)],
+            "last_run": shown(last[0]) if last else None,
+        }
+
+    async def _order(self, request: Request) -> JSONResponse:
+        run = await self._engine.order(request.path_params["name"])
+        return said({"run": run.id}, status=202)
+
+    async def _latest(self, request: Request) -> JSONResponse:
+        job = request.query_params.get("job", "")
+        if job:
+            self._engine.job(job)
+        limit = number(request, "limit", 20, RUNS_MAX)
+        runs = await self._runs.latest(job=job, limit=int(limit))
+        return said({"runs": [shown(run) for run in runs]})
+
+    async def _run(self, request: Request) -> JSONResponse:
+        wait_seconds = number(request, "wait_seconds", 0, WAIT_SECONDS_MAX)
+        run = await self._engine.ended(request.path_params["id"], within_seconds=wait_seconds)
+        parts = {
+            "item_list": await self._items.of_run(run.id),
+            "answers": await self._results.of_run(run.id),
+        }
+        return said(shown(run) | parts)
+
+
+def shown(run: Run) -> dict[str, Any]:
+    """A run as JSON. Money is an integer; the dollars beside it are text, for people."""
+    return {
+        "id": run.id,
+        "job": run.job,
+        "slot": run.slot.isoformat(),
+        "state": run.state.value,
+        "trigger": run.trigger,
+        "late": run.late,
+        "tries": run.tries,
+        "started_at": run.started_at.isoformat() if run.started_at else None,
+        "ended_at": run.ended_at.isoformat() if run.ended_at else None,
+        "items": run.items,
+        "model_calls": run.model_calls,
+        "tokens": run.tokens,
+        "cost_microusd": run.cost_microusd,
+        "cost_usd": f"{run.cost_microusd / MICROUSD_PER_USD:.6f}",
+        "tier": run.tier,
+        "model": run.model,
+        "because": run.because,
+        "result": run.result,
+    }
+
+
+def number(request: Request, name: str, default: float, most: float) -> float:
+    """A number of the query, between 0 and `most`."""
+    try:
+        value = float(request.query_params.get(name, default))
+    except ValueError as exc:
+        raise RequestError(f"{name} must be a number") from exc
+    if not 0 <= value <= most:
+        raise RequestError(f"{name} must be between 0 and {most:g}")
+    return value
+
+
+def said(body: dict[str, Any], *, status: int = 200) -> JSONResponse:
+    """A JSON answer with its version."""
+    return JSONResponse({"schema_version": SCHEMA_VERSION} | body, status_code=status)
+
+
+async def refuse(_: Request, error: TwotierError) -> JSONResponse:
+    """An error in OpenAI's shape."""
+    detail = {"message": error.message, "type": error.kind, "param": None, "code": error.code}
+    return said({"error": detail}, status=error.status)
+
+
+async def no_such_path(request: Request, _: Exception) -> JSONResponse:
+    """A path this API does not have."""
+    return await refuse(request, NotFoundError(f"there is no {request.url.path} here"))
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handling: the worker has its own."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+def server(app: Starlette) -> Server:
+    """A quiet server for a private socket."""
+    return Server(
+        uvicorn.Config(
+            app,
+            loop="none",
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=CLOSE_SECONDS,
+        )
+    )
+
+
+def listen(path: Path) -> socket.socket:
+    """A Unix socket that only its owner can open. The caller has the lock: an old one is dead."""
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)  # the mode must be right from the start, not a moment later
+    try:
+        sock.bind(str(path))
+    finally:
+        os.umask(before)
+    sock.listen(64)
+    return sock

@@ -1,0 +1,161 @@
+"""What watchers found: items by id, and how far each watcher has looked.
+
+An item goes new -> taken (by a run) -> done or failed. Its row stays for ever, because its id is
+what keeps it from being done twice; its text goes when it is done.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from twotier.domain.clock import Clock
+from twotier.domain.job import Item
+from twotier.jobs.database import Database
+from twotier.jobs.store import ms
+from twotier.jobs.tables import cursors, items, runs
+from twotier.watch.base import Look
+
+# After so many failed tries of its own an item is given up. A tier that is down does not count.
+TRIES_MAX = 3
+
+
+class ItemStore:
+    """The tables `items` and `cursors`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def cursor(self, job: str, watch: str) -> Any:
+        """How far the watcher has looked; None at first, or when it looks somewhere else now."""
+        query = sa.select(cursors.c.value).where(cursors.c.job == job, cursors.c.watch == watch)
+        value = await self._database.do(lambda connection: connection.scalar(query))
+        return None if value is None else json.loads(value)
+
+    async def store_look(self, job: str, watch: str, look: Look) -> list[str]:
+        """Store what is new and move the cursor, in one transaction.
+
+        Returns the sentences about new things that cannot be read; each is returned once.
+        """
+        found_ms = ms(self._clock.now())
+
+        def work(connection: sa.Connection) -> list[str]:
+            known = set(
+                connection.scalars(
+                    sa.select(items.c.id).where(
+                        items.c.job == job,
+                        items.c.id.in_([item.id for item in found_items(look)]),
+                    )
+                )
+            )
+            place = connection.scalar(sa.select(sa.func.max(items.c.place))) or 0
+            told = []
+            for item, because in found(look):
+                if item.id in known:
+                    continue
+                known.add(item.id)
+                place += 1
+                row = row_of(job, item, because) | {"found_ms": found_ms, "place": place}
+                connection.execute(sa.insert(items).values(**row))
+                told += [because] if because else []
+            connection.execute(sa.delete(cursors).where(cursors.c.job == job))
+            connection.execute(
+                sa.insert(cursors).values(job=job, watch=watch, value=json.dumps(look.cursor))
+            )
+            return told
+
+        return await self._database.do(work)
+
+    async def take(self, job: str, run: str, *, limit: int) -> list[Item]:
+        """The items this run works on: those it had before a kill, else the oldest new ones."""
+
+        def work(connection: sa.Connection) -> list[Item]:
+            mine = self._taken(connection, run)
+            if mine:
+                return mine
+            new = (
+                sa.select(items.c.id)
+                .where(items.c.job == job, items.c.state == "new")
+                .order_by(items.c.place)
+                .limit(limit)
+            )
+            connection.execute(
+                sa.update(items)
+                .where(items.c.job == job, items.c.id.in_(new.scalar_subquery()))
+                .values(state="taken", run=run)
+            )
+            mine = self._taken(connection, run)
+            if mine:
+                connection.execute(sa.update(runs).where(runs.c.id == run).values(items=len(mine)))
+            return mine
+
+        return await self._database.do(work)
+
+    async def failed(self, job: str, item_ids: list[str], because: str, *, final: bool) -> None:
+        """A try of these items failed, and it was theirs. The last try, or `final`, ends them."""
+        over = sa.true() if final else items.c.tries + 1 >= TRIES_MAX
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(
+                sa.update(items)
+                .where(items.c.job == job, items.c.id.in_(item_ids))
+                .values(
+                    tries=items.c.tries + 1,
+                    error=because,
+                    state=sa.case((over, "failed"), else_="new"),
+                    text=sa.case((over, ""), else_=items.c.text),
+                )
+            )
+
+        await self._database.do(work)
+
+    async def of_run(self, run: str) -> list[dict[str, Any]]:
+        """Title, state and error of the run's items, to be shown."""
+        query = (
+            sa.select(items.c.id, items.c.title, items.c.state, items.c.error)
+            .where(items.c.run == run)
+            .order_by(items.c.place)
+        )
+        return await self._database.do(
+            lambda connection: [dict(row) for row in connection.execute(query).mappings()]
+        )
+
+    @staticmethod
+    def _taken(connection: sa.Connection, run: str) -> list[Item]:
+        query = (
+            sa.select(items)
+            .where(items.c.run == run, items.c.state == "taken")
+            .order_by(items.c.place)
+        )
+        return [
+            Item(row.id, row.title, row.text, row.source, row.bytes_cut)
+            for row in connection.execute(query)
+        ]
+
+
+def found(look: Look) -> list[tuple[Item, str]]:
+    """Everything found, each with the reason why it cannot be read, or an empty one."""
+    readable = [(item, "") for item in look.items]
+    return readable + [(bad.item, bad.because) for bad in look.unreadable]
+
+
+def found_items(look: Look) -> list[Item]:
+    """Everything found."""
+    return [item for item, _ in found(look)]
+
+
+def row_of(job: str, item: Item, because: str) -> dict[str, Any]:
+    """An item as a new row; one that cannot be read has failed from the start."""
+    return {
+        "job": job,
+        "id": item.id,
+        "state": "failed" if because else "new",
+        "title": item.title,
+        "text": item.text,
+        "source": item.source,
+        "bytes_cut": item.bytes_cut,
+        "error": because,
+    }

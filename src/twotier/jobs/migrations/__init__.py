@@ -1,0 +1,1 @@
+"""Alembic's migrations of `work.db`, run by `jobs.database`."""

@@ -1,0 +1,284 @@
+"""One run of a job: look, ask, check, store, deliver.
+
+Every step is stored before the next begins, so a run that was killed goes on where it stood: items
+it had taken are still its own, an answer that is stored is not asked for again, a result that was
+delivered is not delivered again. What fails says at which step: could not look, item, model or
+delivery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from twotier.agent.model import Answer, MainClient, Question
+from twotier.domain.clock import Clock
+from twotier.domain.job import Item, Job, Run, RunState
+from twotier.errors import (
+    DeadlineError,
+    DeliveryError,
+    JobError,
+    StreamBrokenError,
+    UpstreamError,
+    WatchError,
+)
+from twotier.jobs.delivery import Delivery, summary
+from twotier.jobs.items import ItemStore
+from twotier.jobs.prompt import SYSTEM, checked, counted, prompt_of, schema_of
+from twotier.jobs.results import Letter, ResultStore
+from twotier.jobs.store import Ended
+from twotier.watch.base import Look, Watcher
+
+ALL = "all"  # the key of an answer about everything the run works on
+TRIES_PER_ANSWER = 2
+
+# Not asked, so nothing was spent: worth asking again while the job's deadline lasts.
+WAIT_AND_ASK_AGAIN = frozenset({429, 503})
+PAUSES_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)  # the last one goes on
+
+# These say something about the tier, the budget or our rights, and nothing about the item.
+NOT_THE_ITEM = frozenset({401, 402, 403, 404, 429, 503})
+ITEM_IS_WRONG = frozenset({400, 413, 422})  # sent again unchanged it fails again
+
+
+class PausedError(JobError):
+    """The worker stops; the run goes on after its next start."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has done so far. `failures` holds the kind of each and its sentence."""
+
+    parts: int = 0
+    items: int = 0
+    done: int = 0
+    places: list[str] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a run with one answer: one item, all items, or none for a job without watcher."""
+
+    job: Job
+    run: Run
+    key: str
+    items: tuple[Item, ...]
+
+    @property
+    def title(self) -> str:
+        """What the answer is about."""
+        return self.items[0].title if self.key != ALL and self.items else ""
+
+    @property
+    def item_ids(self) -> list[str]:
+        """The items that are done when this part is."""
+        return [item.id for item in self.items]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where a run keeps what it has."""
+
+    items: ItemStore
+    results: ResultStore
+
+
+class Runner:
+    """Does runs, several at a time if it is asked to."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        client: MainClient,
+        delivery: Delivery,
+        *,
+        watchers: Mapping[str, Watcher],
+        clock: Clock,
+    ) -> None:
+        self._stores = stores
+        self._client = client
+        self._delivery = delivery
+        self._watchers = watchers
+        self._clock = clock
+
+    async def run(self, job: Job, run: Run, *, paused: Callable[[], bool]) -> Ended:
+        """Do the run, or what is left of it.
+
+        Raises `PausedError` between two parts when `paused` says so, and `NotRunningError` when
+        main has gone. In both cases the run is not over.
+        """
+        ends_at = self._clock.monotonic() + job.deadline_seconds
+        tally = Tally()
+        try:
+            self._delivery.target_of(job, run, "any.txt")
+            parts = await self._parts(job, run, tally)
+        except WatchError as exc:
+            return Ended(RunState.FAILED, f"could not look: {exc.message}")
+        except JobError as exc:
+            return Ended(RunState.FAILED, f"delivery: {exc.message}")
+        tally.parts = len(parts)
+        for part in parts:
+            if paused():
+                raise PausedError("the worker stops")
+            if not await self._one(part, ends_at, tally):
+                break
+        return ended(job, run, tally)
+
+    async def _parts(self, job: Job, run: Run, tally: Tally) -> list[Part]:
+        """The pieces of work; none if the watcher found nothing."""
+        if job.watch is None:
+            return [Part(job, run, ALL, ())]
+        if run.items == 0:  # a resumed run has its items already
+            for because in await self._look(job):
+                tally.failures.append(("item", because))
+        limit = int(job.watch.get("items_max", 50))
+        items = await self._stores.items.take(job.name, run.id, limit=limit)
+        tally.items = len(items)
+        if job.each:
+            return [Part(job, run, item.id, (item,)) for item in items]
+        return [Part(job, run, ALL, tuple(items))] if items else []
+
+    async def _look(self, job: Job) -> list[str]:
+        watch = place_of(job.watch or {})
+        cursor = await self._stores.items.cursor(job.name, watch)
+        try:
+            async with asyncio.timeout(job.deadline_seconds):
+                look: Look = await self._watchers[job.name].look(cursor)
+        except TimeoutError as exc:
+            raise WatchError(f"no answer within {job.deadline_seconds:.0f} s") from exc
+        if look.cursor == cursor and not look.items and not look.unreadable:
+            return []
+        return await self._stores.items.store_look(job.name, watch, look)
+
+    async def _one(self, part: Part, ends_at: float, tally: Tally) -> bool:
+        """One part, its failure noted. False when there is no use in trying the others now."""
+        try:
+            letter = await self._stores.results.letter(part.run.id, part.key)
+            if letter is None:
+                letter = await self._ask_and_store(part, ends_at)
+            place = await self._hand_over(part, letter)
+        except DeliveryError as exc:
+            tally.failures.append(("delivery", f"{exc.message}; it is kept and tried again"))
+            return True
+        except (JobError, StreamBrokenError, DeadlineError, UpstreamError) as exc:
+            tally.failures.append(("model", named(part, exc.message)))
+            return await self._failed(part, exc, ends_at)
+        tally.done += 1
+        tally.places.append(place)
+        return True
+
+    async def _failed(self, part: Part, exc: Exception, ends_at: float) -> bool:
+        """Blame the item where it is to blame; otherwise it waits, and so do the others."""
+        status = exc.upstream_status if isinstance(exc, UpstreamError) else 0
+        if status in NOT_THE_ITEM:
+            return False
+        await self._stores.items.failed(
+            part.job.name, part.item_ids, str(exc), final=status in ITEM_IS_WRONG
+        )
+        return self._clock.monotonic() < ends_at
+
+    async def _ask_and_store(self, part: Part, ends_at: float) -> Letter:
+        target = self._delivery.target_of(part.job, part.run, part.title or part.job.name)
+        text, answer, step = await self._good_answer(part, ends_at)
+        letter = Letter(part.run.id, part.key, part.job.name, target, part.title, text)
+        await self._stores.results.store_answer(letter, answer, step=step)
+        return letter
+
+    async def _good_answer(self, part: Part, ends_at: float) -> tuple[str, Answer, str]:
+        """An answer of the right form, after one more try if need be."""
+        wrong = ""
+        for number in range(1, TRIES_PER_ANSWER + 1):
+            question = self._question(part, number, wrong)
+            answer = await self._ask(question, ends_at)
+            try:
+                return checked(part.job, answer.text, cut=answer.cut), answer, question.step
+            except JobError as exc:
+                wrong = exc.message
+                await self._stores.results.count_call(part.run.id, answer)
+        raise JobError(wrong)
+
+    def _question(self, part: Part, number: int, wrong: str) -> Question:
+        job = part.job
+        prompt = prompt_of(job, part.items)
+        return Question(
+            system=SYSTEM,
+            # Without chance the same question gives the same answer; so it is not the same one.
+            prompt=f"{prompt}\n\nNot good enough last time: {wrong}." if wrong else prompt,
+            job=job.name,
+            run=part.run.id,
+            step=f"{part.key[:12]}:{number}",
+            kind="polling" if job.watch is not None else "",
+            policy=job.tier,
+            model=job.model,
+            output_tokens_max=job.output_tokens_max,
+            deadline_seconds=job.deadline_seconds,
+            schema=schema_of(job),
+        )
+
+    async def _ask(self, question: Question, ends_at: float) -> Answer:
+        """Ask, and wait for a tier that cannot be asked now, as long as the deadline lasts."""
+        asked = 0
+        while True:
+            left_seconds = ends_at - self._clock.monotonic()
+            if left_seconds <= 0:
+                raise DeadlineError("the run's deadline has passed; give the job a longer one")
+            try:
+                return await self._client.ask(replace(question, deadline_seconds=left_seconds))
+            except UpstreamError as exc:
+                pause_seconds = max(
+                    exc.retry_after_seconds or 0.0,
+                    PAUSES_SECONDS[min(asked, len(PAUSES_SECONDS) - 1)],
+                )
+                left_seconds = ends_at - self._clock.monotonic()
+                if exc.upstream_status not in WAIT_AND_ASK_AGAIN or pause_seconds >= left_seconds:
+                    raise
+            asked += 1
+            await self._clock.sleep(pause_seconds)
+
+    async def _hand_over(self, part: Part, letter: Letter) -> str:
+        """Deliver, once. A failed delivery leaves the letter in the outbox."""
+        if letter.delivered:
+            return letter.target
+        try:
+            place = await self._delivery.deliver(letter)
+        except DeliveryError as exc:
+            await self._stores.results.undelivered(letter, part.item_ids, exc.message)
+            raise
+        await self._stores.results.delivered(letter, part.item_ids)
+        return place
+
+
+def ended(job: Job, run: Run, tally: Tally) -> Ended:
+    """The run's end in one sentence. Delivery comes last: alone, it may still be made good."""
+    result = summary(tally.places)
+    if tally.failures:
+        kinds = sorted({kind for kind, _ in tally.failures}, key=lambda kind: kind == "delivery")
+        told = [f"{kind}: {sentences(tally.failures, kind)}" for kind in kinds]
+        return Ended(
+            RunState.FAILED, f"{'; '.join(told)} ({tally.done} of {tally.parts} done)", result
+        )
+    if job.watch is not None and not tally.items:
+        return Ended(RunState.QUIET, "nothing new")
+    because = counted(tally.items, "new item") if job.watch is not None else "asked"
+    if run.late:
+        return Ended(RunState.LATE, f"{because}; due while twotier was not running", result)
+    return Ended(RunState.DONE, because, result)
+
+
+def sentences(failures: Sequence[tuple[str, str]], kind: str) -> str:
+    """The different sentences of one kind of failure, the first three of them."""
+    told = list(dict.fromkeys(text for found, text in failures if found == kind))
+    return "; ".join(told[:3]) + (f"; and {len(told) - 3} more" if len(told) > 3 else "")
+
+
+def named(part: Part, message: str) -> str:
+    """A failure with the item it is about."""
+    return f"{part.title}: {message}" if part.title else message
+
+
+def place_of(watch: Mapping[str, Any]) -> str:
+    """What a watcher looks at. Where it changes, an old cursor means nothing."""
+    return f"{watch.get('kind')}:{watch.get('path', '')}"

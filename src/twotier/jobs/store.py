@@ -1,0 +1,237 @@
+"""Run rows: one per due slot, written before anything else happens.
+
+The pair (job, slot) is unique, so a slot can never run twice, whoever computes it. This module
+knows rows and nothing of watching, asking or delivering.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from twotier.domain.clock import Clock
+from twotier.domain.job import Run, RunState
+from twotier.jobs.database import Database
+from twotier.jobs.tables import answers, items, outbox, runs, schedules
+
+QUIET_DAYS_KEPT = 7
+RUN_DAYS_KEPT = 90
+ON_THE_WAY = (RunState.DUE, RunState.RUNNING)
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended: its state, why in one sentence, and what came out."""
+
+    state: RunState
+    because: str
+    result: str = ""
+
+
+class RunStore:
+    """The table `runs`, and since when each job's slots count."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def since(self, job: str, schedule: str) -> datetime:
+        """The instant after which slots of the job are due.
+
+        A job that is new, or whose schedule was changed, starts now: nothing of it was missed. The
+        clock may have been set back since; slots that already have a row stay unique.
+        """
+        now_ms = ms(self._clock.now())
+
+        def work(connection: sa.Connection) -> int:
+            row = connection.execute(sa.select(schedules).where(schedules.c.job == job)).first()
+            if row is not None and row.schedule == schedule:
+                return min(int(row.seen_ms), now_ms)
+            connection.execute(sa.delete(schedules).where(schedules.c.job == job))
+            connection.execute(
+                sa.insert(schedules).values(job=job, schedule=schedule, seen_ms=now_ms)
+            )
+            return now_ms
+
+        return instant(await self._database.do(work))
+
+    async def forget_schedules_except(self, jobs: set[str]) -> None:
+        """A job that was taken out or switched off misses nothing meanwhile."""
+        await self._database.do(
+            lambda connection: connection.execute(
+                sa.delete(schedules).where(schedules.c.job.not_in(jobs))
+            )
+        )
+
+    async def write_due(self, rows: list[Run], *, job: str, seen: datetime) -> list[Run]:
+        """Store rows of slots and move on, in one transaction. Returns those that are new."""
+
+        def work(connection: sa.Connection) -> list[Run]:
+            new = [row for row in rows if not slot_known(connection, row)]
+            if new:
+                connection.execute(sa.insert(runs), [values_of(row) for row in new])
+            connection.execute(
+                sa.update(schedules).where(schedules.c.job == job).values(seen_ms=ms(seen))
+            )
+            return new
+
+        return await self._database.do(work)
+
+    async def add_by_hand(self, job: str) -> Run:
+        """A row for a run somebody ordered; its slot is the instant of the order."""
+
+        def work(connection: sa.Connection) -> Run:
+            run = new_run(job, instant(ms(self._clock.now())), trigger="hand")
+            while slot_known(connection, run):  # two orders within one millisecond
+                run = new_run(job, run.slot + timedelta(milliseconds=1), trigger="hand")
+            connection.execute(sa.insert(runs).values(**values_of(run)))
+            return run
+
+        return await self._database.do(work)
+
+    async def start(self, run_id: str) -> Run:
+        """The run begins, or begins again: one more try is counted before anything is done."""
+        now_ms = ms(self._clock.now())
+
+        def work(connection: sa.Connection) -> Run:
+            connection.execute(
+                sa.update(runs)
+                .where(runs.c.id == run_id)
+                .values(
+                    state=RunState.RUNNING.value,
+                    tries=runs.c.tries + 1,
+                    started_ms=sa.func.coalesce(runs.c.started_ms, now_ms),
+                )
+            )
+            return run_of(connection.execute(sa.select(runs).where(runs.c.id == run_id)).one())
+
+        return await self._database.do(work)
+
+    async def end(self, run_id: str, ended: Ended) -> None:
+        """The run is over. Items it did not finish wait for the next run."""
+        now_ms = ms(self._clock.now())
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(
+                sa.update(runs)
+                .where(runs.c.id == run_id)
+                .values(
+                    state=ended.state.value,
+                    because=ended.because,
+                    result=ended.result,
+                    ended_ms=now_ms,
+                )
+            )
+            unfinished = (items.c.run == run_id) & (items.c.state == "taken")
+            if ended.state is RunState.INTERRUPTED:  # they may be what killed us: not again
+                change = {"state": "failed", "error": ended.because, "text": ""}
+            else:
+                change = {"state": "new", "run": ""}
+            connection.execute(sa.update(items).where(unfinished).values(**change))
+
+        await self._database.do(work)
+
+    async def unfinished(self) -> list[Run]:
+        """Runs a worker before us left on the way, oldest first."""
+        query = sa.select(runs).where(runs.c.state.in_(ON_THE_WAY)).order_by(runs.c.slot_ms)
+        return await self._select(query)
+
+    async def run(self, run_id: str) -> Run | None:
+        """One run, None if there is none of this id."""
+        return next(iter(await self._select(sa.select(runs).where(runs.c.id == run_id))), None)
+
+    async def latest(self, *, job: str = "", limit: int = 20) -> list[Run]:
+        """The newest runs, newest first; of one job if it is named."""
+        query = sa.select(runs).order_by(runs.c.slot_ms.desc(), runs.c.id).limit(limit)
+        return await self._select(query.where(runs.c.job == job) if job else query)
+
+    async def forget_old(self) -> int:
+        """Delete rows past their time, with their answers and deliveries; returns how many.
+
+        Items stay: their ids are what keeps a thing from being done twice.
+        """
+        now_ms = ms(self._clock.now())
+        quiet = (runs.c.state == RunState.QUIET) & (
+            runs.c.slot_ms < now_ms - QUIET_DAYS_KEPT * DAY_MS
+        )
+        old = runs.c.state.not_in(ON_THE_WAY) & (runs.c.slot_ms < now_ms - RUN_DAYS_KEPT * DAY_MS)
+        stale = sa.select(runs.c.id).where(quiet | old)
+
+        def work(connection: sa.Connection) -> int:
+            connection.execute(sa.delete(answers).where(answers.c.run.in_(stale)))
+            connection.execute(sa.delete(outbox).where(outbox.c.run.in_(stale)))
+            return connection.execute(sa.delete(runs).where(quiet | old)).rowcount
+
+        return await self._database.do(work)
+
+    async def _select(self, query: sa.Select[Any]) -> list[Run]:
+        return await self._database.do(
+            lambda connection: [run_of(row) for row in connection.execute(query)]
+        )
+
+
+def new_run(
+    job: str, slot: datetime, *, trigger: str = "schedule", state: RunState = RunState.DUE
+) -> Run:
+    """A run that has not begun. Its id is made of job and slot: the same on every machine."""
+    stamp = slot.astimezone(UTC)
+    fraction = f".{stamp.microsecond // 1000:03d}" if stamp.microsecond else ""
+    return Run(f"{job}-{stamp:%Y%m%dT%H%M%S}{fraction}Z", job, slot, state, trigger=trigger)
+
+
+def slot_known(connection: sa.Connection, run: Run) -> bool:
+    """Whether the slot has its row already."""
+    query = sa.select(runs.c.id).where(runs.c.job == run.job, runs.c.slot_ms == ms(run.slot))
+    return connection.execute(query).first() is not None
+
+
+def values_of(run: Run) -> dict[str, Any]:
+    """A new run as a row. A row that is born ended (missed, skipped) ended at its slot."""
+    over = run.state not in ON_THE_WAY
+    return {
+        "id": run.id,
+        "job": run.job,
+        "slot_ms": ms(run.slot),
+        "state": run.state.value,
+        "trigger": run.trigger,
+        "late": run.late,
+        "because": run.because,
+        "ended_ms": ms(run.slot) if over else None,
+    }
+
+
+def run_of(row: sa.Row[Any]) -> Run:
+    """A row as a run."""
+    return Run(
+        id=row.id,
+        job=row.job,
+        slot=instant(row.slot_ms),
+        state=RunState(row.state),
+        tries=row.tries,
+        trigger=row.trigger,
+        started_at=None if row.started_ms is None else instant(row.started_ms),
+        ended_at=None if row.ended_ms is None else instant(row.ended_ms),
+        items=row.items,
+        model_calls=row.model_calls,
+        tokens=row.tokens,
+        cost_microusd=row.cost_microusd,
+        tier=row.tier,
+        model=row.model,
+        because=row.because,
+        result=row.result,
+        late=row.late,
+    )
+
+
+def ms(at: datetime) -> int:
+    """Milliseconds since the epoch, exact."""
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
+def instant(at_ms: int) -> datetime:
+    """The other way."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)

@@ -1,0 +1,107 @@
+"""The tables of `work.db`, as SQLAlchemy Core sees them. `migrations/` makes them.
+
+Times are integer milliseconds since the epoch, money is integer micro-dollars. Who wrote what:
+`runs` one row per due slot; `items` what watchers found, kept by id so that nothing is done twice;
+`cursors` how far a watcher has looked; `answers` finished model answers, so that none is paid for
+twice; `outbox` what is to be delivered; `schedules` since when a job's slots count.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("slot_ms", sa.BigInteger, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("trigger", sa.Text, nullable=False),
+    sa.Column("late", sa.Boolean, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, default=0),
+    sa.Column("started_ms", sa.BigInteger),
+    sa.Column("ended_ms", sa.BigInteger),
+    sa.Column("items", sa.Integer, nullable=False, default=0),
+    sa.Column("model_calls", sa.Integer, nullable=False, default=0),
+    sa.Column("tokens", sa.Integer, nullable=False, default=0),
+    sa.Column("cost_microusd", sa.BigInteger, nullable=False, default=0),
+    sa.Column("tier", sa.Text, nullable=False, default=""),
+    sa.Column("model", sa.Text, nullable=False, default=""),
+    sa.Column("because", sa.Text, nullable=False, default=""),
+    sa.Column("result", sa.Text, nullable=False, default=""),
+    sa.UniqueConstraint("job", "slot_ms", name="runs_job_slot"),
+    sa.Index("runs_state", "state", "slot_ms"),
+    sa.Index("runs_slot", "slot_ms"),
+)
+
+items = sa.Table(
+    "items",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False),  # new, taken, done, failed
+    sa.Column("run", sa.Text, nullable=False, default=""),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),  # emptied when it is done or failed
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("bytes_cut", sa.BigInteger, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False, default=0),
+    sa.Column("error", sa.Text, nullable=False, default=""),
+    sa.Column("found_ms", sa.BigInteger, nullable=False),
+    sa.Column("place", sa.BigInteger, nullable=False),  # order in which they were found
+    sa.Index("items_state", "job", "state", "place"),
+    sa.Index("items_run", "run"),
+)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("watch", sa.Text, nullable=False),  # what was looked at; another place starts anew
+    sa.Column("value", sa.Text, nullable=False),  # JSON
+)
+
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("item", sa.Text, primary_key=True),
+    sa.Column("step", sa.Text, primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("tier", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("tokens", sa.Integer, nullable=False),
+    sa.Column("cost_microusd", sa.BigInteger, nullable=False),
+    sa.Column("made_ms", sa.BigInteger, nullable=False),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("item", sa.Text, primary_key=True),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("path", sa.Text, nullable=False, default=""),
+    sa.Column("state", sa.Text, nullable=False),  # pending, delivered
+    sa.Column("tries", sa.Integer, nullable=False, default=0),
+    sa.Column("next_ms", sa.BigInteger, nullable=False),
+    sa.Column("error", sa.Text, nullable=False, default=""),
+    sa.Column("delivered_ms", sa.BigInteger),
+    sa.Index("outbox_state", "state", "next_ms"),
+)
+
+schedules = sa.Table(
+    "schedules",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("schedule", sa.Text, nullable=False),
+    sa.Column("seen_ms", sa.BigInteger, nullable=False),
+)

@@ -1,0 +1,72 @@
+"""Webhooks and ntfy: one POST each, no redirects, a limit on the time.
+
+A webhook gets `{"schema_version": 1, "title", "text", "key", ...facts}` and the header
+`idempotency-key`. ntfy gets its JSON publishing format (docs.ntfy.sh/publish/#publish-as-json), in
+which titles may be any text; a message over 4,096 bytes would become an attachment, so it is cut.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from twotier.errors import DeliveryError
+from twotier.notify.base import SEND_SECONDS, Message
+
+NTFY_BYTES_MAX = 4_000
+
+
+class Webhook:
+    """POSTs JSON to any URL."""
+
+    async def send(self, target: str, message: Message) -> None:
+        """Send to the URL `target`; any 2xx counts as delivered."""
+        body = {
+            "schema_version": 1,
+            "title": message.title,
+            "text": message.text,
+            "key": message.key,
+            **message.facts,
+        }
+        await post(target, body, {"idempotency-key": message.key})
+
+
+class Ntfy:
+    """Publishes to a topic of an ntfy server. It has no idempotency: a repeat may show twice."""
+
+    def __init__(self, url: str, token: str = "") -> None:
+        self._url = url
+        self._headers = {"authorization": f"Bearer {token}"} if token else {}
+
+    async def send(self, target: str, message: Message) -> None:
+        """Send to the topic `target`."""
+        body = {"topic": target, "title": message.title, "message": shortened(message.text)}
+        await post(self._url, body, self._headers)
+
+
+async def post(url: str, body: dict[str, Any], headers: dict[str, str]) -> None:
+    """One POST. The URL may hold a secret, so only its host is ever named."""
+    host = urlsplit(url).hostname or "an address without host"
+    timeout = aiohttp.ClientTimeout(total=SEND_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(url, json=body, headers=headers, allow_redirects=False) as reply,
+        ):
+            status = reply.status
+    except TimeoutError as exc:
+        raise DeliveryError(f"{host} did not answer within {SEND_SECONDS:.0f} s") from exc
+    except (aiohttp.ClientError, OSError, ValueError) as exc:
+        raise DeliveryError(f"{host} cannot be reached ({type(exc).__name__})") from exc
+    if not 200 <= status < 300:
+        raise DeliveryError(f"{host} answered with status {status}")
+
+
+def shortened(text: str) -> str:
+    """Text that ntfy shows as a message; a cut is marked."""
+    raw = text.encode()
+    if len(raw) <= NTFY_BYTES_MAX:
+        return text
+    return raw[:NTFY_BYTES_MAX].decode(errors="ignore") + " ..."

@@ -1,0 +1,203 @@
+"""The worker process: it runs the jobs, and reads what comes from outside.
+
+Started by main as `python -m twotier.worker --config PATH`. It holds no model key: whatever it
+asks goes through main, over a private socket. There is one worker per state folder (a lock), and it
+ends when its connection to main ends, so a killed main never leaves one behind. On SIGTERM it
+takes no new work and lets the current step finish; what is not over goes on at the next start.
+
+This module reads top to bottom: what is made of the configuration, then how it runs and stops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from twotier.agent.model import MainClient
+from twotier.clock import SystemClock
+from twotier.config import secrets
+from twotier.config.load import Loaded, load
+from twotier.config.schema import JobConfig, duration_seconds
+from twotier.config.zone import zone_name
+from twotier.domain.job import Job
+from twotier.errors import AlreadyRunningError, TwotierError
+from twotier.jobs.api import Api, Server, listen, server
+from twotier.jobs.database import Database
+from twotier.jobs.delivery import Delivery
+from twotier.jobs.engine import Engine, Stop
+from twotier.jobs.items import ItemStore
+from twotier.jobs.results import ResultStore
+from twotier.jobs.runner import Runner, Stores
+from twotier.jobs.store import RunStore
+from twotier.logs import start_logging
+from twotier.notify.base import Channel
+from twotier.notify.http import Ntfy, Webhook
+from twotier.watch import base as watch
+
+LOG = logging.getLogger("twotier.worker")
+
+STOP_SECONDS = 5.0  # for the step that is under way when we are told to stop
+MAIN_GONE_SECONDS = 0.5  # nobody is left to answer it
+
+
+async def work(loaded: Loaded) -> None:
+    """Run the jobs until SIGTERM, or until main has gone."""
+    clock, stop = SystemClock(), Stop()
+    database = Database.open(loaded.paths.work)
+    try:
+        async with MainClient(loaded.paths.main_socket) as client:
+            runs = RunStore(database, clock)
+            stores = Stores(ItemStore(database, clock), ResultStore(database, clock))
+            delivery = Delivery(loaded.home, stores.results, channels(loaded))
+            jobs = [job_of(job, loaded.home) for job in loaded.config.jobs]
+            watchers = {
+                job.name: watch.make(job.watch, home=loaded.home, clock=clock)
+                for job in jobs
+                if job.watch is not None
+            }
+            runner = Runner(stores, client, delivery, watchers=watchers, clock=clock)
+            engine = Engine(
+                jobs,
+                store=runs,
+                results=stores.results,
+                runner=runner,
+                delivery=delivery,
+                clock=clock,
+            )
+            api = server(Api(engine, runs, stores.items, stores.results).app())
+            await run(engine, api, client, loaded=loaded, stop=stop)
+    finally:
+        database.close()
+
+
+async def run(
+    engine: Engine, api: Server, client: MainClient, *, loaded: Loaded, stop: Stop
+) -> None:
+    """Everything at once, until `stop`: jobs, the private API and the eye on main."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(
+            number, lambda: stop.ask("told to stop", grace_seconds=STOP_SECONDS)
+        )
+    sock = listen(loaded.paths.worker_socket)
+    try:
+        async with asyncio.TaskGroup() as group:
+            eye = group.create_task(watch_main(client, stop))
+            group.create_task(api.serve(sockets=[sock]))
+            LOG.info("worker ready", extra={"jobs": len(engine.jobs), "pid": os.getpid()})
+            try:
+                await engine.run(stop)
+            finally:
+                api.should_exit = True
+                eye.cancel()
+    finally:
+        loaded.paths.worker_socket.unlink(missing_ok=True)
+    LOG.info("worker stopped", extra={"because": stop.because})
+
+
+async def watch_main(client: MainClient, stop: Stop) -> None:
+    """Hold the connection whose end means that main has gone."""
+    await client.stay()
+    stop.ask("main has gone", grace_seconds=MAIN_GONE_SECONDS)
+
+
+def job_of(config: JobConfig, home: Path) -> Job:
+    """A job of the configuration as the worker's noun: zones named, durations in seconds."""
+    kind, _, window = config.missed.partition(":")
+    return Job(
+        name=config.name,
+        prompt=config.prompt,
+        every_seconds=config.every,
+        cron=config.cron,
+        zone=zone_name(config.zone),
+        watch=config.watch.model_dump() if config.watch else None,
+        tier=config.tier,
+        model=config.model,
+        deliver=config.deliver,
+        each=config.each,
+        answer_lines=config.answer_lines,
+        output_tokens_max=config.output_tokens_max,
+        deadline_seconds=config.deadline,
+        missed=f"within:{duration_seconds(window):g}" if kind == "within" else config.missed,
+        enabled=config.enabled,
+        root=str(home),
+    )
+
+
+def channels(loaded: Loaded) -> dict[str, Channel]:
+    """The ways out of the machine."""
+    ntfy = loaded.config.ntfy
+    token = secrets.resolve(ntfy.token, home=loaded.home) if ntfy.token else None
+    return {"webhook": Webhook(), "ntfy": Ntfy(ntfy.url, token or "")}
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[None]:
+    """Hold the worker's lock. The kernel lets go of it when we die, however we die."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            pid = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
+            raise AlreadyRunningError(
+                f"a worker runs already on {path.parent} (pid {pid}); stop it with `twotier down`"
+            ) from exc
+        os.truncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(handle)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the worker; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m twotier.worker")
+    parser.add_argument("--config", required=True, type=Path, help="the configuration file")
+    options = parser.parse_args(arguments)
+    code = 0
+    try:
+        loaded = load(options.config.absolute())
+        loaded.paths.make()
+        log = loaded.config.log
+        start_logging(
+            loaded.paths.logs / "worker.log",
+            level=log.level,
+            bytes_max=log.bytes_max,
+            files_kept=log.files_kept,
+        )
+        with only_one(loaded.paths.worker_lock):
+            asyncio.run(work(loaded))
+    except* TwotierError as group:
+        code = complain(group)
+    return code
+
+
+def complain(group: BaseExceptionGroup[TwotierError]) -> int:
+    """One line per error on stderr; the exit code of the first."""
+    codes = []
+    for error in leaves(group):
+        print(f"twotier worker: {error}", file=sys.stderr)  # noqa: T201 - it may be before the log
+        codes.append(error.exit_code)
+    return codes[0]
+
+
+def leaves(group: BaseExceptionGroup[TwotierError]) -> Iterator[TwotierError]:
+    """The errors inside nested groups."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        else:
+            yield error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
