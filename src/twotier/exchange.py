@@ -18,8 +18,8 @@ from twotier.domain.tier import TierFacts, TierSpec
 from twotier.errors import StreamBrokenError, TierUnavailableError, TwotierError, UpstreamError
 from twotier.ledger.book import Book
 from twotier.ledger.cost import cost
-from twotier.protocols import codec
-from twotier.protocols.assemble import Assembler
+from twotier.protocols import INBOUND, OUTBOUND, StreamWriter
+from twotier.protocols.assemble import Assembly
 from twotier.providers.base import Ask, Deadlines, Provider, Reply
 
 # Tokens a model may have written that had not reached us when the stream broke.
@@ -62,8 +62,9 @@ class Exchange:
         self._request = request
         self._expected = expected
         self._ground = ground
-        self._theirs = codec(tier.provider.dialect)
-        self._ours = codec(request.dialect)
+        self._theirs = OUTBOUND[tier.provider.dialect]
+        self._ours = INBOUND[request.dialect]
+        self._same = tier.provider.dialect == request.dialect
         self._streamed = request.stream or tier.spec.stream_always
         self._source: AsyncGenerator[bytes] | None = None
         self._reply: Reply | None = None
@@ -109,7 +110,7 @@ class Exchange:
             self._whole = True
         except TwotierError as exc:
             self._error = exc
-            yield self._ours.stream_error(exc)
+            yield self._writer().error(exc)
 
     async def close(self) -> None:
         """Let the upstream go and settle the row, exactly once."""
@@ -151,23 +152,22 @@ class Exchange:
         """The request in the upstream's dialect: rewritten where it is the same, else said anew."""
         model = self.attempt.model if self.attempt.model != self.tier.spec.model else ""
         model = model or self.tier.spec.model_upstream
-        if self._ours is self._theirs:
-            body, self.dropped = self._theirs.rewrite(
+        limit = self._expected.output_tokens
+        if self._same:
+            out = self._ours.rewrite(
                 self._request,
                 model=model,
-                max_output_tokens=self._expected.output_tokens,
+                max_output_tokens=limit,
                 stream=self._streamed,
                 keep=self.tier.keep,
             )
-            return body
-        conversation = self._ours.read_conversation(self._request.body)
-        body, self.dropped = self._theirs.write_request(
-            conversation,
-            model=model,
-            max_output_tokens=self._expected.output_tokens,
-            stream=self._streamed,
-        )
-        return body
+        else:
+            conversation = self._ours.read_conversation(self._request.body)
+            out = self._theirs.write_request(
+                conversation, model=model, max_output_tokens=limit, stream=self._streamed
+            )
+        self.dropped = out.unsaid
+        return out.body
 
     async def _hold(self) -> None:
         """Take from the source until there is something no other tier could take back."""
@@ -189,22 +189,24 @@ class Exchange:
         if not self._request.stream:
             return self._stream_to_whole(reply)
         renamed = self.tier.spec.model_upstream != self.tier.spec.model
-        if self._ours is self._theirs and not renamed:
+        if self._same and not renamed:
             return self._relay(reply)
         return self._translate(reply)
 
     async def _relay(self, reply: Reply) -> AsyncGenerator[bytes]:
         """The upstream's own bytes, watched as they pass."""
-        reader = self._theirs.stream_reader()
+        relay = self._ours.stream_relay(include_usage=self._request.include_usage)
         async for chunk in reply.chunks():
-            self._observe(reader.feed(chunk))
-            yield chunk
-        reader.end()
+            out, events = relay.feed(chunk)
+            self._observe(events)
+            if out:
+                yield out
+        relay.end()
 
     async def _translate(self, reply: Reply) -> AsyncGenerator[bytes]:
         """The same events in the client's dialect."""
         reader = self._theirs.stream_reader()
-        writer = self._ours.stream_writer(self._request, id=self.attempt.request_id, model=self.ref)
+        writer = self._writer()
         async for chunk in reply.chunks():
             events = reader.feed(chunk)
             self._observe(events)
@@ -217,7 +219,7 @@ class Exchange:
 
     async def _stream_to_whole(self, reply: Reply) -> AsyncGenerator[bytes]:
         """A streamed answer put together for a client that waits for all of it."""
-        reader, assembler = self._theirs.stream_reader(), Assembler()
+        reader, assembler = self._theirs.stream_reader(), Assembly()
         async for chunk in reply.chunks():
             events = reader.feed(chunk)
             self._observe(events)
@@ -225,16 +227,29 @@ class Exchange:
                 assembler.fold(event)
         reader.end()
         whole = replace(assembler.whole(), model=self.ref)
-        yield self._ours.write_whole(whole, created=int(self._ground.clock.now().timestamp()))
+        yield self._ours.write_whole(whole, created=self._now())
 
     async def _whole_to_whole(self, reply: Reply) -> AsyncGenerator[bytes]:
         """One body, forwarded if the dialect is the same and said anew if not."""
         body = b"".join([chunk async for chunk in reply.chunks()])
         self.observed = self._theirs.observe_whole(body)
-        if self._ours is not self._theirs:
+        if not self._same:
             whole = replace(self._theirs.read_whole(body), model=self.ref)
-            body = self._ours.write_whole(whole, created=int(self._ground.clock.now().timestamp()))
+            body = self._ours.write_whole(whole, created=self._now())
         yield body
+
+    def _writer(self) -> StreamWriter:
+        """Writes a stream in the client's dialect."""
+        return self._ours.stream_writer(
+            self.attempt.request_id,
+            model=self.ref,
+            created=self._now(),
+            include_usage=self._request.include_usage,
+        )
+
+    def _now(self) -> int:
+        """Unix time in seconds, as answers carry it."""
+        return int(self._ground.clock.now().timestamp())
 
     def _observe(self, events: Sequence[Event]) -> None:
         """Fold events for the ledger; an error inside the stream is an error here."""

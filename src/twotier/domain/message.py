@@ -20,7 +20,8 @@ Finish = Literal["stop", "length", "tool_calls", "refusal"]
 class Request:
     """The head of a model call. `body` is the JSON object exactly as the client sent it.
 
-    `max_output_tokens` is None where the client did not say. `text_bytes` counts the body without
+    `max_output_tokens` is None where the client did not say; `include_usage` is whether it wants
+    the usage at the end of a stream. `text_bytes` counts the body without
     inline image data, as an upper bound of prompt tokens; `images` counts image parts.
     `head_text` is the last user text, at most 4,000 characters, for the router only: it is never
     logged and never stored. `include_usage`: the client asked for a usage chunk in its stream.
@@ -30,6 +31,7 @@ class Request:
     body: bytes
     model: str
     stream: bool = False
+    include_usage: bool = False
     max_output_tokens: int | None = None
     tools: int = 0
     images: int = 0

@@ -15,7 +15,7 @@ from twotier.errors import NotFoundError, TwotierError
 from twotier.gateway.asgi import JSON, App, Call, Handler, Receive, Scope, Send, respond
 from twotier.gateway.auth import Door
 from twotier.gateway.models import refuse
-from twotier.protocols import codec
+from twotier.protocols import INBOUND
 
 log = logging.getLogger("twotier.gateway")
 
@@ -36,7 +36,7 @@ class Gateway:
         try:
             await self.route(scope, receive, send)
         except TwotierError as exc:
-            await refuse(send, codec("openai_chat"), exc)
+            await refuse(send, INBOUND["openai_chat"], exc)
         except Exception:  # the top of a request: what is left is a defect, and must be seen
             log.exception("defect", extra={"path": scope["path"]})
             body = b'{"error":{"message":"an internal error; see the log","type":"api_error"}}'

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from functools import reduce
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -15,78 +16,59 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from twotier.dispatch import Dispatch
-from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.task import Caller
 from twotier.errors import RequestError, TwotierError
 from twotier.gateway.auth import policy
-from twotier.ledger.book import Book, SpendRow
-from twotier.protocols import codec
+from twotier.gateway.status import Status, usd_text
+from twotier.ledger.book import Book
+from twotier.ledger.reports import SpendRow
+from twotier.protocols import INBOUND
 
 SCHEMA_VERSION = 1
 ALIVE_SECONDS = 5.0
 SPEND_BY = ("tier", "model", "job", "client", "rule", "day")
 
 
-class Power(Protocol):
-    """What the main process lets be done to it."""
-
-    async def status(self) -> Mapping[str, Any]:
-        """The state of everything, as `twotier status` shows it."""
-        ...
-
-    def stop(self) -> None:
-        """Begin to stop."""
-        ...
-
-    @property
-    def stopping(self) -> asyncio.Event:
-        """Set once the process is on its way down."""
-        ...
-
-
-def usd_text(microusd: int) -> str:
-    """Micro-dollars as decimal text, which JSON cannot round."""
-    return f"{microusd / MICROUSD_PER_USD:.6f}"
-
-
 @dataclass(frozen=True, slots=True)
 class Control:
-    """The control paths."""
+    """The control paths. `stop` begins the end; `closing` is set when the sockets close."""
 
-    power: Power
+    status: Status
     dispatch: Dispatch
     book: Book
+    stop: Callable[[], None]
+    closing: asyncio.Event
 
     def app(self) -> Starlette:
         """As an ASGI application."""
         return Starlette(
             routes=[
-                Route("/control/status", told(self.status), methods=["GET"]),
+                Route("/control/status", told(self.show), methods=["GET"]),
                 Route("/control/alive", told(self.alive), methods=["GET"]),
                 Route("/control/spend", told(self.spend), methods=["GET"]),
                 Route("/control/route", told(self.route), methods=["POST"]),
-                Route("/control/stop", told(self.stop), methods=["POST"]),
+                Route("/control/stop", told(self.begin_stop), methods=["POST"]),
             ]
         )
 
-    async def status(self, _: HttpRequest) -> Response:
+    async def show(self, _: HttpRequest) -> Response:
         """The state of everything."""
-        return JSONResponse({"schema_version": SCHEMA_VERSION, **await self.power.status()})
+        return JSONResponse({"schema_version": SCHEMA_VERSION, **await self.status.told()})
 
-    async def stop(self, _: HttpRequest) -> Response:
+    async def begin_stop(self, _: HttpRequest) -> Response:
         """Begin to stop; the answer comes before the end."""
-        self.power.stop()
+        self.stop()
         return JSONResponse({"schema_version": SCHEMA_VERSION, "stopping": True}, 202)
 
     async def alive(self, _: HttpRequest) -> Response:
         """A response that lasts as long as this process: its end is how the worker hears of it."""
 
         async def beats() -> AsyncGenerator[bytes]:
-            while not self.power.stopping.is_set():
+            while not self.closing.is_set():
                 yield b"alive\n"
                 try:
                     async with asyncio.timeout(ALIVE_SECONDS):
-                        await self.power.stopping.wait()
+                        await self.closing.wait()
                 except TimeoutError:
                     continue
 
@@ -106,7 +88,7 @@ class Control:
         )
         kind, asked = str(raw.get("kind") or ""), str(raw.get("policy") or "")
         caller = Caller(private=True, client="cli", kind=kind, policy=policy(asked))
-        read = codec("openai_chat").read_request(body)
+        read = INBOUND["openai_chat"].read_request(body)
         task, decision, microusd = self.dispatch.explain(read, caller)
         return JSONResponse(
             {
@@ -128,9 +110,13 @@ class Control:
             raise RequestError(f"by={by!r} is not known; use one of {', '.join(SPEND_BY)}")
         since, until = instant(request, "since"), instant(request, "until")
         rows = await self.book.spend(by=by, since=since, until=until)
-        shown = [spend_row(row) for row in rows]
+        total = reduce(SpendRow.plus, rows, SpendRow(""))
         return JSONResponse(
-            {"schema_version": SCHEMA_VERSION, "rows": shown, "total": spend_total(rows)}
+            {
+                "schema_version": SCHEMA_VERSION,
+                "rows": [{"key": row.key, **amounts(row)} for row in rows],
+                "total": amounts(total),
+            }
         )
 
 
@@ -146,31 +132,18 @@ def instant(request: HttpRequest, name: str) -> datetime:
     return when
 
 
-def spend_row(row: SpendRow) -> dict[str, Any]:
-    """One line of `twotier spend`."""
-    return {"key": row.key, **amounts([row])}
-
-
-def spend_total(rows: list[SpendRow]) -> dict[str, Any]:
-    """The sum of all lines."""
-    return amounts(rows)
-
-
-def amounts(rows: list[SpendRow]) -> dict[str, Any]:
-    """Sums over lines, money as decimal text."""
-    counts = (
-        "requests",
-        "input_tokens",
-        "cache_read_tokens",
-        "cache_write_tokens",
-        "output_tokens",
-        "estimated",
-        "unknown",
-    )
+def amounts(row: SpendRow) -> dict[str, Any]:
+    """The figures of one line of `twotier spend`, money as decimal text."""
     return {
-        **{name: sum(getattr(row, name) for row in rows) for name in counts},
-        "cost_usd": usd_text(sum(row.cost_microusd for row in rows)),
-        "reserved_usd": usd_text(sum(row.reserved_microusd for row in rows)),
+        "requests": row.requests,
+        "input_tokens": row.fresh_tokens,
+        "cache_read_tokens": row.cache_read_tokens,
+        "cache_write_tokens": row.cache_write_tokens,
+        "output_tokens": row.output_tokens,
+        "cost_usd": usd_text(row.cost_microusd),
+        "reserved_usd": usd_text(row.reserved_microusd),
+        "estimated": row.estimated,
+        "unknown": row.unknown,
     }
 
 
@@ -183,7 +156,7 @@ def told(
         try:
             return await handler(request)
         except TwotierError as exc:
-            body = codec("openai_chat").write_error(exc)
+            body = INBOUND["openai_chat"].write_error(exc)
             return Response(body, exc.status, media_type="application/json")
 
     return answer

@@ -21,7 +21,7 @@ from twotier.gateway.asgi import (
     read_body,
     respond,
 )
-from twotier.protocols import Codec, codec
+from twotier.protocols import INBOUND, Inbound
 
 log = logging.getLogger("twotier.gateway")
 
@@ -37,7 +37,7 @@ class ModelRoute:
 
     async def __call__(self, call: Call) -> None:
         """Answer one request. Whatever goes wrong is an error in the client's own dialect."""
-        wire = codec(self.dialect)
+        wire = INBOUND[self.dialect]
         try:
             body = await read_body(call.scope, call.receive, bytes_max=self.body_bytes_max)
             async with asyncio.TaskGroup() as group:
@@ -49,7 +49,7 @@ class ModelRoute:
         except ClientGoneError:
             log.info("client gone before its body had arrived")
 
-    async def serve(self, wire: Codec, body: bytes, call: Call) -> None:
+    async def serve(self, wire: Inbound, body: bytes, call: Call) -> None:
         """From the body to the last byte. Only here errors become answers."""
         reply = Out(call.send)
         try:
@@ -63,7 +63,14 @@ class ModelRoute:
             limit = f"no whole answer within {self.total_seconds_max:.0f} s"
             error = DeadlineError(f"{limit}; see gateway.total_seconds_max")
             if reply.started:
-                await reply({"type": "http.response.body", "body": wire.stream_error(error)})
+                await reply(
+                    {
+                        "type": "http.response.body",
+                        "body": wire.stream_writer(
+                            "", model="", created=0, include_usage=False
+                        ).error(error),
+                    }
+                )
             else:
                 await refuse(call.send, wire, error)
 
@@ -95,7 +102,7 @@ async def deliver(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def refuse(send: Send, wire: Codec, error: TwotierError) -> None:
+async def refuse(send: Send, wire: Inbound, error: TwotierError) -> None:
     """An error before the first byte, in the client's dialect.
 
     Our own tries are spent by now, so SDKs are told not to repeat what cannot get better soon.
