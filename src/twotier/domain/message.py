@@ -24,7 +24,7 @@ class Request:
     the usage at the end of a stream. `text_bytes` counts the body without
     inline image data, as an upper bound of prompt tokens; `images` counts image parts.
     `head_text` is the last user text, at most 4,000 characters, for the router only: it is never
-    logged and never stored. `include_usage`: the client asked for a usage chunk in its stream.
+    logged and never stored.
     """
 
     dialect: Dialect
@@ -37,7 +37,6 @@ class Request:
     images: int = 0
     text_bytes: int = 0
     head_text: str = ""
-    include_usage: bool = False
 
 
 @dataclass(frozen=True, slots=True)

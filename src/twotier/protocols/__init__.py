@@ -104,6 +104,14 @@ class WriteWhole(Protocol):
         ...
 
 
+class ReadError(Protocol):
+    """Reads a reply without a 2xx status; header names are in lower case."""
+
+    def __call__(self, status: int, body: bytes, *, headers: Mapping[str, str]) -> UpstreamError:
+        """The error, never raised here."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Inbound:
     """A dialect as clients speak it to us."""
@@ -125,7 +133,7 @@ class Outbound:
     stream_reader: Callable[[], StreamReader]
     read_whole: Callable[[bytes], Whole]
     observe_whole: Callable[[bytes], Observed]
-    read_error: Callable[[int, bytes, Mapping[str, str]], UpstreamError]
+    read_error: ReadError
 
 
 INBOUND: Mapping[Dialect, Inbound] = {
@@ -163,6 +171,7 @@ __all__ = [
     "Inbound",
     "Outbound",
     "Outgoing",
+    "ReadError",
     "StreamReader",
     "StreamRelay",
     "StreamWriter",

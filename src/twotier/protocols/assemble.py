@@ -46,7 +46,7 @@ class Assembly:
                 part.pieces.append(text)
                 part.signature += signature
             case ToolCallBegan(index=index, id=id_, name=name):
-                self._calls[index] = _Growing("call", id_, name)
+                self._calls[index] = _Growing("call", id_=id_, name=name)
                 self._parts.append(self._calls[index])
             case ToolCallDelta(index=index, arguments=arguments):
                 self._calls[index].pieces.append(arguments)
@@ -89,7 +89,7 @@ class Assembly:
 class _Growing:
     """A part whose end has not come yet."""
 
-    def __init__(self, kind: str, id_: str = "", name: str = "") -> None:
+    def __init__(self, kind: str, *, id_: str = "", name: str = "") -> None:
         self.kind = kind
         self.id = id_
         self.name = name
@@ -97,6 +97,7 @@ class _Growing:
         self.pieces: list[str] = []
 
     def done(self) -> Text | Reasoning | ToolCall:
+        """The part as it is now."""
         text = "".join(self.pieces)
         if self.kind == "call":
             return ToolCall(self.id, self.name, text)

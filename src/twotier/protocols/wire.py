@@ -43,7 +43,7 @@ def read_client_json(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise RequestError("the body is not UTF-8; encode it as UTF-8") from exc
 
 
-def read_upstream_json(decoder: msgspec.json.Decoder[T], data: bytes, what: str) -> T:
+def read_upstream_json(decoder: msgspec.json.Decoder[T], data: bytes, *, what: str) -> T:
     """A piece of an upstream's answer, typed. `StreamBrokenError` if it is anything else."""
     try:
         return decoder.decode(data)

@@ -50,6 +50,8 @@ class Anthropic:
         key = checked_key(self._key(), "Anthropic")
         headers = {**self._headers, "x-api-key": key}
         try:
-            return await post(self._session, self._url, ask, headers=headers, read_error=read_error)
+            return await post(
+                self._session, self._url, ask=ask, headers=headers, read_error=read_error
+            )
         except UpstreamError as error:
             raise without_key(error, key) from error.__cause__

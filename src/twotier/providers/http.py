@@ -13,7 +13,7 @@ kept. TCP_NODELAY is set by asyncio itself on every TCP connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import cached_property
 
 import aiohttp
@@ -26,13 +26,12 @@ from twotier.errors import (
     TwotierError,
     UpstreamError,
 )
+from twotier.protocols import ReadError
 from twotier.providers.base import Ask, Deadlines
 
 ERROR_BODY_BYTES_MAX = 64 * 1024
 HEAD_LINE_BYTES_MAX = 16 * 1024
 POOL_KEEPALIVE_SECONDS = 30.0
-
-ReadError = Callable[[int, bytes, Mapping[str, str]], UpstreamError]
 
 
 def make_session() -> aiohttp.ClientSession:
@@ -56,7 +55,7 @@ class HttpReply:
     """`base.Reply` over an aiohttp response with a 2xx status."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, deadlines: Deadlines, sent_at: float
+        self, response: aiohttp.ClientResponse, *, deadlines: Deadlines, sent_at: float
     ) -> None:
         self._response = response
         self._deadlines = deadlines
@@ -107,8 +106,8 @@ class HttpReply:
 async def post(
     session: aiohttp.ClientSession,
     url: URL,
-    ask: Ask,
     *,
+    ask: Ask,
     headers: Mapping[str, str],
     read_error: ReadError,
 ) -> HttpReply:
@@ -132,7 +131,7 @@ async def post(
                 ),  # the rest is ours
             )
             if 200 <= response.status < 300:
-                return HttpReply(_plain(response), deadlines, sent_at)
+                return HttpReply(_plain(response), deadlines=deadlines, sent_at=sent_at)
             raise await _refused(response, read_error)
     except aiohttp.ConnectionTimeoutError as exc:
         raise TierUnavailableError(
@@ -190,7 +189,9 @@ async def _refused(response: aiohttp.ClientResponse, read_error: ReadError) -> T
     except (aiohttp.ClientError, ConnectionError):
         pass  # the status alone says that it refused
     response.close()
-    return read_error(response.status, bytes(body[:ERROR_BODY_BYTES_MAX]), lower_names(response))
+    return read_error(
+        response.status, bytes(body[:ERROR_BODY_BYTES_MAX]), headers=lower_names(response)
+    )
 
 
 def _translated(exc: Exception, url: URL) -> TwotierError:

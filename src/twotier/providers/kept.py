@@ -60,7 +60,7 @@ class KeptProvider:
                 if error.upstream_status == 0:  # it hung up without an answer
                     self._keeper.suspect(error.message)
                 raise
-            return _KeptReply(reply, self._keeper, use, held.pop_all())
+            return _KeptReply(reply, keeper=self._keeper, use=use, held=held.pop_all())
 
     def _provider(self, endpoint: Endpoint) -> Provider:
         if self._made is None or self._made[0] != endpoint:
@@ -71,7 +71,7 @@ class KeptProvider:
 class _KeptReply:
     """A reply that reports progress and breakage to the keeper, and holds the server in use."""
 
-    def __init__(self, reply: Reply, keeper: Kept, use: Use, held: ExitStack) -> None:
+    def __init__(self, reply: Reply, *, keeper: Kept, use: Use, held: ExitStack) -> None:
         self._reply = reply
         self._keeper = keeper
         self._use = use
@@ -79,13 +79,16 @@ class _KeptReply:
 
     @property
     def status(self) -> int:
+        """The HTTP status."""
         return self._reply.status
 
     @property
     def headers(self) -> Mapping[str, str]:
+        """The response headers."""
         return self._reply.headers
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives."""
         try:
             async for chunk in self._reply.chunks():
                 self._use.progressed()
@@ -97,6 +100,7 @@ class _KeptReply:
             self._held.close()
 
     async def close(self) -> None:
+        """End it."""
         try:
             await self._reply.close()
         finally:

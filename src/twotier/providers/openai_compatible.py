@@ -59,7 +59,9 @@ class OpenAICompatible:
 
     async def _post(self, ask: Ask, headers: Mapping[str, str]) -> Reply:
         try:
-            return await post(self._session, self._url, ask, headers=headers, read_error=read_error)
+            return await post(
+                self._session, self._url, ask=ask, headers=headers, read_error=read_error
+            )
         except UpstreamError as error:
             raise self._outage(error) from error.__cause__
 

@@ -80,13 +80,16 @@ class _ScriptedReply:
 
     @property
     def status(self) -> int:
+        """The HTTP status."""
         return self._answer.status
 
     @property
     def headers(self) -> Mapping[str, str]:
+        """The response headers."""
         return self._answer.headers
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives."""
         for chunk in self._answer.chunks:
             if self.closed:
                 return
@@ -95,6 +98,7 @@ class _ScriptedReply:
             raise self._answer.breaks
 
     async def close(self) -> None:
+        """End it."""
         self.closed = True
 
 

@@ -100,7 +100,7 @@ class StreamReader:
             return []
         if sse.comment is not None:
             return [Progress()]
-        event = read_upstream_json(_EVENT, sse.data, "an event")
+        event = read_upstream_json(_EVENT, sse.data, what="an event")
         read = self._readers.get(event.type)
         events = read(event) if read is not None else []
         self._over = bool(events) and isinstance(events[-1], Failed | Closed)

@@ -20,11 +20,14 @@ def read_whole(body: bytes) -> Whole:
 
     Raises `StreamBrokenError` for what is no whole answer, `UpstreamError` for an error under 200.
     """
-    answer = read_upstream_json(_ANSWER, body, "an answer")
+    answer = read_upstream_json(_ANSWER, body, what="an answer")
     if answer.error is not None:
         failure = answer.error.failed()
         raise UpstreamError(
-            failure.message, upstream_status=failure.status, upstream_kind=failure.kind
+            failure.message,
+            upstream_status=failure.status,
+            upstream_kind=failure.kind,
+            started=True,
         )
     if answer.content is None or not answer.stop_reason:
         raise StreamBrokenError("the upstream's answer has no content or no stop_reason; ask again")
@@ -67,7 +70,7 @@ def observe_whole(body: bytes) -> Observed:
     )
 
 
-def read_error(status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamError:
+def read_error(status: int, body: bytes, *, headers: Mapping[str, str]) -> UpstreamError:
     """A reply without a 2xx status as an error; 529 stays 529. Header names are in lower case.
 
     The request id goes into the message, because support asks for it. A 500, 502 or 504 without an

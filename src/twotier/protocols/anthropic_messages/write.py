@@ -87,7 +87,7 @@ def write_request(
         if conversation.tool_choice is not None:
             body["tool_choice"] = _choice(conversation.tool_choice)
     body |= _settings(conversation, unsaid)
-    body |= _sampling(conversation, model, unsaid)
+    body |= _sampling(conversation, model, unsaid=unsaid)
     return Outgoing(_encode(body), tuple(unsaid))
 
 
@@ -109,7 +109,7 @@ def _settings(conversation: Conversation, unsaid: list[str]) -> dict[str, Any]:
     return body
 
 
-def _sampling(conversation: Conversation, model: str, unsaid: list[str]) -> dict[str, Any]:
+def _sampling(conversation: Conversation, model: str, *, unsaid: list[str]) -> dict[str, Any]:
     """One of temperature (clipped: OpenAI's goes to 2) and top_p, where the model takes them."""
     temperature, top_p = conversation.temperature, conversation.top_p
     if not model.startswith(SAMPLING_MODELS):
@@ -135,11 +135,8 @@ def _closed(schema: Any) -> Any:
 
 
 def _system_parts(messages: Sequence[Message]) -> Iterator[Text]:
-    for message in messages:
-        if message.role == "system":
-            for part in message.parts:
-                if isinstance(part, Text) and part.text.strip():
-                    yield part
+    parts = (part for message in messages if message.role == "system" for part in message.parts)
+    return (part for part in parts if isinstance(part, Text) and part.text.strip())
 
 
 def _marked(messages: Sequence[Message]) -> bool:

@@ -124,13 +124,13 @@ class Chunk(msgspec.Struct):
     def failure(self) -> Failed | None:
         """The error this object is, if it is one."""
         if self.error is None:
-            return failed(self.message or "", None, None) if self.object == "error" else None
+            return failed(self.message or "") if self.object == "error" else None
         if isinstance(self.error, str):
-            return failed(self.error, None, None)
-        return failed(self.error.message, self.error.type, self.error.code)
+            return failed(self.error)
+        return failed(self.error.message, kind=self.error.type, code=self.error.code)
 
 
-def failed(message: str, kind: str | None, code: str | int | None) -> Failed:
+def failed(message: str, *, kind: str | None = None, code: str | int | None = None) -> Failed:
     """An error object as an event. A numeric `code` is a status (llama.cpp, OpenRouter)."""
     if isinstance(code, int) and 400 <= code <= 599:
         status = code

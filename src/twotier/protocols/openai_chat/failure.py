@@ -16,15 +16,15 @@ _encode = msgspec.json.Encoder().encode
 def write_error(error: TwotierError) -> bytes:
     """`{"error": {...}}`. An upstream's error keeps its own type, which clients look at."""
     kind = error.upstream_kind if isinstance(error, UpstreamError) else error.kind
-    return _encode(error_object(error.message, kind, error.code))
+    return _encode(error_object(error.message, kind=kind, code=error.code))
 
 
-def error_object(message: str, kind: str, code: str) -> dict[str, Any]:
+def error_object(message: str, *, kind: str, code: str) -> dict[str, Any]:
     """The object that both error replies and error chunks carry."""
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 
-def read_error(status: int, body: bytes, headers: Mapping[str, str]) -> UpstreamError:
+def read_error(status: int, body: bytes, *, headers: Mapping[str, str]) -> UpstreamError:
     """A reply without a 2xx status as an error. `headers` have names in lower case.
 
     An error in the server's own words means that it refused the work. A 500, 502 or 504 without

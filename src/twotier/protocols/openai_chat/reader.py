@@ -121,7 +121,7 @@ class StreamReader:
             # [DONE] after an answer that never finished is no terminator.
             self._closed = self._ended
             return [Closed()] if self._closed else []
-        events = self._chunk(read_upstream_json(_CHUNK, sse.data, "a chunk"))
+        events = self._chunk(read_upstream_json(_CHUNK, sse.data, what="a chunk"))
         self._failed = bool(events) and isinstance(events[-1], Failed)
         return events
 

@@ -29,11 +29,14 @@ def _read(body: bytes) -> tuple[Chunk, Delta, Finish]:
 
     Raises `StreamBrokenError` for what is no whole answer, `UpstreamError` for an error under 200.
     """
-    answer = read_upstream_json(_WHOLE, body, "an answer")
+    answer = read_upstream_json(_WHOLE, body, what="an answer")
     failure = answer.failure()
     if failure is not None:
         raise UpstreamError(
-            failure.message, upstream_status=failure.status, upstream_kind=failure.kind
+            failure.message,
+            upstream_status=failure.status,
+            upstream_kind=failure.kind,
+            started=True,
         )
     message = answer.choices[0].message if answer.choices else None
     reason = answer.choices[0].finish_reason if answer.choices else None

@@ -61,7 +61,7 @@ class StreamWriter:
             case Progress(done=done, total=total):
                 return encode_comment(f"keepalive {done}/{total}" if total else "keepalive")
             case Failed(message=message, kind=kind, status=status):
-                return encode(_encode(error_object(message, kind, str(status))))
+                return encode(_encode(error_object(message, kind=kind, code=str(status))))
             case Closed():
                 return self._closing()
             case _:
