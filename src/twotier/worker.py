@@ -26,7 +26,7 @@ from twotier.clock import SystemClock
 from twotier.config import secrets
 from twotier.config.load import Loaded, load
 from twotier.config.schema import JobConfig, duration_seconds
-from twotier.config.zone import zone_name
+from twotier.config.zones import zone_name
 from twotier.domain.job import Job
 from twotier.errors import AlreadyRunningError, TwotierError
 from twotier.jobs.api import Api, Server, listen, server
