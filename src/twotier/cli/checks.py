@@ -29,6 +29,7 @@ from twotier.config import paths
 from twotier.config.load import Loaded
 from twotier.config.schema import TierConfig
 from twotier.config.secrets import how_to_set, resolve
+from twotier.config.starter import FRONTIER_KEY
 from twotier.engines import environment
 from twotier.engines.base import engine, lock_path
 from twotier.errors import ConfigError, NotRunningError, TwotierError
@@ -97,7 +98,7 @@ def processes(loaded: Loaded, status: Status) -> Iterator[Finding]:
     else:
         yield Finding("main", Level.OK, f"running, pid {status['pid']}")
         state = status["worker"]["state"]
-        if state in ("ready", "running", "busy"):
+        if state in ("ready", "running"):
             yield Finding("worker", Level.OK, state)
         else:
             yield Finding("worker", Level.WARN, state, f"tail {loaded.paths.logs}/*")
@@ -136,17 +137,21 @@ def keys(loaded: Loaded, _: Status) -> Iterator[Finding]:
 
 def key_of(loaded: Loaded, name: str, tier: TierConfig) -> Finding:
     """One tier's key: there, missing, or unusable. Its value is dropped at once."""
-    title = f"{name} key"
-    if tier.key is None:
-        mend = f'set key = "env:NAME" in [tiers.{name}] of {loaded.path}'
-        return Finding(title, Level.WARN, "no place is named for it", mend)
+    title, place = f"{name} key", tier.key or FRONTIER_KEY
     try:
-        there = resolve(tier.key, home=loaded.home) is not None
+        there = resolve(place, home=loaded.home) is not None
     except ConfigError as exc:
-        return Finding(title, Level.BAD, exc.message, how_to_set(tier.key))
+        return Finding(title, Level.BAD, exc.message, mend_key(loaded, place))
     if there:
-        return Finding(title, Level.OK, f"found at {tier.key}")
-    return Finding(title, Level.WARN, f"nothing at {tier.key} yet", how_to_set(tier.key))
+        return Finding(title, Level.OK, f"found at {place}")
+    return Finding(title, Level.WARN, f"nothing at {place} yet", how_to_set(place))
+
+
+def mend_key(loaded: Loaded, place: str) -> str:
+    """What makes a key usable that lies there: a file open to others, a keyring not installed."""
+    if place.startswith("file:"):
+        return f"chmod 600 {loaded.resolve(place.removeprefix('file:'))}"
+    return "pip install 'twotier[keyring]'"
 
 
 def addresses(loaded: Loaded, _: Status) -> Iterator[Finding]:

@@ -10,9 +10,13 @@ from urllib.parse import quote
 from twotier.cli.client import Peer
 from twotier.cli.output import emit, local_time, say, show
 from twotier.cli.peers import worker_of
-from twotier.cli.runs import run_of, show_run
+from twotier.cli.runs import show_answers, show_run, show_runs
 
 HEADS = ("JOB", "TRIGGER", "TIER", "NEXT", "LAST")
+FIELDS_SHOWN = (
+    *("name", "trigger", "watch", "tier", "model", "prompt", "deliver", "each", "answer_lines"),
+    *("output_tokens_max", "deadline_seconds", "missed", "enabled"),
+)
 ON_THE_WAY = ("due", "running")
 FAILED = ("failed", "interrupted")
 
@@ -35,26 +39,23 @@ def listed(config: Path, *, as_json: bool) -> int:
 
 def row(job: Mapping[str, Any]) -> tuple[str, ...]:
     """A job as one line."""
-    last = job.get("last") or {}
+    last = job["last_run"] or {}
     coming = local_time((job.get("next") or [None])[0]) if job["enabled"] else "off"
     ended = f"{last['state']} {local_time(last.get('slot'))}" if last else "never ran"
     return (job["name"], job["trigger"], job["tier"], coming or "-", ended)
 
 
 def shown(config: Path, name: str, *, as_json: bool) -> int:
-    """One job: what is set, the next slots, the last run."""
+    """One job: what is set, the next slots, the latest runs."""
     told = worker_of(config).get(f"/jobs/{quote(name, safe='')}")
     if as_json:
         emit(told)
         return 0
-    job = told.get("job") or told
-    last = job.get("last")
-    plain = {k: v for k, v in job.items() if k not in ("next", "last", "schema_version")}
-    show(plain.items())
-    print("next", ", ".join(local_time(at) for at in job.get("next") or ()) or "-")
-    if last:
-        print("\nlast run")
-        show_run(last)
+    coming = ", ".join(local_time(at) for at in told["next"])
+    show([*((field, told[field]) for field in FIELDS_SHOWN), ("next", coming or "-")])
+    if told["runs"]:
+        print()
+        show_runs(told["runs"])
     return 0
 
 
@@ -65,9 +66,10 @@ def ran(config: Path, name: str, *, as_json: bool) -> int:
     say(f"run {run_id} of {name} has begun; Ctrl-C stops waiting, not the run")
     run = ended(worker, run_id)
     if as_json:
-        emit({"run": run})
+        emit(run)
     else:
         show_run(run)
+        show_answers(run["answers"])
     if run["state"] in ON_THE_WAY:
         say(f"it is still {run['state']}; look later with `twotier runs {run_id}`")
     return 1 if run["state"] in (*FAILED, *ON_THE_WAY) else 0
@@ -79,7 +81,7 @@ def ended(worker: Peer, run_id: str) -> dict[str, Any]:
     run: dict[str, Any] = {}
     for _ in range(POLLS_MAX):
         query = {"wait_seconds": int(POLL_SECONDS)}
-        run = run_of(worker.get(path, query, seconds=POLL_SECONDS + 10.0))
+        run = worker.get(path, query, seconds=POLL_SECONDS + 10.0)
         if run["state"] not in ON_THE_WAY:
             break
     return run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -23,7 +23,7 @@ def latest(config: Path, *, job: str, limit: int, as_json: bool) -> int:
     if as_json:
         emit(told)
     elif told["runs"]:
-        show([HEADS, *(row(run) for run in told["runs"])])
+        show_runs(told["runs"])
     else:
         print("no runs yet")
     return 0
@@ -35,14 +35,14 @@ def one(config: Path, run_id: str, *, as_json: bool) -> int:
     if as_json:
         emit(told)
     else:
-        show_run(run_of(told))
+        show_run(told)
+        show_answers(told["answers"])
     return 0
 
 
-def run_of(told: Mapping[str, Any]) -> dict[str, Any]:
-    """The run inside an answer about one run."""
-    inner = told.get("run")
-    return dict(inner) if isinstance(inner, Mapping) else dict(told)
+def show_runs(runs: Sequence[Mapping[str, Any]]) -> None:
+    """Runs as a table."""
+    show([HEADS, *(row(run) for run in runs)])
 
 
 def row(run: Mapping[str, Any]) -> tuple[object, ...]:
@@ -64,3 +64,11 @@ def row(run: Mapping[str, Any]) -> tuple[object, ...]:
 def show_run(run: Mapping[str, Any]) -> None:
     """A run as lines of name and value, empty ones left out."""
     show((field, run[field]) for field in FIELDS_SHOWN if run.get(field) not in ("", None))
+
+
+def show_answers(answers: Sequence[Mapping[str, Any]]) -> None:
+    """What the run said, and where it went or why it did not."""
+    for answer in answers:
+        where = answer["path"] or answer["target"]
+        error = f": {answer['error']}" if answer["error"] else ""
+        print(f"\n{answer['title']} -> {where} ({answer['delivery']}{error})\n{answer['text']}")

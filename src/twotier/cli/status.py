@@ -34,14 +34,13 @@ def where(tier: Mapping[str, Any]) -> str:
     """The reason of a state, or where the tier answers."""
     if tier.get("because"):
         return str(tier["because"])
-    pid = f"pid {tier['pid']} at " if tier.get("pid") else ""
-    return f"{pid}{tier.get('address') or ''}".removesuffix(" at ")
+    pid = f"pid {tier['pid']}" if tier.get("pid") else ""
+    return " at ".join(part for part in (pid, tier.get("address")) if part)
 
 
 def worker_row(worker: Mapping[str, Any]) -> tuple[str, ...]:
     """The worker in the same columns."""
-    pid = f"pid {worker['pid']}" if worker.get("pid") else ""
-    return ("worker", worker["state"], "", pid)
+    return ("worker", worker["state"], "", where(worker))
 
 
 def money_lines(told: Mapping[str, Any]) -> Iterator[str]:

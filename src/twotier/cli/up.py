@@ -19,6 +19,7 @@ from twotier.clock import SystemClock
 from twotier.config.load import Loaded, load
 from twotier.config.schema import JobConfig
 from twotier.config.secrets import how_to_set
+from twotier.config.starter import FRONTIER_KEY
 from twotier.config.zones import zone_name
 from twotier.errors import AlreadyRunningError, NotRunningError
 from twotier.jobs.schedule import cron_after, every_after
@@ -75,14 +76,10 @@ def banner(loaded: Loaded, status: Mapping[str, Any], *, next_job: str | None) -
 
 def key_lines(loaded: Loaded, tiers: Sequence[Mapping[str, Any]]) -> list[str]:
     """Where the keys go that tiers wait for, on one line."""
-    places = [
-        (tier["name"], loaded.config.tiers[tier["name"]].key)
-        for tier in tiers
-        if tier["state"] == "no-key" and tier["name"] in loaded.config.tiers
-    ]
     said = [
-        f"{name}: `{how_to_set(place)}`" if place else f"{name}: set tiers.{name}.key"
-        for name, place in places
+        f"{tier['name']}: `{how_to_set(loaded.config.tiers[tier['name']].key or FRONTIER_KEY)}`"
+        for tier in tiers
+        if tier["state"] == "no-key"
     ]
     return [f"waiting for a key, then `twotier up` again: {'; '.join(said)}"] if said else []
 

@@ -16,6 +16,7 @@ from twotier.errors import ConfigError
 
 FRONTIER_MODEL = "claude-opus-4-6"
 FRONTIER_KEY_NAME = "ANTHROPIC_API_KEY"
+FRONTIER_KEY = f"env:{FRONTIER_KEY_NAME}"
 FOLDERS = ("inbox", "outbox")
 
 
@@ -90,11 +91,11 @@ def write_starter(path: Path, local: LocalModel = STARTER) -> bool:
 
     Raises `ConfigError` where the folder cannot be written.
     """
+    if path.exists():
+        return False
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
     except OSError as exc:
         raise ConfigError(
             f"{path} cannot be written: {exc.strerror}; name another with `--config PATH`"

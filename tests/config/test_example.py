@@ -1,0 +1,79 @@
+"""`example.toml` holds every setting there is, with its sentence and its default."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from twotier.config import schema
+from twotier.config.load import check, section_of
+
+TEXT = (Path(schema.__file__).parent / "example.toml").read_text(encoding="utf-8")
+OFF = re.compile(r"^#(?=[a-z_0-9]+ = )", re.MULTILINE)
+# Of two settings that exclude one another, the example shows one switched off.
+EXCLUDED = re.compile(r"^#cron = .*$", re.MULTILINE)
+
+
+def sections(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterator[tuple[Any, ...]]:
+    """Every section of the file with a place where the example has it."""
+    yield model, path
+    for name, field in model.model_fields.items():
+        if (inner := section_of(field.annotation)) is None:
+            continue
+        where = {"tiers": ("tiers", "local"), "price": ("tiers", "frontier", "price")}
+        many = str(field.annotation).startswith("tuple")
+        yield from sections(inner, where.get(name, (*path, name, 0) if many else (*path, name)))
+
+
+SECTIONS = [pytest.param(*one, id=one[0].__name__) for one in sections(schema.Config, ())]
+
+
+def at(values: Any, path: tuple[str | int, ...]) -> dict[str, Any]:
+    """The section of plain values at a path."""
+    for part in path:
+        values = values[part]
+    found: dict[str, Any] = values
+    return found
+
+
+def test_the_example_loads_as_it_is_and_with_everything_switched_on() -> None:
+    """Each line is a real setting, those behind a `#` too."""
+    assert check(tomllib.loads(TEXT), "example").tiers
+    assert check(tomllib.loads(OFF.sub("", EXCLUDED.sub("", TEXT))), "example").tiers
+
+
+@pytest.mark.parametrize(("model", "path"), SECTIONS)
+def test_every_setting_is_shown_with_its_sentence(
+    model: type[BaseModel], path: tuple[str | int, ...]
+) -> None:
+    """A setting that is added to the schema is added to the example."""
+    shown = at(tomllib.loads(OFF.sub("", TEXT)), path)
+    missing = [name for name in model.model_fields if name not in shown and name != "price"]
+    assert missing == []
+    said = " ".join(re.sub(r"^# ?", "", TEXT, flags=re.MULTILINE).split())
+    silent = [
+        name for name, field in model.model_fields.items() if (field.description or "?") not in said
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize(("model", "path"), SECTIONS)
+def test_what_is_shown_is_the_default(model: type[BaseModel], path: tuple[str | int, ...]) -> None:
+    """So a person who deletes a line changes nothing."""
+    parsed: Any = check(tomllib.loads(TEXT), "example")
+    for part in path:
+        inside = isinstance(part, int) or isinstance(parsed, dict)
+        parsed = parsed[part] if inside else getattr(parsed, str(part))
+    wrong = {}
+    for name, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        plain = section_of(field.annotation) is None and not field.is_required()
+        if plain and default not in (None, {}) and getattr(parsed, name) != default:
+            wrong[name] = default
+    assert wrong == {}

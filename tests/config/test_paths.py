@@ -1,0 +1,74 @@
+"""Where things lie, found without reading more than one setting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from twotier.config import paths
+from twotier.errors import ConfigError
+
+
+def test_the_configuration_is_looked_for_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was said, then the environment, then here, then the home folder."""
+    monkeypatch.delenv("TWOTIER_CONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert paths.find() == tmp_path / "home" / "twotier" / "twotier.toml"
+    (tmp_path / "twotier.toml").touch()
+    assert paths.find() == tmp_path / "twotier.toml"
+    monkeypatch.setenv("TWOTIER_CONFIG", str(tmp_path / "named.toml"))
+    assert paths.find() == tmp_path / "named.toml"
+    assert paths.find("said.toml") == tmp_path / "said.toml"
+
+
+def test_the_state_folder_is_known_from_a_file_with_mistakes_elsewhere(tmp_path: Path) -> None:
+    """`status` and `down` must work while a person is editing."""
+    file = tmp_path / "twotier.toml"
+    file.write_text('state = "elsewhere"\n[gatway]\nport = 1\n')
+    assert paths.paths_of(file).state == tmp_path / "elsewhere"
+    assert paths.paths_of(tmp_path / "none.toml").state == tmp_path / ".twotier"
+    file.write_text("[broken")
+    with pytest.raises(ConfigError):
+        paths.paths_of(file)
+
+
+def test_a_socket_has_a_short_path_wherever_the_state_lies(tmp_path: Path) -> None:
+    """The system's limit is about a hundred bytes; two folders never share a socket."""
+    deep = tmp_path / ("d" * 120)
+    one, two = paths.Paths(deep), paths.Paths(deep / "other")
+    assert len(str(one.main_socket)) <= paths.SOCKET_PATH_BYTES_MAX
+    assert one.main_socket != two.main_socket
+    assert one.main_socket.name == "main.sock"
+    assert paths.Paths(Path("/s")).main_socket == Path("/s/main.sock")
+
+
+def test_the_state_folder_is_for_the_owner_alone(tmp_path: Path) -> None:
+    """It holds the gateway's token and everything that was asked."""
+    at = paths.Paths(tmp_path / "new" / "state")
+    at.make()
+    assert at.state.stat().st_mode & 0o777 == 0o700
+    assert at.logs.is_dir()
+    assert at.engines.is_dir()
+
+
+def test_what_can_be_fetched_again_lies_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ours by our name, else by the system's; the model hub by its own rules."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.delenv("HF_HOME", raising=False)
+    monkeypatch.delenv("TWOTIER_CACHE", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert paths.models() == tmp_path / ".cache" / "twotier" / "models"
+    assert paths.hub() == tmp_path / ".cache" / "huggingface" / "hub"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "x"))
+    assert paths.environments() == tmp_path / "x" / "twotier" / "engines"
+    monkeypatch.setenv("TWOTIER_CACHE", str(tmp_path / "t"))
+    assert paths.models() == tmp_path / "t" / "models"
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    assert paths.hub() == tmp_path / "hf" / "hub"

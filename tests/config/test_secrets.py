@@ -1,0 +1,96 @@
+"""A secret is found where the configuration says it lies, and never repeated."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from twotier.config.secrets import how_to_set, redact, resolve
+from twotier.errors import ConfigError
+
+CANARY = "canary-5d1c-not-to-be-seen"
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def test_an_environment_variable_is_read_without_its_white_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line end that came with `$(cat key)` is no part of a key; an empty variable is no key."""
+    monkeypatch.setenv("TWOTIER_TEST_KEY", f" {CANARY}\n")
+    assert resolve("env:TWOTIER_TEST_KEY", home=tmp_path) == CANARY
+    monkeypatch.setenv("TWOTIER_TEST_KEY", " ")
+    assert resolve("env:TWOTIER_TEST_KEY", home=tmp_path) is None
+    monkeypatch.delenv("TWOTIER_TEST_KEY")
+    assert resolve("env:TWOTIER_TEST_KEY", home=tmp_path) is None
+
+
+def test_a_key_file_is_relative_to_the_configuration(tmp_path: Path) -> None:
+    """A folder can be moved as a whole; a file that is not there yet is no error."""
+    assert resolve("file:my.key", home=tmp_path) is None
+    write(tmp_path / "my.key", f"{CANARY}\n")
+    assert resolve("file:my.key", home=tmp_path) == CANARY
+    assert resolve(f"file:{tmp_path}/my.key", home=Path("/nowhere")) == CANARY
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
+def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """The error is the command that mends it, and not the key."""
+    path = write(tmp_path / "my.key", CANARY, mode)
+    with pytest.raises(ConfigError, match=f"chmod 600 {path}") as caught:
+        resolve("file:my.key", home=tmp_path)
+    assert CANARY not in str(caught.value)
+    path.chmod(0o400)
+    assert resolve("file:my.key", home=tmp_path) == CANARY
+
+
+def test_no_error_holds_what_a_file_held(tmp_path: Path) -> None:
+    """A binary file and a folder are refused without a byte of them."""
+    path = tmp_path / "my.key"
+    path.write_bytes(CANARY.encode() + b"\xff\xfe")
+    path.chmod(0o600)
+    with pytest.raises(ConfigError) as caught:
+        resolve("file:my.key", home=tmp_path)
+    error: BaseException | None = caught.value
+    assert CANARY not in repr(error)
+    assert error is not None
+    assert error.__cause__ is None
+    (tmp_path / "folder").mkdir(mode=0o700)
+    with pytest.raises(ConfigError, match="cannot be read"):
+        resolve("file:folder", home=tmp_path)
+
+
+def test_a_missing_keyring_names_what_to_install(tmp_path: Path) -> None:
+    """The keyring is an extra; without it the error says how to get it."""
+    if "keyring" in sys.modules:
+        pytest.skip("the keyring is installed here")
+    with pytest.raises(ConfigError, match=r"pip install 'twotier\[keyring\]'"):
+        resolve("keyring:anthropic", home=tmp_path)
+
+
+def test_an_unknown_place_is_refused_without_being_repeated(tmp_path: Path) -> None:
+    """It may be the key itself, pasted where the place belongs."""
+    with pytest.raises(ConfigError) as caught:
+        resolve(CANARY, home=tmp_path)
+    assert CANARY not in str(caught.value)
+
+
+def test_every_place_has_a_command_that_fills_it() -> None:
+    """Said by `up` and `doctor`; with a place for the key and never with one."""
+    assert how_to_set("env:ANTHROPIC_API_KEY") == "export ANTHROPIC_API_KEY=..."
+    assert "umask 077" in how_to_set("file:anthropic.key")
+    assert how_to_set("keyring:anthropic") == "keyring set anthropic twotier"
+
+
+def test_redacting_takes_the_longer_secret_first() -> None:
+    """One key may begin with another; a short value would blacken ordinary words."""
+    text = "with secret-long-er and secret-long and be"
+    assert redact(text, ["secret-long", "secret-long-er", "be"]) == (
+        "with [redacted] and [redacted] and be"
+    )
