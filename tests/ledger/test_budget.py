@@ -58,13 +58,14 @@ def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
 
 
 @given(
-    st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)),
+    st.integers(0, 10 * 365 * 24 * 3600),
     st.sampled_from(ZONES),
     st.sampled_from(["day", "week", "month"]),
 )
 def test_every_moment_lies_in_its_period_and_periods_join(
-    now: datetime, zone: str, name: str
+    second: int, zone: str, name: str
 ) -> None:
+    now = datetime(2020, 1, 1, tzinfo=UTC) + timedelta(seconds=second)
     budget = Budget("b", name, zone)
     start, end = period(budget, now)
     assert start <= now < end

@@ -101,7 +101,7 @@ def test_an_exact_dated_entry_wins_over_the_rule() -> None:
 
 def test_the_owners_price_wins_on_every_day_and_leaves_the_old_book_alone() -> None:
     book = load_prices(entry())
-    usd_per_mtok = {
+    usd_per_mtok: dict[str, Decimal | str] = {
         "input": "4",
         "output": Decimal("8.5"),
         "cache_read": "0.4",

@@ -129,15 +129,21 @@ class Book:
         self._writer.put(order(done))
         try:
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                await done
+                await self._heard(done, else_put)
         except TimeoutError as exc:
             raise LedgerError(
                 f"the ledger's disk did not answer in {ANSWER_SECONDS_MAX:.0f} s; "
                 "look at its load, and at other programs that hold the file"
             ) from exc
-        finally:
-            if done.cancelled() and else_put is not None and self._writer.alive:
+
+    async def _heard(self, done: Done, else_put: Order | None) -> None:
+        # Not `done.cancelled()`: a caller may also be cancelled between the answer and its turn.
+        try:
+            await done
+        except asyncio.CancelledError:
+            if else_put is not None and self._writer.alive:
                 self._writer.put(else_put)
+            raise
 
 
 def _prepare(path: Path) -> int:

@@ -1,0 +1,114 @@
+"""The tables on disk are the tables in the code, and a change is whole or not there at all."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from tests.ledger.toys import HandClock
+from twotier.errors import LedgerError
+from twotier.ledger.book import Book
+from twotier.ledger.migrate import HEAD, SCRIPTS, migrate, stored_revision
+from twotier.ledger.schema import metadata
+from twotier.ledger.store import connect, create_private, migrating_engine
+
+
+def tables(path: Path) -> dict[str, str]:
+    """Every table and index with its SQL, apart from Alembic's own."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+        return {name: " ".join(sql.split()) for name, sql in found if "alembic" not in name}
+
+
+def new(folder: Path, name: str = "ledger.db") -> Path:
+    path = folder / name
+    create_private(path)
+    return path
+
+
+def test_head_is_alembics_head() -> None:
+    """The shortcut that skips importing Alembic must not skip a migration."""
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_the_migrated_tables_are_those_of_the_code(tmp_path: Path) -> None:
+    """To the letter, conditions of partial indexes included, and by Alembic's own comparison."""
+    migrated, made = new(tmp_path), new(tmp_path, "made.db")
+    migrate(migrated)
+    engine = migrating_engine(made)
+    metadata.create_all(engine)
+    assert tables(migrated) == tables(made)
+    engine = migrating_engine(migrated)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_current_file_is_opened_without_alembic(tmp_path: Path) -> None:
+    """Alembic costs most of a second to import: only a file that needs it pays for it."""
+    path = new(tmp_path)
+    migrate(path)
+    code = (
+        "import sys; from pathlib import Path; from twotier.ledger.migrate import migrate; "
+        f"migrate(Path({str(path)!r})); sys.exit('alembic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Another program holds a table's name: the file is as before, and the next try works."""
+    path = new(tmp_path)
+    with closing(connect(path)) as connection:
+        connection.execute("CREATE TABLE meta (other TEXT)")
+    with pytest.raises(LedgerError, match="cannot be brought up to date"):
+        migrate(path)
+    assert list(tables(path)) == ["meta"]
+    assert stored_revision(path) == ""
+    with closing(connect(path)) as connection:
+        connection.execute("DROP TABLE meta")
+    migrate(path)
+    assert stored_revision(path) == HEAD
+
+
+def test_a_file_of_a_newer_program_is_refused(tmp_path: Path) -> None:
+    path = new(tmp_path)
+    migrate(path)
+    with closing(connect(path)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(LedgerError, match="newer twotier"):
+        migrate(path)
+
+
+def test_a_broken_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """Never a silent new ledger with nothing spent."""
+    path = tmp_path / "ledger.db"
+    path.write_bytes(b"this was a ledger once " * 500)
+    before = path.read_bytes()
+
+    async def opened() -> None:
+        with pytest.raises(LedgerError, match="restore its last backup"):
+            await Book.open(path, clock=HandClock())
+
+    asyncio.run(opened())
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    async def opened() -> None:
+        with pytest.raises(LedgerError, match=r"ledger\.db cannot be opened"):
+            await Book.open(tmp_path / "file" / "ledger.db", clock=HandClock())
+
+    asyncio.run(opened())
