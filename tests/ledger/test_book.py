@@ -449,6 +449,39 @@ def test_it_recovers_without_anyone_asking(path: Path) -> None:
     with_book(path, scenario)
 
 
+def test_a_connection_that_broke_is_replaced(path: Path) -> None:
+    """The failed batch is heard of; the next one works on a new connection, with right sums."""
+    budgets = (daily(1000),)
+
+    async def scenario(book: Book, clock: HandClock) -> None:
+        await book.reserve(paid("a", 600), budgets)
+        assert book._writer._connection is not None
+        book._writer._connection.close()
+        with pytest.raises(LedgerError, match="cannot be written"):
+            await book.reserve(paid("b", 400), budgets)
+        await book.reserve(paid("c", 400), budgets)
+        with pytest.raises(BudgetError):
+            await book.reserve(paid("d", 1), budgets)
+
+    with_book(path, scenario)
+    assert [row["attempt_id"] for row in rows(path)] == ["a", "c"]
+
+
+def test_a_row_that_cannot_be_made_is_dropped_and_counted(path: Path) -> None:
+    """A fault of ours must not stop the ledger for good: its batch fails, the next one does not."""
+
+    async def scenario(book: Book, clock: HandClock) -> None:
+        book.record(free("odd"), replace(settled(), first_token_seconds=float("nan")))
+        with pytest.raises(LedgerError, match="cannot be written"):
+            await book.flush()
+        assert book.lost == 1
+        book.record(free("good"), settled())
+        await book.reserve(paid("a", 1))
+
+    with_book(path, scenario)
+    assert [row["attempt_id"] for row in rows(path)] == ["a", "good"]
+
+
 def test_closing_on_a_full_disk_says_so_and_counts_what_is_lost(path: Path) -> None:
     async def scenario() -> None:
         book = await Book.open(path, clock=HandClock())

@@ -96,12 +96,12 @@ def state(
 
 
 def test_up_to_the_limit_is_allowed_and_a_microdollar_more_is_not() -> None:
-    assert judge([state(6 * USD, 3 * USD)], 1 * USD, False).allowed
-    assert not judge([state(6 * USD, 3 * USD)], 1 * USD + 1, False).allowed
+    assert judge([state(6 * USD, 3 * USD)], 1 * USD).allowed
+    assert not judge([state(6 * USD, 3 * USD)], 1 * USD + 1).allowed
 
 
 def test_a_refusal_names_the_cap_what_is_spent_and_the_reset() -> None:
-    verdict = judge([state(6 * USD, 3 * USD, at_limit="local-only")], 2 * USD, False)
+    verdict = judge([state(6 * USD, 3 * USD, at_limit="local-only")], 2 * USD)
     assert not verdict.allowed
     assert (verdict.budget, verdict.at_limit) == ("daily", "local-only")
     for part in (
@@ -118,44 +118,44 @@ def test_a_refusal_names_the_cap_what_is_spent_and_the_reset() -> None:
 
 def test_background_work_stops_first_and_leaves_the_rest_to_a_person() -> None:
     """The last tenth of a limit is for someone at the keyboard."""
-    assert judge([state(8 * USD)], 1 * USD, True).allowed
-    verdict = judge([state(8 * USD)], 1 * USD + 1, True)
+    assert judge([state(8 * USD)], 1 * USD, background=True).allowed
+    verdict = judge([state(8 * USD)], 1 * USD + 1, background=True)
     assert not verdict.allowed
     assert "$9.00 of it for background work" in verdict.sentence
-    assert judge([state(8 * USD)], 2 * USD, False).allowed
+    assert judge([state(8 * USD)], 2 * USD).allowed
 
 
 def test_free_work_goes_on_at_local_only_and_ends_at_stop() -> None:
-    assert judge([state(10 * USD, at_limit="local-only")], 0, False).allowed
-    assert judge([state(10 * USD - 1, at_limit="stop")], 0, False).allowed
-    verdict = judge([state(10 * USD, at_limit="stop")], 0, False)
+    assert judge([state(10 * USD, at_limit="local-only")], 0).allowed
+    assert judge([state(10 * USD - 1, at_limit="stop")], 0).allowed
+    verdict = judge([state(10 * USD, at_limit="stop")], 0)
     assert not verdict.allowed
     assert "more was asked for" not in verdict.sentence
 
 
 def test_alert_never_refuses_and_tells() -> None:
-    verdict = judge([state(10 * USD, at_limit="alert")], 1, False)
+    verdict = judge([state(10 * USD, at_limit="alert")], 1)
     assert verdict.allowed
     assert verdict.alerts == ("daily",)
     only_limit = replace(state(9 * USD, at_limit="alert"), budget=Budget(
         "soft", "day", "UTC", None, 10 * USD, "alert"
     ))  # fmt: skip
-    assert judge([only_limit], 1 * USD, False).alerts == ()
-    assert judge([only_limit], 1 * USD + 1, False).alerts == ("soft",)
+    assert judge([only_limit], 1 * USD).alerts == ()
+    assert judge([only_limit], 1 * USD + 1).alerts == ("soft",)
 
 
 def test_an_alert_threshold_tells_from_the_moment_it_is_reached() -> None:
-    assert judge([state(4 * USD)], 1 * USD - 1, False).alerts == ()
-    assert judge([state(4 * USD)], 1 * USD, False).alerts == ("daily",)
-    assert judge([state(11 * USD)], 1, False).alerts == ("daily",)
+    assert judge([state(4 * USD)], 1 * USD - 1).alerts == ()
+    assert judge([state(4 * USD)], 1 * USD).alerts == ("daily",)
+    assert judge([state(11 * USD)], 1).alerts == ("daily",)
 
 
 def test_without_a_limit_and_without_budgets_everything_is_allowed() -> None:
-    assert judge([state(99 * USD, limit=None)], 99 * USD, True).allowed
-    assert judge([], 99 * USD, True).allowed
+    assert judge([state(99 * USD, limit=None)], 99 * USD, background=True).allowed
+    assert judge([], 99 * USD, background=True).allowed
 
 
 def test_the_first_budget_that_refuses_decides() -> None:
     month = replace(state(0), budget=Budget("monthly", "month", "UTC", None, 1, "stop"))
-    verdict = judge([state(0), month, state(99 * USD)], 2, False)
+    verdict = judge([state(0), month, state(99 * USD)], 2)
     assert verdict.budget == "monthly"

@@ -44,16 +44,18 @@ def period(budget: Budget, now: datetime) -> tuple[datetime, datetime]:
     return _midnight(first, zone), _midnight(last, zone)
 
 
-def judge(states: Sequence[BudgetState], amount_microusd: int, background: bool) -> Verdict:
+def judge(
+    states: Sequence[BudgetState], amount_microusd: int, *, background: bool = False
+) -> Verdict:
     """The first budget that refuses decides; without one the amount may be spent.
 
     An amount of 0 asks whether free work may go on: only a reached `stop` refuses that.
     """
     alerts = tuple(state.budget.name for state in states if _alerted(state, amount_microusd))
     for state in states:
-        if _refused(state, amount_microusd, background):
+        if _refused(state, amount_microusd, background=background):
             budget = state.budget
-            sentence = _sentence(state, amount_microusd, background)
+            sentence = _sentence(state, amount_microusd, background=background)
             return Verdict(False, sentence, budget.name, budget.at_limit, alerts)
     return Verdict(True, alerts=alerts)
 
@@ -95,15 +97,15 @@ def _used(state: BudgetState) -> int:
     return state.spent_microusd + state.reserved_microusd
 
 
-def _ceiling(limit_microusd: int, background: bool) -> int:
+def _ceiling(limit_microusd: int, *, background: bool) -> int:
     return limit_microusd * BACKGROUND_SHARE_PERCENT // 100 if background else limit_microusd
 
 
-def _refused(state: BudgetState, amount_microusd: int, background: bool) -> bool:
+def _refused(state: BudgetState, amount_microusd: int, *, background: bool) -> bool:
     limit = state.budget.limit_microusd
     if limit is None or state.budget.at_limit == "alert":
         return False
-    ceiling = _ceiling(limit, background)
+    ceiling = _ceiling(limit, background=background)
     if amount_microusd == 0:
         return state.budget.at_limit == "stop" and _used(state) >= ceiling
     return _used(state) + amount_microusd > ceiling
@@ -117,11 +119,15 @@ def _alerted(state: BudgetState, amount_microusd: int) -> bool:
     return only_tells and used > (budget.limit_microusd or 0)
 
 
-def _sentence(state: BudgetState, amount_microusd: int, background: bool) -> str:
+def _sentence(state: BudgetState, amount_microusd: int, *, background: bool) -> str:
     budget = state.budget
     limit = budget.limit_microusd or 0
     resets = state.resets_at.astimezone(_zone(budget)).strftime("%Y-%m-%d %H:%M")
-    share = f" ({usd(_ceiling(limit, True))} of it for background work)" if background else ""
+    share = (
+        f" ({usd(_ceiling(limit, background=True))} of it for background work)"
+        if background
+        else ""
+    )
     asked = f", {usd(amount_microusd)} more was asked for" if amount_microusd else ""
     return (
         f"budget {budget.name}: the limit of {usd(limit)} per {budget.period}{share} is reached: "

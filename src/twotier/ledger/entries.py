@@ -44,15 +44,15 @@ class Entries:
         # (start_ms, end_ms) of a period -> [spent, reserved] in micro-dollars
         self._sums: dict[tuple[int, int], list[int]] = {}
 
-    def reserve(self, attempt: Attempt, budgets: Sequence[Budget], now: datetime) -> None:
+    def reserve(self, attempt: Attempt, *, budgets: Sequence[Budget], now: datetime) -> None:
         """Insert the open row if every budget allows it. Raises `BudgetError`, `LedgerError`."""
         states = [self._state(budget, now) for budget in budgets]
-        verdict = judge(states, attempt.reserved_microusd, attempt.background)
+        verdict = judge(states, attempt.reserved_microusd, background=attempt.background)
         if not verdict.allowed:
             raise BudgetError(verdict.sentence)
         created_ms = milliseconds(now)
         try:
-            self._execute(INSERT_RESERVED, usage_row(attempt, _OPEN, created_ms))
+            self._execute(INSERT_RESERVED, usage_row(attempt, _OPEN, created_ms=created_ms))
         except sqlite3.IntegrityError as exc:
             raise LedgerError(
                 f"the attempt {attempt.id} is in the ledger already; "

@@ -125,7 +125,7 @@ class Reports:
     def budgets(self, budgets: Sequence[Budget], now: datetime) -> list[BudgetState]:
         """Each budget's current period and what is spent and reserved in it."""
         with self._reading() as connection:
-            return [_state(connection, budget, now) for budget in budgets]
+            return [_state(connection, budget, now=now) for budget in budgets]
 
     def recent(self, limit: int) -> list[RecentRow]:
         """The last attempts, the newest first."""
@@ -193,7 +193,7 @@ def _zone(name: str) -> ZoneInfo:
         ) from exc
 
 
-def _state(connection: sa.Connection, budget: Budget, now: datetime) -> BudgetState:
+def _state(connection: sa.Connection, budget: Budget, *, now: datetime) -> BudgetState:
     start, end = period(budget, now)
     span = (milliseconds(start), milliseconds(end))
     spent, reserved = connection.exec_driver_sql(SUM_PAID, span).one()

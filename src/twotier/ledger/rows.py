@@ -118,7 +118,7 @@ class Recorded:
 
     def row(self) -> Row:
         """The tuple for `INSERT_RECORDED`."""
-        return usage_row(self.attempt, self.settlement, self.created_ms)
+        return usage_row(self.attempt, self.settlement, created_ms=self.created_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def usage_row(attempt: Attempt, settlement: Settlement, created_ms: int) -> Row:
+def usage_row(attempt: Attempt, settlement: Settlement, *, created_ms: int) -> Row:
     """The tuple for `INSERT_RESERVED` and `INSERT_RECORDED`, in the order of the table."""
     price, used = attempt.price, settlement.usage
     return (

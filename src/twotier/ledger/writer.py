@@ -48,7 +48,7 @@ class Reserve:
 
     def write(self, entries: Entries) -> None:
         """Inside the transaction."""
-        entries.reserve(self.attempt, self.budgets, self.now)
+        entries.reserve(self.attempt, budgets=self.budgets, now=self.now)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,9 +176,9 @@ class Writer:
         repeated: list[Order] = [*self._unsettled]
         errors: dict[Order, TwotierError] = {}
         try:
-            self._transact(repeated + orders, rows, errors)
+            self._transact(repeated + orders, rows, errors=errors)
         except Exception as exc:  # noqa: BLE001 - the top of the thread: all who wait must hear it
-            self._rolled_back(exc, orders, rows, errors)
+            self._rolled_back(exc, orders=orders, rows=rows, errors=errors)
         else:
             self._failing = self._woken = False
             self._unsettled.clear()
@@ -188,6 +188,7 @@ class Writer:
         self,
         orders: list[Order],
         rows: list[Recorded | Decided],
+        *,
         errors: dict[Order, TwotierError],
     ) -> None:
         entries, connection = self._opened()
@@ -209,12 +210,13 @@ class Writer:
     def _rolled_back(
         self,
         cause: Exception,
+        *,
         orders: list[Order],
         rows: list[Recorded | Decided],
         errors: dict[Order, TwotierError],
     ) -> None:
         """Undo it all, keep what must not be lost, and note an error for everyone else."""
-        self._undo()
+        self._undo(cause)
         failure = LedgerError(
             f"the ledger {self._path} cannot be written ({cause}); nothing that costs money is "
             "asked until it can: free space on its disk, or see `twotier doctor`"
@@ -232,17 +234,28 @@ class Writer:
         self._unsettled += [order for order in orders if isinstance(order, Settle)]
         self._behind.extendleft(reversed(rows))
 
-    def _undo(self) -> None:
+    def _undo(self, cause: Exception) -> None:
         if self._connection is None or self._entries is None:
             return
         self._entries.forget()
-        try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            # Not even that: this connection is of no use, and the next batch opens another.
+        if not self._undone(self._connection, cause):
+            # Closing rolls back as well, and the next batch opens the file anew.
             self._connection.close()
             self._connection = self._entries = None
+
+    def _undone(self, connection: sqlite3.Connection, cause: Exception) -> bool:
+        """True if the connection can go on: nothing was wrong with it, there was no room."""
+        if getattr(cause, "sqlite_errorcode", None) not in (
+            sqlite3.SQLITE_FULL,
+            sqlite3.SQLITE_BUSY,
+        ):
+            return False
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            return False
+        return True
 
     def _answer(self, answers: list[tuple[Done, TwotierError | None]]) -> None:
         if not answers:
