@@ -1,8 +1,11 @@
 """llama.cpp's own server, from the xllamacpp wheel: one GGUF file, no compiler, no GPU needed.
 
 Measured with xllamacpp 2026.10.11549 on two x86 cores: a token about 1 s after the start; speaks
-`/health` (503 while loading), `/v1/models`, `/metrics`; tools and JSON schemas work. It stops
-generating within milliseconds when its caller leaves, streamed or not, so it is relayed as asked.
+`/health` (503 while loading), `/v1/models`, `/metrics`; tools and JSON schemas work.
+
+It stops generating within 1 s when its caller leaves, streamed or not, so it is relayed as asked.
+For a caller without a stream it looks once in a second in which nothing else was answered: as long
+as other answers (tokens of another request, `/slots`) come more often, it goes on to `max_tokens`.
 """
 
 from __future__ import annotations

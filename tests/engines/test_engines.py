@@ -1,0 +1,255 @@
+"""The real servers, started and kept by the product's own keeper."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.engines.fixtures import (
+    mlx_environment,
+    starter_engine_environment,
+    starter_model,
+    tiny_minimax,
+)
+from tests.supervisor.kept import runs
+from tests.toys.client import chat, one_token
+from tests.toys.tiny_minimax import ARGUMENTS, FINAL, TOOLS, after_the_call, says
+from twotier.clock import SystemClock
+from twotier.domain.endpoint import Endpoint
+from twotier.engines.base import REGISTRY, Ownership, Settings, engine, identity, lock_path
+from twotier.errors import ConfigError, EngineError
+from twotier.supervisor.keeper import Keeper
+from twotier.supervisor.process import Processes
+from twotier.supervisor.spec import Change, KeptSpec
+
+NOWHERE = Path("/nowhere")
+
+
+def keeper_of(name: str, folder: Path, *, python: Path, model: Path) -> Keeper:
+    """The product's keeper round the product's description of an engine."""
+    kind = engine(name)
+    settings = Settings(window_tokens=2048, parallel=2)
+    spec = KeptSpec(
+        name=name,
+        launch=partial(kind.launch, python, model, settings=settings),
+        ready=one_token(kind.model_upstream("any/model")),
+        log_path=folder / f"{name}.log",
+        record_path=folder / f"{name}.json",
+        identity=identity(model),
+        load_seconds_max=60.0,
+    )
+
+    def note(change: Change) -> None:
+        print(change)  # noqa: T201 - pytest shows it when the test fails
+
+    return Keeper(spec, Processes(), clock=SystemClock(), random=random.random, on_change=note)
+
+
+@contextlib.asynccontextmanager
+async def kept(keeper: Keeper) -> AsyncIterator[Keeper]:
+    """Run it, and leave nothing behind."""
+    async with asyncio.TaskGroup() as group:
+        owner = group.create_task(keeper.run())
+        try:
+            yield keeper
+        finally:
+            await keeper.stop()
+            owner.cancel()
+
+
+def body(messages: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    return {
+        "model": "default_model",
+        "messages": messages,
+        "max_tokens": 200,
+        "temperature": 0,
+    } | more
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_an_engine_says_what_is_fixed_about_it(name: str) -> None:
+    """The table names the engine as it names itself; a managed one has its lock, with hashes."""
+    traits = engine(name).traits
+    assert traits.name == name
+    assert traits.base_path == "/v1"
+    assert {"messages", "max_tokens", "tools"} <= traits.fields
+    if traits.ownership is Ownership.MANAGED:
+        text = lock_path(traits).read_text()
+        assert "--hash=sha256:" in text
+        assert "://" not in text
+
+
+def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="llama_cpp, mlx_lm, openai"):
+        engine("lama")
+
+
+def test_a_managed_engine_listens_on_loopback_only_and_gets_no_foreign_pages() -> None:
+    """Nobody but this machine may ask it, and no page of a browser."""
+    launch = engine("mlx_lm").launch(NOWHERE, NOWHERE, 4711, settings=Settings(4096))
+    assert "127.0.0.1" in launch.argv
+    assert "http://127.0.0.1:4711" in launch.argv
+    assert launch.env == {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+
+def test_somebody_elses_server_is_not_ours_to_start() -> None:
+    with pytest.raises(EngineError, match="base_url"):
+        engine("openai").launch(NOWHERE, NOWHERE, 1, settings=Settings(4096))
+    assert engine("openai").version_command(NOWHERE) == ()
+
+
+def test_another_file_under_the_same_path_has_another_identity(tmp_path: Path) -> None:
+    """So that a living engine with the old weights is not adopted."""
+    model = tmp_path / "model.gguf"
+    assert identity(model) == ""
+    model.write_bytes(b"one")
+    before = identity(model)
+    model.write_bytes(b"two and more")
+    assert identity(model) != before
+    assert "model.gguf" in identity(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["llama_cpp", "mlx_lm"])
+def test_the_environment_has_the_locked_version(name: str) -> None:
+    """The version command prints what the lock says."""
+    python = {"llama_cpp": starter_engine_environment, "mlx_lm": mlx_environment}[name]()
+    said = subprocess.run(
+        engine(name).version_command(python), capture_output=True, text=True, check=True
+    ).stdout.split()
+    lock = lock_path(engine(name).traits).read_text()
+    for package, version in zip(said[::2], said[1::2], strict=True):
+        assert f"{package}=={version}" in lock
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+@pytest.mark.timeout(600)
+def test_the_starter_engine_answers_in_words_and_leaves_at_once(tmp_path: Path) -> None:
+    """The real xllamacpp with the real starter model: ready, asked, asked to end."""
+
+    async def scenario() -> None:
+        keeper = keeper_of(
+            "llama_cpp", tmp_path, python=starter_engine_environment(), model=starter_model()
+        )
+        async with kept(keeper):
+            endpoint = await keeper.ensure_ready(within_seconds=60)
+            asked = says("Name the capital of France.")
+            answer = await chat(endpoint, body(asked, max_tokens=24))
+            assert "Paris" in answer["choices"][0]["message"]["content"]
+            assert answer["usage"]["completion_tokens"] > 0
+            pid = keeper.facts().pid
+            assert pid
+            began = time.monotonic()
+            await keeper.stop()
+            assert time.monotonic() - began < 1.0
+            assert not runs(pid)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+@pytest.mark.timeout(600)
+def test_the_starter_engine_stops_generating_when_its_caller_leaves(tmp_path: Path) -> None:
+    """What `stream_always=False` claims: nobody pays for an answer that nobody reads."""
+
+    async def scenario() -> None:
+        keeper = keeper_of(
+            "llama_cpp", tmp_path, python=starter_engine_environment(), model=starter_model()
+        )
+        async with kept(keeper):
+            endpoint = await keeper.ensure_ready(within_seconds=60)
+            long = body(says("Tell a story"), max_tokens=1900, ignore_eos=True)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await chat(endpoint, long)
+            async with asyncio.timeout(8.0):
+                # It looks for its caller after a second without any answer; looking at it more
+                # often than that would keep it from looking.
+                while await processing(endpoint):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(1.5)
+
+    asyncio.run(scenario())
+
+
+async def processing(endpoint: Endpoint) -> bool:
+    """Is any of llama.cpp's slots at work?"""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{endpoint.base_url}/slots") as response,
+    ):
+        return any(slot["is_processing"] for slot in await response.json())
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+@pytest.mark.timeout(600)
+def test_the_mlx_server_calls_a_tool_dies_and_comes_back(tmp_path: Path) -> None:
+    """The article's own server with a model of the article's architecture, kept by us."""
+
+    async def scenario() -> None:
+        keeper = keeper_of("mlx_lm", tmp_path, python=mlx_environment(), model=tiny_minimax())
+        async with kept(keeper):
+            first = await keeper.ensure_ready(within_seconds=60)
+            await check_probe(first)
+            pid = keeper.facts().pid
+            assert pid
+            os.kill(pid, signal.SIGKILL)
+            async with asyncio.timeout(5):
+                while keeper.facts().pid == pid:  # noqa: ASYNC110 - as a client sees it
+                    await asyncio.sleep(0.01)
+            second = await keeper.ensure_ready(within_seconds=60)
+            assert second.generation == first.generation + 1
+            await check_probe(second)
+
+    asyncio.run(scenario())
+
+
+async def check_probe(endpoint: Endpoint) -> None:
+    """One correct call, and the final answer after its result."""
+    answer = await chat(endpoint, body(says("probe"), tools=TOOLS))
+    choice = answer["choices"][0]
+    assert choice["finish_reason"] == "tool_calls"
+    (call,) = choice["message"]["tool_calls"]
+    assert call["function"]["name"] == "read_file"
+    assert json.loads(call["function"]["arguments"]) == ARGUMENTS
+    messages = after_the_call()
+    messages[1]["tool_calls"][0]["function"]["arguments"] = json.dumps(ARGUMENTS)
+    final = await chat(endpoint, body(messages, tools=TOOLS))
+    assert final["choices"][0]["message"]["content"].strip() == FINAL
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+@pytest.mark.timeout(600)
+def test_the_tiny_model_says_its_script(tmp_path: Path) -> None:
+    """What other tests rely on: two calls for `two`, plain words for `hello` and `news`."""
+
+    async def scenario() -> None:
+        keeper = keeper_of("mlx_lm", tmp_path, python=mlx_environment(), model=tiny_minimax())
+        async with kept(keeper):
+            endpoint = await keeper.ensure_ready(within_seconds=60)
+            two = await chat(endpoint, body(says("two"), tools=TOOLS))
+            assert len(two["choices"][0]["message"]["tool_calls"]) == 2
+            hello = await chat(endpoint, body(says("hello")))
+            assert hello["choices"][0]["message"]["content"].strip() == "Hello from the local tier."
+            news = await chat(endpoint, body(says("news")))
+            assert news["choices"][0]["message"]["content"].strip() == "no new comments"
+
+    asyncio.run(scenario())
