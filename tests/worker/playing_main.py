@@ -1,4 +1,4 @@
-"""Main as the worker sees it: a real server on a real Unix socket, with a script for its answers."""
+"""Main as the worker sees it: a real server on a Unix socket, with a script for its answers."""
 
 from __future__ import annotations
 

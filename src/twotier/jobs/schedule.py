@@ -1,9 +1,9 @@
 """Which slots of a job are due, and what becomes of those that were missed. Pure.
 
 A slot is an instant in UTC. `every` is aligned to the Unix epoch, so that every machine computes
-the same slots. `cron` is read by cronsim, which follows Debian's cron in daylight saving: a fixed
-wall time that is skipped runs once right after the gap, one that is repeated runs once; wildcard
-hours or minutes (`*/30 * * * *`) simply follow real time. The zone is a real IANA name here: what
+the same slots. `cron` follows Debian's cron in daylight saving: a wall time that is skipped runs
+once right after the gap, one that is repeated runs once; a job of every hour (`*/30 * * * *`)
+simply follows real time. The zone is a real IANA name here: what
 `local` means is the caller's knowledge.
 """
 
@@ -92,11 +92,23 @@ def cron_after(expression: str, zone: str, after: datetime) -> Iterator[datetime
     past, and two wall times of one gap both become the instant after it: neither is a new slot.
     """
     last = after
-    for wall in CronSim(expression, after.astimezone(ZoneInfo(zone))):
+    for wall in CronSim(wall_times(expression), after.astimezone(ZoneInfo(zone))):
         slot = wall.astimezone(UTC)
         if slot > last:
             yield slot
             last = slot
+
+
+def wall_times(expression: str) -> str:
+    """The expression with `*` written out as a range, where it names certain hours.
+
+    cronsim takes any field that begins with `*` as "follow real time", so that `*/15 2 * * *` would
+    not run at all in the night that has no such hour, and eight times in the one that has two.
+    """
+    minutes, hours, *rest = expression.split()
+    if len(rest) != 3 or hours in ("*", "*/1"):
+        return expression
+    return " ".join([minutes.replace("*", "0-59"), hours.replace("*", "0-23"), *rest])
 
 
 def plan(slots: list[datetime], *, now: datetime, missed: str) -> Plan:
