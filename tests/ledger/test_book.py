@@ -432,6 +432,26 @@ def test_a_full_disk_refuses_keeps_and_recovers(path: Path) -> None:
     with_book(path, scenario)
 
 
+def test_what_was_rolled_back_is_not_held_against_a_budget(path: Path) -> None:
+    """The reservation fitted, its batch did not: the sums in memory must forget it too."""
+    budgets = (daily(1000),)
+
+    async def scenario(book: Book, clock: HandClock) -> None:
+        await book.reserve(paid("first", 0), budgets)
+        connection = book._writer._connection
+        assert connection is not None
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+        book.record(free("large"), replace(settled(), error="x" * 90_000))
+        with pytest.raises(LedgerError):
+            await book.reserve(paid("a", 600), budgets)
+        connection.execute("PRAGMA max_page_count = 1000000")
+        await book.reserve(paid("b", 1000), budgets)
+
+    with_book(path, scenario)
+    assert [row["attempt_id"] for row in rows(path)] == ["b", "first", "large"]
+
+
 def test_it_recovers_without_anyone_asking(path: Path) -> None:
     """After a failure the writer tries again by itself: a settlement needs no second caller."""
 
