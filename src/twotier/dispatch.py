@@ -11,34 +11,24 @@ nothing is retried.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 
 from twotier import errors
-from twotier.domain.decision import Decision, Option
-from twotier.domain.message import Request, Usage
+from twotier.attempts import Attempts
+from twotier.domain.decision import Decision
+from twotier.domain.message import Request
 from twotier.domain.money import Attempt, Price
 from twotier.domain.task import Caller, Task
 from twotier.exchange import Exchange, Ground, Tier
-from twotier.ledger.cost import worst_case
 from twotier.router.estimate import estimate
-from twotier.router.tree import OUTPUT_TOKENS_MIN, Router
-from twotier.say import fields, headers
-
-log = logging.getLogger("twotier.dispatch")
+from twotier.router.tree import Router
+from twotier.say import headers
 
 # Statuses that speak of the upstream, not of the request: another tier may do better.
 ELSEWHERE = frozenset({401, 402, 403, 404, 408, 409, 425, 429, 500, 502, 503, 504, 529})
-REFUSALS: Mapping[str, type[errors.TwotierError]] = {
-    "model_not_found": errors.UnknownModelError,
-    "forbidden": errors.ForbiddenError,
-    "context_length_exceeded": errors.TooLongError,
-    "price_unknown": errors.PriceUnknownError,
-    "tier_unavailable": errors.TierUnavailableError,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +54,8 @@ class Dispatch:
     ) -> None:
         self.tiers = tiers
         self.router = router
-        self._price = price
+        specs = {name: tier.spec for name, tier in tiers.items()}
+        self._attempts = Attempts(specs, price, ground.clock)
         self._ground = ground
         self._new_id = new_id
 
@@ -73,9 +64,14 @@ class Dispatch:
         task = estimate(request, caller)
         facts = {name: tier.facts() for name, tier in self.tiers.items()}
         decision = self.router.decide(task, facts)
-        if not decision.options:
-            return task, decision, 0
-        return task, decision, self._attempt("", 0, decision, task, caller).reserved_microusd
+        dearest = max(
+            (
+                row.reserved_microusd
+                for row in self._attempts.of("", decision, task=task, caller=caller)
+            ),
+            default=0,
+        )
+        return task, decision, dearest
 
     @asynccontextmanager
     async def answer(self, request: Request, caller: Caller) -> AsyncGenerator[Answer]:
@@ -84,66 +80,46 @@ class Dispatch:
         task, decision, _ = self.explain(request, caller)
         self._ground.book.note_decision(request_id, task, decision)
         if not decision.options:
-            raise REFUSALS[decision.refusal_code](decision.refusal)
-        failures: list[errors.TwotierError] = []
-        for number in range(len(decision.options)):
-            attempt = self._attempt(request_id, number, decision, task, caller)
-            expected = Usage(task.prompt_tokens, self._output_tokens(attempt.tier, task))
+            raise errors.REFUSALS[decision.refusal_code](decision.refusal)
+        attempts = self._attempts.of(request_id, decision, task=task, caller=caller)
+        exchange, failures = await self._opened(request, task, attempts=attempts)
+        try:
+            told = headers(
+                exchange.attempt,
+                exchange.cost_microusd,
+                failures=failures,
+                dropped=exchange.dropped,
+            )
+            yield Answer(told, request.stream, exchange.chunks())
+        finally:
+            await exchange.close()
+
+    async def _opened(
+        self, request: Request, task: Task, *, attempts: Sequence[Attempt]
+    ) -> tuple[Exchange, list[str]]:
+        """The first exchange that opens, and why the ones before it did not."""
+        failures: list[str] = []
+        first: errors.TwotierError | None = None
+        for attempt in attempts:
             exchange = Exchange(
                 self.tiers[attempt.tier],
                 request,
                 attempt=attempt,
-                expected=expected,
+                expected=self._attempts.expected(attempt.tier, task),
                 ground=self._ground,
             )
             try:
-                try:
-                    await exchange.open()
-                except errors.TwotierError as exc:
-                    failures.append(exc)
-                    if number + 1 == len(decision.options) or not elsewhere(exc):
-                        raise
-                    continue
-                yield Answer(headers(exchange, failures), request.stream, exchange.chunks())
-                return
-            finally:
-                await exchange.close()
-                log.info("asked", extra=fields(exchange))
-
-    def _attempt(
-        self, request_id: str, number: int, decision: Decision, task: Task, caller: Caller
-    ) -> Attempt:
-        """The row of one try: which model, at what price, and the most it can cost."""
-        option: Option = decision.options[number]
-        spec = self.tiers[option.tier].spec
-        price = spec.price
-        if option.model or price is None:
-            price = self._price(spec.provider, option.model, self._ground.clock.now().date())
-        if price is None:
-            raise errors.PriceUnknownError(f"no price is known for {spec.provider}/{option.model}")
-        output = self._output_tokens(option.tier, task)
-        return Attempt(
-            id=f"{request_id}-{number}",
-            request_id=request_id,
-            tier=spec.name,
-            provider=spec.provider,
-            model=option.model or spec.model,
-            model_asked=task.model_asked,
-            rule=decision.rule,
-            price=price,
-            reserved_microusd=worst_case(task.prompt_tokens_max, output, price),
-            client=caller.client,
-            job=caller.job,
-            run=caller.run,
-            step=caller.step,
-            background=caller.background,
-        )
-
-    def _output_tokens(self, tier: str, task: Task) -> int:
-        """The limit sent upstream: always set, and never more than the window has room for."""
-        spec = self.tiers[tier].spec
-        room = max(OUTPUT_TOKENS_MIN, spec.window_tokens - task.prompt_tokens)
-        return min(task.output_tokens_asked or spec.output_tokens_default, room)
+                await exchange.open()
+            except errors.TwotierError as exc:
+                first = first or exc
+                failures.append(f"{attempt.tier}: {exc.message}")
+                if not elsewhere(exc):
+                    break
+            else:
+                return exchange, failures
+        assert first is not None  # noqa: S101 - a decision without options was refused before
+        first.message = "; ".join(failures)
+        raise first
 
 
 def elsewhere(error: errors.TwotierError) -> bool:

@@ -8,6 +8,7 @@ in, with `from`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -202,3 +203,16 @@ class DeliveryError(JobError):
     """A result is there and stored, but could not be handed over yet."""
 
     code = "not_delivered"
+
+
+# What a decision that allows no tier becomes, by the code it carries.
+REFUSALS: Mapping[str, type[TwotierError]] = {
+    refusal.code: refusal
+    for refusal in (
+        UnknownModelError,
+        ForbiddenError,
+        TooLongError,
+        PriceUnknownError,
+        TierUnavailableError,
+    )
+}

@@ -8,6 +8,7 @@ of the client's dialect, never a made-up finish.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,9 @@ from twotier.ledger.cost import cost
 from twotier.protocols import INBOUND, OUTBOUND, StreamWriter
 from twotier.protocols.assemble import Assembly
 from twotier.providers.base import Ask, Deadlines, Provider, Reply
+from twotier.say import fields, ref
+
+log = logging.getLogger("twotier.exchange")
 
 # Tokens a model may have written that had not reached us when the stream broke.
 UNSEEN_TOKENS = 64
@@ -79,24 +83,31 @@ class Exchange:
     async def open(self) -> None:
         """Reserve where money is at stake, ask, and wait for the first real content.
 
-        Raises what `Provider.ask` raises, `BudgetError` and `LedgerError`. The row of a failed
-        attempt is settled by `close`.
+        Raises what `Provider.ask` raises, `BudgetError` and `LedgerError`; then it is closed.
         """
-        body = self._body()
-        if not self.attempt.price.free:
-            await self._ground.book.reserve(self.attempt, self._ground.budgets)
-            self._row = True
-        spec = self.tier.spec
-        deadlines = Deadlines(
-            spec.connect_seconds, spec.first_token_seconds, spec.idle_seconds, spec.total_seconds
-        )
+        opened = False
         try:
+            body = self._body()
+            if not self.attempt.price.free:
+                await self._ground.book.reserve(self.attempt, self._ground.budgets)
+                self._row = True
+            spec = self.tier.spec
+            deadlines = Deadlines(
+                spec.connect_seconds,
+                spec.first_token_seconds,
+                spec.idle_seconds,
+                spec.total_seconds,
+            )
             self._reply = await self.tier.provider.ask(Ask(body, self._streamed, deadlines))
             self._source = self._carry(self._reply)
             await self._hold()
+            opened = True
         except TwotierError as exc:
             self._error = exc
             raise
+        finally:
+            if not opened:
+                await self.close()
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """The bytes for the client, an error event of its dialect at the end where it failed."""
@@ -121,19 +132,28 @@ class Exchange:
             await self._source.aclose()
         if self._reply is not None:
             await self._reply.close()
+        settlement = self.settlement()
+        log.info("asked", extra=fields(self.attempt, settlement))
         if not self._row:
             return
-        settlement = self.settlement()
         if self.attempt.price.free:
             self._ground.book.record(self.attempt, settlement)
         else:
             await self._ground.book.settle(self.attempt.id, settlement)
 
+    @property
+    def cost_microusd(self) -> int | None:
+        """What it cost, once that is known; None before."""
+        return self.settlement().cost_microusd if self.observed.usage_final else None
+
     def settlement(self) -> Settlement:
         """What this attempt comes to, as far as it is known now."""
         seen = self.observed
-        settled, usage, microusd = charge(self.attempt, seen, self._error, expected=self._expected)
-        outcome = Outcome.OK if self._whole else Outcome.CANCELLED
+        settled, usage, microusd = charge(
+            self.attempt, seen, error=self._error, expected=self._expected
+        )
+        # A client may leave at the terminator, before the upstream closes its side.
+        outcome = Outcome.OK if self._whole or seen.closed else Outcome.CANCELLED
         if self._error is not None:
             outcome = Outcome.ERROR
         return Settlement(
@@ -226,7 +246,7 @@ class Exchange:
             for event in events:
                 assembler.fold(event)
         reader.end()
-        whole = replace(assembler.whole(), model=self.ref)
+        whole = replace(assembler.whole(), model=ref(self.attempt))
         yield self._ours.write_whole(whole, created=self._now())
 
     async def _whole_to_whole(self, reply: Reply) -> AsyncGenerator[bytes]:
@@ -234,7 +254,7 @@ class Exchange:
         body = b"".join([chunk async for chunk in reply.chunks()])
         self.observed = self._theirs.observe_whole(body)
         if not self._same:
-            whole = replace(self._theirs.read_whole(body), model=self.ref)
+            whole = replace(self._theirs.read_whole(body), model=ref(self.attempt))
             body = self._ours.write_whole(whole, created=self._now())
         yield body
 
@@ -242,7 +262,7 @@ class Exchange:
         """Writes a stream in the client's dialect."""
         return self._ours.stream_writer(
             self.attempt.request_id,
-            model=self.ref,
+            model=ref(self.attempt),
             created=self._now(),
             include_usage=self._request.include_usage,
         )
@@ -263,14 +283,9 @@ class Exchange:
                     started=True,
                 )
 
-    @property
-    def ref(self) -> str:
-        """The full name of the model that is asked: `provider/model`."""
-        return f"{self.attempt.provider}/{self.attempt.model}"
-
 
 def charge(
-    attempt: Attempt, seen: Observed, error: TwotierError | None, *, expected: Usage
+    attempt: Attempt, seen: Observed, *, error: TwotierError | None, expected: Usage
 ) -> tuple[Settled, Usage, int]:
     """How sure the cost is, of which usage, and the cost in micro-dollars.
 

@@ -54,5 +54,5 @@ def start_logging(
     root.addHandler(handler)
     root.setLevel(level.upper())
     # Their lines repeat ours, and an access log of paths would be a second one.
-    for noisy in ("uvicorn.access", "uvicorn.error", "aiohttp.access", "asyncio"):
+    for noisy in ("uvicorn.access", "uvicorn.error", "aiohttp.access", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

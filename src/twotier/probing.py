@@ -50,14 +50,16 @@ class Probe:
                     await reply.close()
                 seen = OUTBOUND[provider.dialect].observe_whole(answer)
             except TwotierError as exc:
-                self.note(spec, Outcome.ERROR, began, error=f"{exc.code}: {exc.message}"[:300])
+                self.note(
+                    spec, Outcome.ERROR, began=began, error=f"{exc.code}: {exc.message}"[:300]
+                )
                 raise
-            self.note(spec, Outcome.OK, began, served=seen.model)
+            self.note(spec, Outcome.OK, began=began, served=seen.model)
 
         return ready
 
     def note(
-        self, spec: TierSpec, outcome: Outcome, began: float, *, served: str = "", error: str = ""
+        self, spec: TierSpec, outcome: Outcome, *, began: float, served: str = "", error: str = ""
     ) -> None:
         """One row of kind `probe`."""
         id_ = self.new_id()

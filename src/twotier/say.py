@@ -4,38 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twotier.domain.money import MICROUSD_PER_USD
-from twotier.errors import TwotierError
-from twotier.exchange import Exchange
+from twotier.domain.money import MICROUSD_PER_USD, Attempt, Settlement
 
 
-def headers(exchange: Exchange, failures: Sequence[TwotierError]) -> dict[str, str]:
-    """The answer's headers: the same words as in the log line and the ledger."""
-    attempt = exchange.attempt
-    known = exchange.observed.usage_final
-    microusd = exchange.settlement().cost_microusd if known else attempt.reserved_microusd
+def ref(attempt: Attempt) -> str:
+    """The full name of the model that is asked: `provider/model`."""
+    return f"{attempt.provider}/{attempt.model}"
+
+
+def headers(
+    attempt: Attempt,
+    cost_microusd: int | None,
+    *,
+    failures: Sequence[str] = (),
+    dropped: Sequence[str] = (),
+) -> dict[str, str]:
+    """The answer's headers. `cost_microusd` is None while it is not settled."""
+    microusd = attempt.reserved_microusd if cost_microusd is None else cost_microusd
     told = {
         "x-twotier-request": attempt.request_id,
         "x-twotier-tier": attempt.tier,
-        "x-twotier-model": exchange.ref,
+        "x-twotier-model": ref(attempt),
         "x-twotier-rule": attempt.rule,
         "x-twotier-cost-usd": f"{microusd / MICROUSD_PER_USD:.6f}",
-        "x-twotier-cost": "settled" if known else "reserved",
+        "x-twotier-cost": "reserved" if cost_microusd is None else "settled",
     }
     if failures:
-        told["x-twotier-fallback"] = failures[-1].message
-    if exchange.dropped:
-        told["x-twotier-dropped"] = ", ".join(exchange.dropped)
+        told["x-twotier-fallback"] = "; ".join(failures)
+    if dropped:
+        told["x-twotier-dropped"] = ", ".join(dropped)
     return told
 
 
-def fields(exchange: Exchange) -> dict[str, object]:
-    """The log line of an attempt: identifiers and figures, never a text."""
-    attempt, end = exchange.attempt, exchange.settlement()
+def fields(attempt: Attempt, end: Settlement) -> dict[str, object]:
+    """The log line of an attempt: identifiers and figures, never a text of the conversation."""
     return {
         "request": attempt.request_id,
         "tier": attempt.tier,
-        "model": exchange.ref,
+        "model": ref(attempt),
         "rule": attempt.rule,
         "client": attempt.client,
         "job": attempt.job,

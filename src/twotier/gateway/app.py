@@ -36,11 +36,11 @@ class Gateway:
         try:
             await self.route(scope, receive, send)
         except TwotierError as exc:
-            await refuse(send, INBOUND["openai_chat"], exc)
+            await refuse(send, exc, wire=INBOUND["openai_chat"])
         except Exception:  # the top of a request: what is left is a defect, and must be seen
             log.exception("defect", extra={"path": scope["path"]})
             body = b'{"error":{"message":"an internal error; see the log","type":"api_error"}}'
-            await respond(send, 500, body, [JSON])
+            await respond(send, 500, body=body, headers=[JSON])
 
     async def route(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the handler of a path, after its caller was admitted."""

@@ -54,43 +54,30 @@ async def read_body(scope: Scope, receive: Receive, *, bytes_max: int) -> bytes:
     declared = header(scope, b"content-length")
     if declared.isdecimal() and int(declared) > bytes_max:
         raise too_large(bytes_max)
-    message = await first_part(receive)
-    if not message.get("more_body"):
-        return whole(message.get("body", b""), bytes_max)
-    parts = [message.get("body", b"")]
-    size = len(parts[0])
+    parts: list[bytes] = []
+    size, more = 0, True
     try:
         async with asyncio.timeout(BODY_SECONDS_MAX):
-            while message.get("more_body"):
-                message = await first_part(receive)
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > bytes_max:
-                    raise too_large(bytes_max)
+            while more:
+                message = await receive()
+                part, more = body_part(message)
+                parts.append(part)
+                size += len(part)
+                more = more and size <= bytes_max
     except TimeoutError as exc:
         raise DeadlineError(f"the body did not arrive within {BODY_SECONDS_MAX:.0f} s") from exc
-    return b"".join(parts)
+    if size > bytes_max:
+        raise too_large(bytes_max)
+    if not size:
+        raise RequestError("the body is empty; send a JSON object")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def first_part(receive: Receive) -> Message:
-    """The next part of the body."""
-    try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            message = await receive()
-    except TimeoutError as exc:
-        raise DeadlineError(f"the body did not arrive within {BODY_SECONDS_MAX:.0f} s") from exc
+def body_part(message: Message) -> tuple[bytes, bool]:
+    """One part of a body and whether there is more. Raises `ClientGoneError`."""
     if message["type"] == "http.disconnect":
         raise ClientGoneError
-    return message
-
-
-def whole(body: bytes, bytes_max: int) -> bytes:
-    """A body that came in one part."""
-    if len(body) > bytes_max:
-        raise too_large(bytes_max)
-    if not body:
-        raise RequestError("the body is empty; send a JSON object")
-    return body
+    return message.get("body", b""), bool(message.get("more_body"))
 
 
 def too_large(bytes_max: int) -> TooLargeError:
@@ -111,7 +98,9 @@ def encode(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     ]
 
 
-async def respond(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+async def respond(
+    send: Send, status: int, *, body: bytes, headers: list[tuple[bytes, bytes]]
+) -> None:
     """A whole answer at once."""
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})

@@ -37,11 +37,10 @@ class ModelRoute:
 
     async def __call__(self, call: Call) -> None:
         """Answer one request. Whatever goes wrong is an error in the client's own dialect."""
-        wire = INBOUND[self.dialect]
         try:
             body = await read_body(call.scope, call.receive, bytes_max=self.body_bytes_max)
             async with asyncio.TaskGroup() as group:
-                work = group.create_task(self.serve(wire, body, call))
+                work = group.create_task(self.serve(call, body))
                 watch = group.create_task(gone(call.receive))
                 # The client leaving ends the work; the work ending ends the watch.
                 watch.add_done_callback(lambda _: work.cancel())
@@ -49,8 +48,9 @@ class ModelRoute:
         except ClientGoneError:
             log.info("client gone before its body had arrived")
 
-    async def serve(self, wire: Inbound, body: bytes, call: Call) -> None:
+    async def serve(self, call: Call, body: bytes) -> None:
         """From the body to the last byte. Only here errors become answers."""
+        wire = INBOUND[self.dialect]
         reply = Out(call.send)
         try:
             async with asyncio.timeout(self.total_seconds_max):
@@ -58,7 +58,7 @@ class ModelRoute:
                 async with self.dispatch.answer(request, call.caller) as answer:
                     await deliver(answer, reply)
         except TwotierError as exc:
-            await refuse(call.send, wire, exc)
+            await refuse(call.send, exc, wire=wire)
         except TimeoutError:
             limit = f"no whole answer within {self.total_seconds_max:.0f} s"
             error = DeadlineError(f"{limit}; see gateway.total_seconds_max")
@@ -72,7 +72,7 @@ class ModelRoute:
                     }
                 )
             else:
-                await refuse(call.send, wire, error)
+                await refuse(call.send, error, wire=wire)
 
 
 class Out:
@@ -93,7 +93,7 @@ async def deliver(answer: Answer, send: Send) -> None:
     headers = encode(answer.headers.items())
     if not answer.stream:
         body = b"".join([chunk async for chunk in answer.chunks])
-        await respond(send, 200, body, [JSON, *headers])
+        await respond(send, 200, body=body, headers=[JSON, *headers])
         return
     headers += [EVENTS, (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -102,7 +102,7 @@ async def deliver(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def refuse(send: Send, wire: Inbound, error: TwotierError) -> None:
+async def refuse(send: Send, error: TwotierError, *, wire: Inbound) -> None:
     """An error before the first byte, in the client's dialect.
 
     Our own tries are spent by now, so SDKs are told not to repeat what cannot get better soon.
@@ -113,7 +113,7 @@ async def refuse(send: Send, wire: Inbound, error: TwotierError) -> None:
         headers += encode([("retry-after", str(max(1, round(wait))))])
     else:
         headers.append((b"x-should-retry", b"false"))
-    await respond(send, http_status(error), wire.write_error(error), headers)
+    await respond(send, http_status(error), body=wire.write_error(error), headers=headers)
 
 
 def http_status(error: TwotierError) -> int:

@@ -33,9 +33,9 @@ class ModelList:
         ]
         ends = {"first_id": rows[0]["id"], "last_id": rows[-1]["id"], "has_more": False}
         body = msgspec.json.encode({"object": "list", "data": rows, **ends})
-        await respond(call.send, 200, body, [JSON])
+        await respond(call.send, 200, body=body, headers=[JSON])
 
 
 async def healthz(call: Call) -> None:
     """`GET /healthz`: this process answers. What the tiers do is told by `twotier status`."""
-    await respond(call.send, 200, b'{"status":"ok"}', [JSON])
+    await respond(call.send, 200, body=b'{"status":"ok"}', headers=[JSON])

@@ -41,7 +41,7 @@ class Router:
             if explicit is None:
                 return unknown(task, self.names)
         because: list[Because] = []
-        left = constrain(task, self.names.tiers, explicit, because)
+        left = constrain(task, self.names.tiers, explicit=explicit, because=because)
         if not left:
             return refused(because)
         if explicit is not None:
@@ -49,7 +49,7 @@ class Router:
             because.append(Because("explicit", "chose", text))
             return Decision((explicit,), "explicit", tuple(because))
         rule, side = self.choose(task, because)
-        ordered = order(left, side, facts, because)
+        ordered = order(left, side, facts=facts, because=because)
         return Decision(tuple(Option(tier.name) for tier in ordered), rule, tuple(because))
 
     def choose(self, task: Task, because: list[Because]) -> tuple[str, str]:
@@ -74,6 +74,7 @@ def reason(rule: Rule, task: Task) -> str:
 def constrain(
     task: Task,
     tiers: Sequence[TierSpec],
+    *,
     explicit: Option | None,
     because: list[Because],
 ) -> list[TierSpec]:
@@ -123,6 +124,7 @@ def hindrance(task: Task, tier: TierSpec, *, passing: bool) -> tuple[str, str] |
 def order(
     tiers: Sequence[TierSpec],
     side: str,
+    *,
     facts: Mapping[str, TierFacts],
     because: list[Because],
 ) -> list[TierSpec]:

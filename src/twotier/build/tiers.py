@@ -6,12 +6,8 @@ the others: it is there, down, and says what to do.
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -21,19 +17,15 @@ from twotier.config.load import Loaded
 from twotier.config.paths import environments, hub, models
 from twotier.config.schema import TierConfig
 from twotier.config.secrets import how_to_set, resolve
-from twotier.config.zones import zone_name
 from twotier.domain.clock import Clock
 from twotier.domain.endpoint import Endpoint
-from twotier.domain.launch import Launch
-from twotier.domain.money import FREE, MICROUSD_PER_USD, Budget, Price
+from twotier.domain.money import FREE, Price
 from twotier.domain.tier import TierFacts, TierSpec, TierState
 from twotier.engines import environment
 from twotier.engines.base import Engine, Ownership, Settings, engine, identity, lock_path
-from twotier.errors import EngineError, NotRunningError
+from twotier.errors import EngineError
 from twotier.exchange import Tier
 from twotier.ledger.prices import PriceBook
-from twotier.ledger.shipped import shipped_prices
-from twotier.logs import start_logging
 from twotier.models import discover, starter
 from twotier.probing import Probe
 from twotier.providers.absent import Absent
@@ -47,7 +39,6 @@ from twotier.supervisor.spec import KeptSpec
 ANTHROPIC_URL = "https://api.anthropic.com"
 ANTHROPIC_WINDOW_TOKENS = 200_000
 STARTER = "starter"
-WORKER_SECONDS_MAX = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +53,22 @@ class Workshop:
     prices: PriceBook
 
 
-def tier(name: str, config: TierConfig, shop: Workshop) -> Tier:
+def tier(name: str, config: TierConfig, *, shop: Workshop) -> Tier:
     """One tier of the configuration."""
     if config.engine is None:
-        return remote(name, config, shop)
+        return remote(name, config, shop=shop)
     described = engine(config.engine)
     if described.traits.ownership is Ownership.REMOTE:
-        return observed(name, config, described, shop)
+        return observed(name, config, described=described, shop=shop)
     try:
-        return kept(name, config, described, shop)
+        return kept(name, config, described=described, shop=shop)
     except EngineError as exc:
         facts = TierFacts(name, TierState.DOWN, exc.message)
-        spec = local_spec(name, config, described, shop.prices)
+        spec = local_spec(name, config, described=described, prices=shop.prices)
         return Tier(spec, Absent("openai_chat", exc.message), lambda: facts)
 
 
-def remote(name: str, config: TierConfig, shop: Workshop) -> Tier:
+def remote(name: str, config: TierConfig, *, shop: Workshop) -> Tier:
     """A tier behind Anthropic's API."""
     place = config.key or "env:ANTHROPIC_API_KEY"
     key = Key(place, shop.loaded.home)
@@ -102,26 +93,26 @@ def remote(name: str, config: TierConfig, shop: Workshop) -> Tier:
     return Tier(spec, watched, facts)
 
 
-def observed(name: str, config: TierConfig, described: Engine, shop: Workshop) -> Tier:
+def observed(name: str, config: TierConfig, *, described: Engine, shop: Workshop) -> Tier:
     """A server with an OpenAI-shaped API that something else runs."""
     key = Key(config.key, shop.loaded.home) if config.key else None
     asked = OpenAICompatible(shop.session, base_url=config.base_url or "", key=key)
     watched = Watched(asked, shop.clock)
-    spec = local_spec(name, config, described, shop.prices)
+    spec = local_spec(name, config, described=described, prices=shop.prices)
     keep = described.traits.fields if spec.local else None
     return Tier(spec, watched, lambda: told(name, watched.outage()), keep)
 
 
-def kept(name: str, config: TierConfig, described: Engine, shop: Workshop) -> Tier:
+def kept(name: str, config: TierConfig, *, described: Engine, shop: Workshop) -> Tier:
     """A local server that twotier starts and keeps. Raises `EngineError` for what is missing."""
     traits, paths = described.traits, shop.loaded.paths
     python = environment.python_of(lock_path(traits), environments())
     if python is None:
         raise EngineError(f"the environment of {traits.name} is not made; run `twotier up`")
     model = model_path(config.model, shop.loaded)
-    spec = local_spec(name, config, described, shop.prices)
+    spec = local_spec(name, config, described=described, prices=shop.prices)
     settings = Settings(window_tokens=spec.window_tokens, parallel=config.parallel)
-    make = partial(provider_at, shop.session, described)
+    make = partial(provider_at, session=shop.session, described=described)
     keeper = shop.keep(
         KeptSpec(
             name=name,
@@ -139,7 +130,7 @@ def kept(name: str, config: TierConfig, described: Engine, shop: Workshop) -> Ti
 
 
 def provider_at(
-    session: aiohttp.ClientSession, described: Engine, endpoint: Endpoint
+    endpoint: Endpoint, *, session: aiohttp.ClientSession, described: Engine
 ) -> OpenAICompatible:
     """The client of a kept server at its current address."""
     return OpenAICompatible(
@@ -150,20 +141,20 @@ def provider_at(
     )
 
 
-def local_spec(name: str, config: TierConfig, described: Engine, prices: PriceBook) -> TierSpec:
+def local_spec(name: str, config: TierConfig, *, described: Engine, prices: PriceBook) -> TierSpec:
     """What is fixed about a tier with an engine. It is free unless the owner gave it a price."""
     traits = described.traits
     provider, model = config.provider or traits.provider, shown_model(config.model)
     price = FREE if config.is_local else None
-    return spec_of(
+    spec = spec_of(
         name,
         config,
         provider=provider,
         model_upstream=described.model_upstream(model),
         price=prices.overrides.get((provider, model), price),
         window_tokens=config.window_tokens or traits.window_tokens_default,
-        stream_always=traits.stream_always,
     )
+    return replace(spec, stream_always=traits.stream_always)
 
 
 def spec_of(
@@ -174,7 +165,6 @@ def spec_of(
     model_upstream: str,
     price: Price | None,
     window_tokens: int,
-    stream_always: bool = True,
 ) -> TierSpec:
     """A `TierSpec`; what no engine says comes from the configuration."""
     anthropic = config.engine is None
@@ -188,7 +178,7 @@ def spec_of(
         price=price,
         window_tokens=window_tokens,
         output_tokens_default=config.output_tokens_default,
-        stream_always=stream_always,
+        stream_always=True,
         can_images=anthropic,
         can_tools=True,
         connect_seconds=config.connect_seconds,
@@ -238,101 +228,3 @@ class Key:
         if not self._value:
             self._value = resolve(self._place, home=self._home) or ""
         return self._value
-
-
-def prices(loaded: Loaded) -> PriceBook:
-    """The shipped prices with the owner's own on top."""
-    book = shipped_prices()
-    for config in loaded.config.tiers.values():
-        if config.price is None:
-            continue
-        own = config.price.model_dump(exclude_none=True)
-        usd = {name.removesuffix("_usd"): value for name, value in own.items()}
-        provider = config.provider or engine(config.engine or "openai").traits.provider
-        book = book.with_override(provider, shown_model(config.model), usd_per_mtok=usd)
-    return book
-
-
-def price_on(book: PriceBook) -> Callable[[str, str, date], Price | None]:
-    """The price of a provider's model on a day."""
-    return lambda provider, model, day: book.price(provider, model, on=day)
-
-
-def priced(book: PriceBook, clock: Clock) -> Callable[[str, str], bool]:
-    """Whether a vendor's model has a price today."""
-    return lambda provider, model: book.price(provider, model, on=clock.now().date()) is not None
-
-
-def budgets(loaded: Loaded) -> Sequence[Budget]:
-    """The configured budgets, their zones by name."""
-    return [
-        Budget(
-            name=one.name or one.period,
-            period=one.period,
-            zone=zone_name(one.zone),
-            alert_microusd=microusd(one.alert_usd),
-            limit_microusd=microusd(one.limit_usd),
-            at_limit=one.at_limit,
-        )
-        for one in loaded.config.budgets
-    ]
-
-
-def microusd(usd: Decimal | None) -> int | None:
-    """Dollars as integer micro-dollars."""
-    return None if usd is None else int(usd * MICROUSD_PER_USD)
-
-
-def worker_spec(loaded: Loaded) -> KeptSpec:
-    """The worker as a kept process. It ends with us, so it is never adopted."""
-    paths = loaded.paths
-    argv = (sys.executable, "-m", "twotier.worker", "--config", str(loaded.path))
-    launch = Launch(argv, env=worker_environment(loaded), cwd=loaded.home)
-    return KeptSpec(
-        name="worker",
-        launch=lambda _port: launch,
-        ready=partial(worker_answers, paths.worker_socket),
-        log_path=paths.logs / "worker.log",
-        record_path=paths.engines / "worker.json",
-        listens=False,
-        adopts=False,
-        load_seconds_max=WORKER_SECONDS_MAX,
-    )
-
-
-async def worker_answers(socket_path: Path, _: Endpoint) -> None:
-    """Return if the worker answers on its private socket. Raises `NotRunningError` if not."""
-    try:
-        reader, writer = await asyncio.open_unix_connection(socket_path)
-    except OSError as exc:
-        raise NotRunningError(f"the worker does not listen yet ({exc.strerror})") from exc
-    try:
-        writer.write(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
-        line = await reader.readline()
-    finally:
-        writer.close()
-    if b" 200 " not in line:
-        raise NotRunningError(f"the worker answers {line.decode('latin-1').strip()!r}")
-
-
-def worker_environment(loaded: Loaded) -> Mapping[str, str]:
-    """What the worker's environment needs beside the usual: named secrets, never a model key."""
-    token = loaded.config.ntfy.token
-    if token is None or not token.startswith("env:"):
-        return {}
-    value = resolve(token, home=loaded.home)
-    return {token.removeprefix("env:"): value} if value else {}
-
-
-def start_log(loaded: Loaded, client_key: str) -> None:
-    """Begin main's log; no configured secret can get into it."""
-    config = loaded.config
-    places = [one.key for one in config.tiers.values() if one.key]
-    known = [resolve(place, home=loaded.home) for place in places]
-    start_logging(
-        loaded.paths.logs / "main.log",
-        level=config.log.level,
-        bytes_max=config.log.bytes_max,
-        files_kept=config.log.files_kept,
-        secrets=[client_key, *(secret for secret in known if secret)],
-    )

@@ -1,0 +1,76 @@
+"""What a decision comes to: one row for each tier that may be asked, with the most it can cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from twotier.domain.clock import Clock
+from twotier.domain.decision import Decision, Option
+from twotier.domain.message import Usage
+from twotier.domain.money import Attempt, Price
+from twotier.domain.task import Caller, Task
+from twotier.domain.tier import TierSpec
+from twotier.errors import PriceUnknownError
+from twotier.ledger.cost import worst_case
+from twotier.router.tree import OUTPUT_TOKENS_MIN
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """Writes the rows. `price` looks up a vendor model's price on a day."""
+
+    specs: Mapping[str, TierSpec]
+    price: Callable[[str, str, date], Price | None]
+    clock: Clock
+
+    def of(
+        self, request_id: str, decision: Decision, *, task: Task, caller: Caller
+    ) -> list[Attempt]:
+        """One attempt for each option, in order. Raises `PriceUnknownError`."""
+        return [
+            self._one(
+                f"{request_id}-{number}", option, task=task, caller=caller, rule=decision.rule
+            )
+            for number, option in enumerate(decision.options)
+        ]
+
+    def expected(self, tier: str, task: Task) -> Usage:
+        """The tokens to expect: the estimated prompt, and the limit that is sent upstream.
+
+        The limit is always set, and never more than the window has room for.
+        """
+        spec = self.specs[tier]
+        room = max(OUTPUT_TOKENS_MIN, spec.window_tokens - task.prompt_tokens)
+        limit = min(task.output_tokens_asked or spec.output_tokens_default, room)
+        return Usage(task.prompt_tokens, limit)
+
+    def _one(self, id_: str, option: Option, *, task: Task, caller: Caller, rule: str) -> Attempt:
+        """The row of one try: which model, at what price, and the most it can cost."""
+        spec = self.specs[option.tier]
+        model = option.model or spec.model
+        price = spec.price
+        if option.model or price is None:
+            price = self.price(spec.provider, model, self.clock.now().date())
+        if price is None:
+            raise PriceUnknownError(
+                f"no price is known for {spec.provider}/{model}; set [tiers.{spec.name}.price]"
+            )
+        output_tokens = self.expected(option.tier, task).output_tokens
+        return Attempt(
+            id=id_,
+            request_id=id_.rpartition("-")[0],
+            tier=spec.name,
+            provider=spec.provider,
+            model=model,
+            model_asked=task.model_asked,
+            rule=rule,
+            price=price,
+            reserved_microusd=worst_case(task.prompt_tokens_max, output_tokens, price=price),
+            client=caller.client,
+            job=caller.job,
+            run=caller.run,
+            step=caller.step,
+            background=caller.background,
+        )
