@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -36,9 +37,9 @@ def write_first(config: Path) -> None:
         say(f"local tier: {local.said}")
 
 
-def suggestion() -> starter.LocalModel:
+def suggestion(places: Sequence[discover.Place] = discover.PLACES) -> starter.LocalModel:
     """A server that answers, else the largest model on disk that fits, else the starter."""
-    for server in asyncio.run(discover.servers()):
+    for server in asyncio.run(discover.servers(places)):
         if server.models:
             return starter.LocalModel(
                 engine="openai",

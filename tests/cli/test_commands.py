@@ -1,0 +1,179 @@
+"""Every command, run as a real process against a main and a worker that answer."""
+
+from __future__ import annotations
+
+import asyncio
+import typing
+from pathlib import Path
+
+import pytest
+
+from tests.cli.standin import CANARY, STATUS, Done, standin, twotier
+from twotier.cli import commands
+from twotier.domain.tier import TierPolicy
+
+EVERY_COMMAND = [
+    "up", "down", "status", "ask", "route", "job", "job list", "job show", "job run", "runs",
+    "spend", "models", "models list", "models pull", "doctor", "config", "config check",
+    "config show", "config path", "config schema", "key", "key show", "key path",
+]  # fmt: skip
+WITH_JSON = [
+    "status", "ask Hello", "route Hello", "job list", "job show inbox", "job run inbox", "runs",
+    "runs r1", "spend", "models list", "doctor", "config check", "config show", "config path",
+    "key path",
+]  # fmt: skip
+
+
+def run(tmp_path: Path, *words: str) -> Done:
+    """One command against both stand-ins."""
+
+    async def scenario() -> Done:
+        async with standin(tmp_path) as stand:
+            return await twotier("--config", str(stand.config), *words)
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_every_command_explains_itself() -> None:
+    """`twotier X --help` says what X does; the list of commands is the one here."""
+
+    async def scenario() -> list[Done]:
+        return [await twotier(*name.split(), "--help") for name in ["", *EVERY_COMMAND]]
+
+    whole, *each = asyncio.run(scenario())
+    for name, done in zip(EVERY_COMMAND, each, strict=True):
+        assert done.code == 0, name
+        assert f"Usage: twotier {name}" in done.out
+        assert len(done.out.splitlines()[2]) > 10, f"{name} does not say what it does"
+    assert "--config PATH" in whole.out
+    assert "3 not running" in " ".join(whole.out.split())
+
+
+@pytest.mark.parametrize("words", WITH_JSON)
+def test_json_is_one_document_with_a_version(tmp_path: Path, words: str) -> None:
+    """Whatever the command: stdout is a document that a script can parse, and nothing else."""
+    done = run(tmp_path, *words.split(), "--json")
+    assert done.document["schema_version"] == 1
+    assert done.code == 0, done.err
+
+
+def test_the_words_of_a_policy_are_those_of_the_domain() -> None:
+    """They are written twice so that parsing loads nothing; this holds them together."""
+    assert set(typing.get_args(commands.Policy)) == {policy.value for policy in TierPolicy}
+
+
+def test_status_says_what_runs_and_why_not(tmp_path: Path) -> None:
+    """Tiers, worker, money, with the reason of a tier that cannot be asked."""
+    done = run(tmp_path, "status")
+    assert done.code == 0
+    assert "http://127.0.0.1:8484" in done.out
+    assert "pid 4243 at http://127.0.0.1:40001" in done.out
+    assert "it waits for its key: export ANTHROPIC_API_KEY=..." in done.out
+    assert "worker    ready" in done.out
+    assert "today $1.234500" in done.out
+    assert "alert $15.000000; starts anew 2026-02-04 00:00" in done.out
+    assert run(tmp_path, "status", "--json").document == STATUS
+
+
+def test_route_explains_without_asking(tmp_path: Path) -> None:
+    """The order goes to main; a refusal has the refused request's exit code."""
+
+    async def scenario() -> None:
+        async with standin(tmp_path) as stand:
+            words = ("--config", str(stand.config), "route", "check mail", "--kind", "polling")
+            done = await twotier(*words, "--policy", "local-only")
+            assert done.code == 0
+            assert done.out.startswith("local, else frontier: rule polling, at most $0.012000")
+            assert "polling costs nothing locally" in done.out
+            assert stand.asked[-1][3] == {
+                "prompt": "check mail",
+                "model": "auto",
+                "policy": "local-only",
+                "kind": "polling",
+            }
+            assert not [path for _, path, _, _ in stand.asked if path.startswith("/v1")]
+
+    asyncio.run(scenario())
+
+
+def test_jobs_and_runs_are_shown(tmp_path: Path) -> None:
+    """A table for people; a run by hand is waited for, and its answers are shown."""
+    listed = run(tmp_path, "job", "list")
+    assert "every 10s" in listed.out
+    assert "done 2026-02-03 07:12" in listed.out
+    assert "Summarise" in run(tmp_path, "job", "show", "inbox").out
+    ran = run(tmp_path, "job", "run", "inbox")
+    assert ran.code == 0
+    assert "run r1 of inbox has begun" in ran.err
+    assert "note.txt -> outbox/note.txt (sent)\none\ntwo\nthree" in ran.out
+    latest = run(tmp_path, "runs", "--job", "inbox", "--limit", "5")
+    assert latest.out.splitlines()[0].split()[:4] == ["RUN", "JOB", "SLOT", "STATE"]
+    assert "1 delivered" in run(tmp_path, "runs", "r1").out
+
+
+def test_a_failed_run_fails_the_command(tmp_path: Path) -> None:
+    """So that `twotier job run X && ...` means what it says."""
+
+    async def scenario() -> None:
+        async with standin(tmp_path) as stand:
+            run = stand.usual("GET", "/runs/r1")
+            assert run is not None
+            failed = {**run, "state": "failed", "because": "the answer had 2 lines, not 3"}
+            stand.answers["GET /runs/r1"] = (200, failed)
+            done = await twotier("--config", str(stand.config), "job", "run", "inbox")
+            assert done.code == 1
+            assert "the answer had 2 lines, not 3" in done.out
+
+    asyncio.run(scenario())
+
+
+def test_spend_asks_for_whole_local_days(tmp_path: Path) -> None:
+    """Today begins at midnight here; three days are today and the two before."""
+
+    async def scenario() -> None:
+        async with standin(tmp_path) as stand:
+            words = ("--config", str(stand.config), "spend")
+            env = {"TZ": "America/Los_Angeles"}
+            done = await twotier(*words, "--by", "model", env=env)
+            query = stand.asked[-1][2]
+            assert query["by"] == "model"
+            assert "T00:00:00-0" in query["since"]
+            assert query["until"] > query["since"]
+            assert "0.001375" in done.out
+            assert "1 estimated" in done.out
+            await twotier(*words, "--month", env=env)
+            assert "-01T00:00:00-0" in stand.asked[-1][2]["since"]
+            await twotier(*words, "--days", "3", env=env)
+            assert stand.asked[-1][2]["since"] < query["since"]
+            both = await twotier(*words, "--days", "3", "--month")
+            assert both.code == 2
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_the_token_is_printed_by_key_show_alone(tmp_path: Path) -> None:
+    """`key path`, `status`, `config show` and `doctor` never show it; `key show` does."""
+
+    async def scenario() -> None:
+        async with standin(tmp_path) as stand:
+            token = tmp_path / ".twotier" / "client.key"
+            token.write_text(f"{CANARY}\n")
+            token.chmod(0o600)
+            at = ("--config", str(stand.config))
+            assert (await twotier(*at, "key", "show")).out == f"{CANARY}\n"
+            assert (await twotier(*at, "key", "show", "--json")).document["key"] == CANARY
+            for words in ("key path", "status", "config show", "doctor", "doctor --json"):
+                done = await twotier(*at, *words.split())
+                assert CANARY not in done.out + done.err
+            assert (await twotier(*at, "key", "path")).out == f"{token}\n"
+
+    asyncio.run(scenario())
+
+
+def test_a_token_that_is_not_there_says_what_makes_it(tmp_path: Path) -> None:
+    """Before the first start."""
+    done = run(tmp_path, "key", "show")
+    assert done.code == 1
+    assert "`twotier up` makes it" in done.err
