@@ -62,6 +62,7 @@ class Engine:
         clock: Clock,
     ) -> None:
         self.jobs = {job.name: job for job in jobs}
+        self.started = asyncio.Event()  # old runs are taken up, new ones can be ordered
         self._store = store
         self._results = results
         self._runner = runner
@@ -88,6 +89,7 @@ class Engine:
                 group.create_task(self._deliver_again()),
                 group.create_task(self._forget()),
             ]
+            self.started.set()
             await stop.asked.wait()
             self._group = None
             for loop in loops:
@@ -169,8 +171,7 @@ class Engine:
         soon = now + timedelta(seconds=TICK_SECONDS_MAX)
         for name, seen in self._seen.items():
             soon = min([soon, *next_slots(self.jobs[name], after=seen)])
-        # The loop's timer has its own clock: a hair too early would spin until the slot.
-        return max(0.0, (soon - now).total_seconds()) + 0.002
+        return max(0.0, (soon - now).total_seconds())
 
     async def _due(self, job: Job, now: datetime) -> None:
         slots = due_slots(job, after=self._seen[job.name], now=now)

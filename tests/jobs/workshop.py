@@ -1,0 +1,125 @@
+"""All parts of the worker in one process, on a clock turned by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.jobs.making import HandClock
+from tests.worker.playing_main import PlayingMain, Script, three_lines
+from twotier.agent.model import MainClient
+from twotier.domain.job import Job, Run
+from twotier.jobs.database import Database
+from twotier.jobs.delivery import Delivery
+from twotier.jobs.engine import Engine, Stop
+from twotier.jobs.items import ItemStore
+from twotier.jobs.results import ResultStore
+from twotier.jobs.runner import Runner, Stores
+from twotier.jobs.store import ON_THE_WAY, RunStore
+from twotier.notify.base import Channel
+from twotier.notify.http import Ntfy, Webhook
+from twotier.watch import base as watch
+
+INBOX = {
+    "kind": "files",
+    "path": "inbox",
+    "match": ("*.txt",),
+    "settle_seconds": 0.0,
+    "item_bytes_max": 1_000,
+    "items_max": 50,
+}
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """An engine at work, with everything a test wants to look at."""
+
+    home: Path
+    clock: HandClock
+    main: PlayingMain
+    engine: Engine
+    runs: RunStore
+    items: ItemStore
+    results: ResultStore
+    stop: Stop
+
+    def drop(self, name: str, text: str = "text") -> None:
+        """Put a file into the inbox."""
+        (self.home / "inbox" / name).write_text(text, encoding="utf-8")
+
+    async def by_hand(self, name: str) -> Run:
+        """A run by hand, to its end."""
+        run = await self.engine.order(name)
+        return await self.engine.ended(run.id, within_seconds=20)
+
+    async def all_runs(self, job: str = "") -> list[Run]:
+        """Every run, oldest first."""
+        return (await self.runs.latest(job=job, limit=10_000))[::-1]
+
+    async def turn_until(self, seconds: float, count: int) -> list[Run]:
+        """Let time pass, then wait until there are `count` rows and none is on the way."""
+        self.clock.turn(seconds)
+        return await self.settled(lambda runs: len(runs) == count)
+
+    async def rows(self, count: int) -> None:
+        """Wait until there are so many rows, on the way or not."""
+        async with asyncio.timeout(20):
+            while True:
+                if len(await self.all_runs()) >= count:
+                    return
+                await asyncio.sleep(0.005)
+
+    async def settled(self, enough: Callable[[list[Run]], bool]) -> list[Run]:
+        """Wait until nothing is on the way and it is enough."""
+        async with asyncio.timeout(20):
+            while True:
+                runs = await self.all_runs()
+                if enough(runs) and not any(run.state in ON_THE_WAY for run in runs):
+                    return runs
+                await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def workshop(
+    home: Path,
+    jobs: Sequence[Job],
+    *,
+    clock: HandClock | None = None,
+    script: Script = three_lines,
+    ntfy_url: str = "http://127.0.0.1:9",
+) -> AsyncIterator[Workshop]:
+    """Build it, let it work, and stop it as a kill would: nothing is finished on purpose."""
+    (home / "inbox").mkdir(exist_ok=True)
+    clock = clock or HandClock()
+    main = PlayingMain(home / "main.sock", script)
+    await main.open()
+    database = Database.open(home / "work.db")
+    try:
+        async with MainClient(home / "main.sock") as client:
+            runs = RunStore(database, clock)
+            stores = Stores(ItemStore(database, clock), ResultStore(database, clock))
+            channels: dict[str, Channel] = {"webhook": Webhook(), "ntfy": Ntfy(ntfy_url)}
+            delivery = Delivery(home, stores.results, channels)
+            watchers = {
+                job.name: watch.make(job.watch, home=home, clock=clock) for job in jobs if job.watch
+            }
+            engine = Engine(
+                jobs,
+                store=runs,
+                results=stores.results,
+                runner=Runner(stores, client, delivery, watchers=watchers, clock=clock),
+                delivery=delivery,
+                clock=clock,
+            )
+            stop = Stop()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(engine.run(stop))
+                await engine.started.wait()
+                yield Workshop(home, clock, main, engine, runs, stores.items, stores.results, stop)
+                stop.ask("the test is over", grace_seconds=0.0)
+    finally:
+        database.close()
+        await main.close()
