@@ -71,8 +71,8 @@ def test_status_says_what_runs_and_why_not(tmp_path: Path) -> None:
     assert "pid 4243 at http://127.0.0.1:40001" in done.out
     assert "it waits for its key: export ANTHROPIC_API_KEY=..." in done.out
     assert "worker    ready" in done.out
-    assert "today $1.234500" in done.out
-    assert "alert $15.000000; starts anew 2026-02-04 00:00" in done.out
+    assert "today $1.2345" in done.out
+    assert "alert $15.00; starts anew 2026-02-04 00:00:00" in done.out
     assert run(tmp_path, "status", "--json").document == STATUS
 
 
@@ -84,7 +84,7 @@ def test_route_explains_without_asking(tmp_path: Path) -> None:
             words = ("--config", str(stand.config), "route", "check mail", "--kind", "polling")
             done = await twotier(*words, "--policy", "local-only")
             assert done.code == 0
-            assert done.out.startswith("local, else frontier: rule polling, at most $0.012000")
+            assert done.out.startswith("local, else frontier: rule polling, at most $0.012")
             assert "polling costs nothing locally" in done.out
             assert stand.asked[-1][3] == {
                 "prompt": "check mail",

@@ -107,15 +107,15 @@ def processes(loaded: Loaded, status: Status) -> Iterator[Finding]:
 def permissions(loaded: Loaded, _: Status) -> Iterator[Finding]:
     """The state folder and every key file are for the owner alone."""
     at = loaded.paths
-    yield from private("state", at.state, 0o700)
-    yield from private("client key", at.client_key, 0o600)
+    yield from private(at.state, 0o700, name="state")
+    yield from private(at.client_key, 0o600, name="client key")
     for name, tier in loaded.config.tiers.items():
         if tier.key and tier.key.startswith("file:"):
             place = loaded.resolve(tier.key.removeprefix("file:"))
-            yield from private(f"{name} key file", place, 0o600)
+            yield from private(place, 0o600, name=f"{name} key file")
 
 
-def private(name: str, path: Path, mode: int) -> Iterator[Finding]:
+def private(path: Path, mode: int, *, name: str) -> Iterator[Finding]:
     """Nobody but the owner may read it; what is not there yet is no finding."""
     if not path.exists():
         return
@@ -132,10 +132,10 @@ def keys(loaded: Loaded, _: Status) -> Iterator[Finding]:
     for name, tier in loaded.config.tiers.items():
         if tier.key is None and tier.engine is not None:
             continue
-        yield key_of(loaded, name, tier)
+        yield key_of(loaded, tier, name=name)
 
 
-def key_of(loaded: Loaded, name: str, tier: TierConfig) -> Finding:
+def key_of(loaded: Loaded, tier: TierConfig, *, name: str) -> Finding:
     """One tier's key: there, missing, or unusable. Its value is dropped at once."""
     title, place = f"{name} key", tier.key or FRONTIER_KEY
     try:
@@ -191,12 +191,12 @@ def engines(loaded: Loaded, status: Status) -> Iterator[Finding]:
         else:
             text = f"the environment of {tier.engine} is not made yet"
             yield Finding(f"{name} engine", Level.WARN, text, "twotier up")
-        yield from model_of(loaded, name, tier)
+        yield from model_of(loaded, tier, name=name)
         if not (status or {}).get("tiers"):
-            yield from memory_for(loaded, name, tier)
+            yield from memory_for(loaded, tier, name=name)
 
 
-def model_of(loaded: Loaded, name: str, tier: TierConfig) -> Iterator[Finding]:
+def model_of(loaded: Loaded, tier: TierConfig, *, name: str) -> Iterator[Finding]:
     """The model is there and, where its hash is known, is what it should be."""
     title = f"{name} model"
     path = model_path(loaded, tier)
@@ -230,7 +230,7 @@ def model_path(loaded: Loaded, tier: TierConfig) -> Path | None:
     return path if path.exists() else None
 
 
-def memory_for(loaded: Loaded, name: str, tier: TierConfig) -> Iterator[Finding]:
+def memory_for(loaded: Loaded, tier: TierConfig, *, name: str) -> Iterator[Finding]:
     """Free memory against the model's files and half as much again, as the keeper will ask."""
     path = model_path(loaded, tier)
     if path is None:

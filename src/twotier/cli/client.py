@@ -55,24 +55,32 @@ class Peer:
         self.missing = missing
 
     def get(
-        self, path: str, query: Mapping[str, object] | None = None, *, seconds: float | None = None
+        self,
+        path: str,
+        query: Mapping[str, object] | None = None,
+        *,
+        seconds: float = ANSWER_SECONDS_MAX,
     ) -> dict[str, Any]:
         """The document at a path; query values that are None or empty are left out."""
         asked = {key: value for key, value in (query or {}).items() if value not in (None, "")}
         target = f"{path}?{urlencode(asked)}" if asked else path
-        with self.exchange("GET", target, None, seconds or ANSWER_SECONDS_MAX) as response:
+        with self.exchange("GET", target, body=None, seconds=seconds) as response:
             return document(response)
 
     def post(
-        self, path: str, body: Mapping[str, Any] | None = None, *, seconds: float | None = None
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        seconds: float = ANSWER_SECONDS_MAX,
     ) -> dict[str, Any]:
         """The answer to a document."""
-        with self.exchange("POST", path, body or {}, seconds or ANSWER_SECONDS_MAX) as response:
+        with self.exchange("POST", path, body=body or {}, seconds=seconds) as response:
             return document(response)
 
     @contextmanager
     def exchange(
-        self, method: str, target: str, body: Mapping[str, Any] | None, seconds: float
+        self, method: str, target: str, *, body: Mapping[str, Any] | None, seconds: float
     ) -> Iterator[http.client.HTTPResponse]:
         """One request; its response has a good status. `seconds` limits each silence."""
         connection = UnixConnection(self.path, seconds)

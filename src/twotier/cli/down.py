@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import psutil
@@ -10,7 +11,7 @@ from twotier.cli.output import emit, say
 from twotier.cli.peers import main_of
 from twotier.cli.processes import end_group, engines_alive, gone_within, main_process
 from twotier.config.paths import Paths, paths_of
-from twotier.errors import NotRunningError, TwotierError
+from twotier.errors import NotRunningError, StreamBrokenError, TwotierError
 
 STOP_SECONDS_MAX = 30.0
 
@@ -39,7 +40,8 @@ def stop_main(config: Path, paths: Paths) -> int | None:
     try:
         # Its own word first: the lock is unreadable for an instant while it is being written.
         process = process or psutil.Process(int(main.get("/control/status")["pid"]))
-        main.post("/control/stop")
+        with contextlib.suppress(StreamBrokenError):  # it may be gone before it has answered
+            main.post("/control/stop")
     except (NotRunningError, psutil.NoSuchProcess):
         if process is None:
             return None

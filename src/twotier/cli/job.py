@@ -15,7 +15,7 @@ from twotier.cli.runs import show_answers, show_run, show_runs
 HEADS = ("JOB", "TRIGGER", "TIER", "NEXT", "LAST")
 FIELDS_SHOWN = (
     *("name", "trigger", "watch", "tier", "model", "prompt", "deliver", "each", "answer_lines"),
-    *("output_tokens_max", "deadline_seconds", "missed", "enabled"),
+    *("output_tokens_max", "deadline_seconds", "missed", "enabled", "next"),
 )
 ON_THE_WAY = ("due", "running")
 FAILED = ("failed", "interrupted")
@@ -52,7 +52,9 @@ def shown(config: Path, name: str, *, as_json: bool) -> int:
         emit(told)
         return 0
     coming = ", ".join(local_time(at) for at in told["next"])
-    show([*((field, told[field]) for field in FIELDS_SHOWN), ("next", coming or "-")])
+    watch = ", ".join(f"{key} {value}" for key, value in (told["watch"] or {}).items())
+    plain = {**told, "watch": watch or "-", "next": coming or "-"}
+    show((field, plain[field]) for field in FIELDS_SHOWN)
     if told["runs"]:
         print()
         show_runs(told["runs"])

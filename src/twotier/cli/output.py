@@ -41,12 +41,13 @@ def show(rows: Iterable[Sequence[object]]) -> None:
 
 
 def local_time(iso: str | None) -> str:
-    """An instant of the wire as the people here read it: `2026-02-03 08:12`; empty for none."""
+    """An instant of the wire as the people here read it: `2026-02-03 08:12:30`; empty for none."""
     if not iso:
         return ""
-    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M")
+    return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 def dollars(amount: object) -> str:
-    """An amount of the wire with its sign; `-` where there is none."""
-    return f"${amount}" if amount not in (None, "") else "-"
+    """An amount of the wire with its sign, cents, and more digits only where they matter."""
+    whole, _, part = str(amount or "0").partition(".")
+    return f"${whole}.{part.rstrip('0').ljust(2, '0')}"

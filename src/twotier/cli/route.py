@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from twotier.cli.client import error_of
-from twotier.cli.output import emit, show
+from twotier.cli.output import dollars, emit, show
 from twotier.cli.peers import main_of
 
 
@@ -27,8 +27,8 @@ def explain(told: Mapping[str, Any]) -> None:
     """The choice in one line, then each rule that spoke, then what was seen."""
     names = [f"{o['tier']} ({o['model']})" if o["model"] else o["tier"] for o in told["options"]]
     if names:
-        worst = told.get("worst_case_usd")
-        print(f"{', else '.join(names)}: rule {told['rule']}, at most ${worst or '0'}")
+        worst = dollars(told["worst_case_usd"])
+        print(f"{', else '.join(names)}: rule {told['rule']}, at most {worst}")
     else:
         print(f"refused ({told['refusal_code']}): {told['refusal']}")
     show((f"  {why['rule']}", why["effect"], why["text"]) for why in told["because"])

@@ -81,7 +81,7 @@ def key_lines(loaded: Loaded, tiers: Sequence[Mapping[str, Any]]) -> list[str]:
         for tier in tiers
         if tier["state"] == "no-key"
     ]
-    return [f"waiting for a key, then `twotier up` again: {'; '.join(said)}"] if said else []
+    return [f"keys that are missing (then `twotier up` again): {'; '.join(said)}"] if said else []
 
 
 def next_job(jobs: Sequence[JobConfig], now: datetime) -> str | None:
