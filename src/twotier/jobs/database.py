@@ -43,8 +43,9 @@ class Database:
             engine = connect(path)
             migrate(engine)
         except (OSError, sa.exc.DatabaseError) as exc:
+            reason = exc.orig if isinstance(exc, sa.exc.DatabaseError) else exc.strerror
             raise JobError(
-                f"{path} cannot be opened ({exc}); check the disk, or set the file aside"
+                f"{path} cannot be opened ({reason}); check the disk, or set the file aside"
             ) from exc
         return cls(engine)
 

@@ -1,0 +1,1 @@
+"""Watchers on real folders."""
