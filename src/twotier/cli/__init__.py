@@ -39,6 +39,10 @@ def run(words: Sequence[str]) -> int:
         # Nobody reads on (`twotier runs | head`). Python would complain once more at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
+    except OSError as exc:
+        # A folder that cannot be written, a full disk: the system's own sentence says most.
+        say(f"twotier: {exc}; see `twotier doctor`")
+        return 1
     return code
 
 

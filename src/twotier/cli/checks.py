@@ -90,9 +90,9 @@ def processes(loaded: Loaded, status: Status) -> Iterator[Finding]:
     """Main, worker, and what a killed main left behind."""
     if status is None:
         yield Finding("main", Level.WARN, "not running", "twotier up")
-        for _, process in engines_alive(loaded.paths):
-            text = f"a model server was left over (pid {process.pid})"
-            yield Finding("engine", Level.WARN, text, "twotier up (adopts it) or twotier down")
+        for file, process in engines_alive(loaded.paths):
+            text = f"left by a killed twotier, pid {process.pid}; the next `twotier up` adopts it"
+            yield Finding(f"{file.stem} process", Level.WARN, text, "twotier down")
     elif "failed" in status:
         yield Finding("main", Level.BAD, status["failed"], "twotier down && twotier up")
     else:

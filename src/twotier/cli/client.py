@@ -102,7 +102,7 @@ def wire(missing: str = "twotier is not running; start it with `twotier up`") ->
     """Translates what a socket raises. Only round reads and writes: a closed stdout looks alike."""
     try:
         yield
-    except (FileNotFoundError, ConnectionRefusedError) as exc:
+    except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as exc:
         raise NotRunningError(missing) from exc
     except TimeoutError as exc:
         raise DeadlineError("no answer came in time; try `twotier doctor`") from exc

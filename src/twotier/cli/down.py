@@ -29,7 +29,7 @@ def down(config: Path, *, as_json: bool) -> int:
     if stopped is not None:
         say(f"stopped (pid {stopped})")
     for pid in engines:
-        say(f"ended a model server that a killed twotier had left (pid {pid})")
+        say(f"ended a process that a killed twotier had left (pid {pid})")
     return 0
 
 
@@ -57,6 +57,6 @@ def stop_main(config: Path, paths: Paths) -> int | None:
 def end_engine(file: Path, process: psutil.Process) -> int:
     """End a left-over server and forget its record."""
     if not end_group(process):
-        raise TwotierError(f"the model server cannot be ended; `kill -9 {process.pid}`")
+        raise TwotierError(f"{file.stem} cannot be ended; see `ps -p {process.pid}`")
     file.unlink(missing_ok=True)
     return process.pid
