@@ -12,13 +12,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import logging
 import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 from twotier.agent.model import MainClient
@@ -28,7 +26,7 @@ from twotier.config.load import Loaded, load
 from twotier.config.schema import JobConfig, duration_seconds
 from twotier.config.zones import zone_name
 from twotier.domain.job import Job
-from twotier.errors import AlreadyRunningError, TwotierError
+from twotier.errors import TwotierError
 from twotier.jobs.api import Api, Server, listen, server
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
@@ -37,10 +35,11 @@ from twotier.jobs.items import ItemStore
 from twotier.jobs.results import ResultStore
 from twotier.jobs.runner import Runner, Stores
 from twotier.jobs.store import RunStore
+from twotier.lock import only_one
 from twotier.logs import start_logging
 from twotier.notify.base import Channel
 from twotier.notify.http import Ntfy, Webhook
-from twotier.watch import base as watch
+from twotier.watch.kinds import make
 
 LOG = logging.getLogger("twotier.worker")
 
@@ -59,7 +58,7 @@ async def work(loaded: Loaded) -> None:
             delivery = Delivery(loaded.home, stores.results, channels(loaded))
             jobs = [job_of(job, loaded.home) for job in loaded.config.jobs]
             watchers = {
-                job.name: watch.make(job.watch, home=loaded.home, clock=clock)
+                job.name: make(job.watch, home=loaded.home, clock=clock)
                 for job in jobs
                 if job.watch is not None
             }
@@ -137,25 +136,6 @@ def channels(loaded: Loaded) -> dict[str, Channel]:
     ntfy = loaded.config.ntfy
     token = secrets.resolve(ntfy.token, home=loaded.home) if ntfy.token else None
     return {"webhook": Webhook(), "ntfy": Ntfy(ntfy.url, token or "")}
-
-
-@contextmanager
-def only_one(path: Path) -> Iterator[None]:
-    """Hold the worker's lock. The kernel lets go of it when we die, however we die."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            pid = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
-            raise AlreadyRunningError(
-                f"a worker runs already on {path.parent} (pid {pid}); stop it with `twotier down`"
-            ) from exc
-        os.truncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
-        yield
-    finally:
-        os.close(handle)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

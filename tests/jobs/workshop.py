@@ -21,7 +21,7 @@ from twotier.jobs.runner import Runner, Stores
 from twotier.jobs.store import ON_THE_WAY, RunStore
 from twotier.notify.base import Channel
 from twotier.notify.http import Ntfy, Webhook
-from twotier.watch import base as watch
+from twotier.watch.kinds import make
 
 INBOX = {
     "kind": "files",
@@ -104,7 +104,7 @@ async def workshop(
             channels: dict[str, Channel] = {"webhook": Webhook(), "ntfy": Ntfy(ntfy_url)}
             delivery = Delivery(home, stores.results, channels)
             watchers = {
-                job.name: watch.make(job.watch, home=home, clock=clock) for job in jobs if job.watch
+                job.name: make(job.watch, home=home, clock=clock) for job in jobs if job.watch
             }
             engine = Engine(
                 jobs,

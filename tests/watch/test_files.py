@@ -15,7 +15,8 @@ import pytest
 
 from tests.jobs.making import HandClock
 from twotier.errors import WatchError
-from twotier.watch.base import Look, make
+from twotier.watch.base import Look
+from twotier.watch.kinds import make
 
 SETTINGS = {
     "kind": "files",

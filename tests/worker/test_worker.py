@@ -108,7 +108,7 @@ def test_a_second_worker_is_refused(tmp_path: Path) -> None:
             async with asyncio.timeout(20):
                 _, said = await other.communicate()
             assert other.returncode == 1
-            assert "a worker runs already" in said.decode()
+            assert "twotier runs already here" in said.decode()
             assert f"pid {child.process.pid}" in said.decode()
             assert (await child.get("/healthz"))["status"] == "ok"
 

@@ -163,7 +163,7 @@ def headers_of(question: Question) -> dict[str, str]:
         "x-twotier-step": question.step,
         "x-twotier-kind": question.kind,
         "x-twotier-policy": question.policy.value,
-        "x-twotier-deadline": f"{question.deadline_seconds:.1f}",
+        "x-twotier-deadline": f"{max(0.1, question.deadline_seconds):.1f}",
     }
 
 

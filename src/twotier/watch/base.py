@@ -7,14 +7,10 @@ is a `WatchError`. The two are never the same thing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
-from twotier.domain.clock import Clock
 from twotier.domain.job import Item
-from twotier.errors import WatchError
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +39,3 @@ class Watcher(Protocol):
     async def look(self, cursor: Any) -> Look:
         """Look once. Raises `WatchError` when it could not look."""
         ...
-
-
-# One maker per kind, loaded when first used: a new watcher is a new file and a line here.
-Maker = Callable[[Mapping[str, Any], Path, Clock], Watcher]
-
-
-def make(settings: Mapping[str, Any], *, home: Path, clock: Clock) -> Watcher:
-    """The watcher that a job's `watch` describes; `home` is where its relative paths start."""
-    kind = str(settings.get("kind"))
-    if kind == "files":
-        from twotier.watch.files import FilesWatcher
-
-        return FilesWatcher.of(settings, home, clock)
-    raise WatchError(f"there is no watcher of kind {kind!r}; known: files")

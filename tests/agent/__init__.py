@@ -1,0 +1,1 @@
+"""Asking main, over a real socket."""
