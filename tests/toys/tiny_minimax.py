@@ -33,7 +33,7 @@ TEMPLATE = """\
 {{- '</invoke></minimax:tool_call>[e~[\\n' }}{% endif %}
 {%- for message in messages %}
 {{- ']~b]' + ('ai' if message.role == 'assistant' else message.role) + '\\n' }}
-{{- message.content or '' }}
+{{- (message.content or '') | trim }}
 {%- for call in message.tool_calls or [] %}
 {{- '\\n<minimax:tool_call>\\n<invoke name=\"' + call.function.name + '\">' }}
 {%- for key, value in call.function.arguments.items() %}
