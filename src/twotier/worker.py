@@ -55,14 +55,14 @@ async def work(loaded: Loaded) -> None:
         async with MainClient(loaded.paths.main_socket) as client:
             runs = RunStore(database, clock)
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock))
-            delivery = Delivery(loaded.home, stores.results, channels(loaded))
+            delivery = Delivery(loaded.home, stores.results, channels=channels(loaded))
             jobs = [job_of(job, loaded.home) for job in loaded.config.jobs]
             watchers = {
                 job.name: make(job.watch, home=loaded.home, clock=clock)
                 for job in jobs
                 if job.watch is not None
             }
-            runner = Runner(stores, client, delivery, watchers=watchers, clock=clock)
+            runner = Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock)
             engine = Engine(
                 jobs,
                 store=runs,
@@ -71,14 +71,14 @@ async def work(loaded: Loaded) -> None:
                 delivery=delivery,
                 clock=clock,
             )
-            api = server(Api(engine, runs, stores.items, stores.results).app())
-            await run(engine, api, client, loaded=loaded, stop=stop)
+            api = server(Api(engine, runs=runs, items=stores.items, results=stores.results).app())
+            await run(engine, api, client=client, loaded=loaded, stop=stop)
     finally:
         database.close()
 
 
 async def run(
-    engine: Engine, api: Server, client: MainClient, *, loaded: Loaded, stop: Stop
+    engine: Engine, api: Server, *, client: MainClient, loaded: Loaded, stop: Stop
 ) -> None:
     """Everything at once, until `stop`: jobs, the private API and the eye on main."""
     loop = asyncio.get_running_loop()

@@ -36,7 +36,7 @@ async def killed_after_the_answer(home: Path, path: str = "") -> Run:
         results = ResultStore(database, clock)
         run = await runs.start((await runs.add_by_hand("inbox")).id)
         item = Item("id1", "a.txt", "text", "inbox/a.txt")
-        await items.store_look("inbox", "files:inbox", Look((item,), {}))
+        await items.store_look("inbox", "files:inbox", look=Look((item,), {}))
         await items.take("inbox", run.id, limit=9)
         letter = Letter(run.id, item.id, "inbox", "file:outbox/a.txt", "a.txt", ANSWER.text)
         await results.store_answer(letter, ANSWER, step="id1:1")
@@ -113,9 +113,9 @@ def test_an_items_name_cannot_leave_the_folder(tmp_path: Path, title: str, targe
     """Names come from outside: no folders, nothing hidden, nothing that is filled in again."""
     database = Database.open(tmp_path / "work.db")
     try:
-        delivery = Delivery(tmp_path, ResultStore(database, HandClock()), {})
+        delivery = Delivery(tmp_path, ResultStore(database, HandClock()), channels={})
         one = job(deliver="file:outbox/{stem}.md")
-        assert delivery.target_of(one, new_run("inbox", START), title) == target
+        assert delivery.target_of(one, new_run("inbox", START), title=title) == target
     finally:
         database.close()
     assert len(plain("x" * 500)) == 120

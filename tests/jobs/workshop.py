@@ -102,7 +102,7 @@ async def workshop(
             runs = RunStore(database, clock)
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock))
             channels: dict[str, Channel] = {"webhook": Webhook(), "ntfy": Ntfy(ntfy_url)}
-            delivery = Delivery(home, stores.results, channels)
+            delivery = Delivery(home, stores.results, channels=channels)
             watchers = {
                 job.name: make(job.watch, home=home, clock=clock) for job in jobs if job.watch
             }
@@ -110,7 +110,7 @@ async def workshop(
                 jobs,
                 store=runs,
                 results=stores.results,
-                runner=Runner(stores, client, delivery, watchers=watchers, clock=clock),
+                runner=Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock),
                 delivery=delivery,
                 clock=clock,
             )

@@ -103,7 +103,7 @@ class MainClient:
         ) as reply:
             raw = await reply.read()
             if reply.status >= 400:
-                raise refusal(reply.status, raw, reply.headers)
+                raise refusal(reply.status, raw, headers=reply.headers)
             return answer_of(raw, reply.headers)
 
     async def stay(self) -> None:
@@ -191,7 +191,7 @@ def answer_of(raw: bytes, headers: Mapping[str, str]) -> Answer:
     )
 
 
-def refusal(status: int, raw: bytes, headers: Mapping[str, str]) -> UpstreamError:
+def refusal(status: int, raw: bytes, *, headers: Mapping[str, str]) -> UpstreamError:
     """Main's error, with its own sentence, status and code."""
     try:
         error = json.loads(raw)["error"]

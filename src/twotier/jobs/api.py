@@ -42,7 +42,7 @@ class Api:
     """What can be asked of the worker."""
 
     def __init__(
-        self, engine: Engine, runs: RunStore, items: ItemStore, results: ResultStore
+        self, engine: Engine, *, runs: RunStore, items: ItemStore, results: ResultStore
     ) -> None:
         self._engine = engine
         self._runs = runs
@@ -105,12 +105,12 @@ class Api:
         job = request.query_params.get("job", "")
         if job:
             self._engine.job(job)
-        limit = number(request, "limit", 20, RUNS_MAX)
+        limit = number(request, "limit", default=20, most=RUNS_MAX)
         runs = await self._runs.latest(job=job, limit=int(limit))
         return said({"runs": [shown(run) for run in runs]})
 
     async def _run(self, request: Request) -> JSONResponse:
-        wait_seconds = number(request, "wait_seconds", 0, WAIT_SECONDS_MAX)
+        wait_seconds = number(request, "wait_seconds", default=0, most=WAIT_SECONDS_MAX)
         run = await self._engine.ended(request.path_params["id"], within_seconds=wait_seconds)
         parts = {
             "item_list": await self._items.of_run(run.id),
@@ -143,7 +143,7 @@ def shown(run: Run) -> dict[str, Any]:
     }
 
 
-def number(request: Request, name: str, default: float, most: float) -> float:
+def number(request: Request, name: str, *, default: float, most: float) -> float:
     """A number of the query, between 0 and `most`."""
     try:
         value = float(request.query_params.get(name, default))

@@ -31,13 +31,15 @@ NAME_CHARACTERS_MAX = 120
 class Delivery:
     """All ways out. `channels` are those that leave the machine, by their word in `deliver`."""
 
-    def __init__(self, home: Path, results: ResultStore, channels: Mapping[str, Channel]) -> None:
+    def __init__(
+        self, home: Path, results: ResultStore, *, channels: Mapping[str, Channel]
+    ) -> None:
         self._home = home.resolve()
         self._results = results
         self._channels = channels
         self._naming = asyncio.Lock()  # two letters must not find the same name free
 
-    def target_of(self, job: Job, run: Run, title: str) -> str:
+    def target_of(self, job: Job, run: Run, *, title: str) -> str:
         """The job's `deliver` with the fields of this run filled in.
 
         Raises `JobError` for a target that is not allowed, before anything was spent on it.

@@ -242,7 +242,7 @@ class Engine:
                 try:
                     place = await self._delivery.deliver(letter)
                 except DeliveryError as exc:
-                    await self._results.undelivered(letter, [], exc.message)
+                    await self._results.undelivered(letter, [], because=exc.message)
                 else:
                     await self._results.delivered_later(letter, place)
                     LOG.info("delivered late", extra={"job": letter.job, "run": letter.run})

@@ -35,7 +35,7 @@ class ItemStore:
         value = await self._database.do(lambda connection: connection.scalar(query))
         return None if value is None else json.loads(value)
 
-    async def store_look(self, job: str, watch: str, look: Look) -> list[str]:
+    async def store_look(self, job: str, watch: str, *, look: Look) -> list[str]:
         """Store what is new and move the cursor, in one transaction.
 
         Returns the sentences about new things that cannot be read; each is returned once.
@@ -58,7 +58,7 @@ class ItemStore:
                     continue
                 known.add(item.id)
                 place += 1
-                row = row_of(job, item, because) | {"found_ms": found_ms, "place": place}
+                row = row_of(job, item, because=because) | {"found_ms": found_ms, "place": place}
                 connection.execute(sa.insert(items).values(**row))
                 told += [because] if because else []
             connection.execute(sa.delete(cursors).where(cursors.c.job == job))
@@ -94,7 +94,7 @@ class ItemStore:
 
         return await self._database.do(work)
 
-    async def failed(self, job: str, item_ids: list[str], because: str, *, final: bool) -> None:
+    async def failed(self, job: str, item_ids: list[str], *, because: str, final: bool) -> None:
         """A try of these items failed, and it was theirs. The last try, or `final`, ends them."""
         over = sa.true() if final else items.c.tries + 1 >= TRIES_MAX
 
@@ -147,7 +147,7 @@ def found_items(look: Look) -> list[Item]:
     return [item for item, _ in found(look)]
 
 
-def row_of(job: str, item: Item, because: str) -> dict[str, Any]:
+def row_of(job: str, item: Item, *, because: str) -> dict[str, Any]:
     """An item as a new row; one that cannot be read has failed from the start."""
     return {
         "job": job,

@@ -47,14 +47,14 @@ class ResultStore:
 
     async def count_call(self, run: str, answer: Answer) -> None:
         """Add a model call whose answer cannot be used to the run's sums: it was paid for too."""
-        await self._database.do(lambda connection: count(connection, run, answer))
+        await self._database.do(lambda connection: count(connection, run, answer=answer))
 
     async def store_answer(self, letter: Letter, answer: Answer, *, step: str) -> None:
         """Keep a good answer, count its call and queue its delivery, in one transaction."""
         now_ms = ms(self._clock.now())
 
         def work(connection: sa.Connection) -> None:
-            count(connection, letter.run, answer)
+            count(connection, letter.run, answer=answer)
             connection.execute(
                 sa.insert(answers).values(
                     run=letter.run,
@@ -113,11 +113,11 @@ class ResultStore:
                 .where(outbox.c.run == letter.run, outbox.c.item == letter.key)
                 .values(state="delivered", delivered_ms=now_ms, error="")
             )
-            done(connection, letter.job, item_ids)
+            done(connection, letter.job, item_ids=item_ids)
 
         await self._database.do(work)
 
-    async def undelivered(self, letter: Letter, item_ids: list[str], because: str) -> None:
+    async def undelivered(self, letter: Letter, item_ids: list[str], *, because: str) -> None:
         """This try failed. The answer is kept and tried again later, so the items are done."""
         wait_seconds = RETRY_SECONDS[min(letter.tries, len(RETRY_SECONDS) - 1)]
         next_ms = ms(self._clock.now() + timedelta(seconds=wait_seconds))
@@ -128,7 +128,7 @@ class ResultStore:
                 .where(outbox.c.run == letter.run, outbox.c.item == letter.key)
                 .values(tries=outbox.c.tries + 1, next_ms=next_ms, error=because)
             )
-            done(connection, letter.job, item_ids)
+            done(connection, letter.job, item_ids=item_ids)
 
         await self._database.do(work)
 
@@ -204,7 +204,7 @@ class ResultStore:
         await self._database.do(lambda connection: connection.execute(query))
 
 
-def count(connection: sa.Connection, run: str, answer: Answer) -> None:
+def count(connection: sa.Connection, run: str, *, answer: Answer) -> None:
     """Add one model call to the run's sums."""
     change = {
         "model_calls": runs.c.model_calls + 1,
@@ -216,7 +216,7 @@ def count(connection: sa.Connection, run: str, answer: Answer) -> None:
     connection.execute(sa.update(runs).where(runs.c.id == run).values(**change))
 
 
-def done(connection: sa.Connection, job: str, item_ids: list[str]) -> None:
+def done(connection: sa.Connection, job: str, *, item_ids: list[str]) -> None:
     """Items whose answer is stored are done; their text is not needed any more."""
     connection.execute(
         sa.update(items)

@@ -93,8 +93,8 @@ class Runner:
         self,
         stores: Stores,
         client: MainClient,
-        delivery: Delivery,
         *,
+        delivery: Delivery,
         watchers: Mapping[str, Watcher],
         clock: Clock,
     ) -> None:
@@ -113,8 +113,8 @@ class Runner:
         ends_at = self._clock.monotonic() + job.deadline_seconds
         tally = Tally()
         try:
-            self._delivery.target_of(job, run, "any.txt")
-            parts = await self._parts(job, run, tally)
+            self._delivery.target_of(job, run, title="any.txt")
+            parts = await self._parts(job, run, tally=tally)
         except WatchError as exc:
             return Ended(RunState.FAILED, f"could not look: {exc.message}")
         except JobError as exc:
@@ -123,11 +123,11 @@ class Runner:
         for part in parts:
             if paused():
                 raise PausedError("the worker stops")
-            if not await self._one(part, ends_at, tally):
+            if not await self._one(part, tally, ends_at=ends_at):
                 break
-        return ended(job, run, tally)
+        return ended(job, run, tally=tally)
 
-    async def _parts(self, job: Job, run: Run, tally: Tally) -> list[Part]:
+    async def _parts(self, job: Job, run: Run, *, tally: Tally) -> list[Part]:
         """The pieces of work; none if the watcher found nothing."""
         if job.watch is None:
             return [Part(job, run, ALL, ())]
@@ -151,9 +151,9 @@ class Runner:
             raise WatchError(f"no answer within {job.deadline_seconds:.0f} s") from exc
         if look.cursor == cursor and not look.items and not look.unreadable:
             return []
-        return await self._stores.items.store_look(job.name, watch, look)
+        return await self._stores.items.store_look(job.name, watch, look=look)
 
-    async def _one(self, part: Part, ends_at: float, tally: Tally) -> bool:
+    async def _one(self, part: Part, tally: Tally, *, ends_at: float) -> bool:
         """One part, its failure noted. False when there is no use in trying the others now."""
         try:
             letter = await self._stores.results.letter(part.run.id, part.key)
@@ -165,23 +165,23 @@ class Runner:
             return True
         except (JobError, StreamBrokenError, DeadlineError, UpstreamError) as exc:
             tally.failures.append(("model", named(part, exc.message)))
-            return await self._failed(part, exc, ends_at)
+            return await self._failed(part, exc, ends_at=ends_at)
         tally.done += 1
         tally.places.append(place)
         return True
 
-    async def _failed(self, part: Part, exc: Exception, ends_at: float) -> bool:
+    async def _failed(self, part: Part, exc: Exception, *, ends_at: float) -> bool:
         """Blame the item where it is to blame; otherwise it waits, and so do the others."""
         status = exc.upstream_status if isinstance(exc, UpstreamError) else 0
         if status in NOT_THE_ITEM:
             return False
         await self._stores.items.failed(
-            part.job.name, part.item_ids, str(exc), final=status in ITEM_IS_WRONG
+            part.job.name, part.item_ids, because=str(exc), final=status in ITEM_IS_WRONG
         )
         return self._clock.monotonic() < ends_at
 
     async def _ask_and_store(self, part: Part, ends_at: float) -> Letter:
-        target = self._delivery.target_of(part.job, part.run, part.title or part.job.name)
+        target = self._delivery.target_of(part.job, part.run, title=part.title or part.job.name)
         text, answer, step = await self._good_answer(part, ends_at)
         letter = Letter(part.run.id, part.key, part.job.name, target, part.title, text)
         await self._stores.results.store_answer(letter, answer, step=step)
@@ -191,7 +191,7 @@ class Runner:
         """An answer of the right form, after one more try if need be."""
         wrong = ""
         for number in range(1, TRIES_PER_ANSWER + 1):
-            question = self._question(part, number, wrong)
+            question = self._question(part, number, wrong=wrong)
             answer = await self._ask(question, ends_at)
             try:
                 return checked(part.job, answer.text, cut=answer.cut), answer, question.step
@@ -200,7 +200,7 @@ class Runner:
                 await self._stores.results.count_call(part.run.id, answer)
         raise JobError(wrong)
 
-    def _question(self, part: Part, number: int, wrong: str) -> Question:
+    def _question(self, part: Part, number: int, *, wrong: str) -> Question:
         job = part.job
         prompt = prompt_of(job, part.items)
         return Question(
@@ -245,13 +245,13 @@ class Runner:
         try:
             place = await self._delivery.deliver(letter)
         except DeliveryError as exc:
-            await self._stores.results.undelivered(letter, part.item_ids, exc.message)
+            await self._stores.results.undelivered(letter, part.item_ids, because=exc.message)
             raise
         await self._stores.results.delivered(letter, part.item_ids)
         return place
 
 
-def ended(job: Job, run: Run, tally: Tally) -> Ended:
+def ended(job: Job, run: Run, *, tally: Tally) -> Ended:
     """The run's end in one sentence. Delivery comes last: alone, it may still be made good."""
     result = summary(tally.places)
     if tally.failures:

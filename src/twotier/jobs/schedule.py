@@ -73,7 +73,7 @@ def slots_after(job: Job, after: datetime) -> Iterator[datetime]:
     """All slots later than `after`, without end for most jobs."""
     if job.every_seconds is not None:
         return every_after(job.every_seconds, after)
-    return cron_after(job.cron, job.zone, after)
+    return cron_after(job.cron, job.zone, after=after)
 
 
 def every_after(every_seconds: float, after: datetime) -> Iterator[datetime]:
@@ -85,7 +85,7 @@ def every_after(every_seconds: float, after: datetime) -> Iterator[datetime]:
         slot += period
 
 
-def cron_after(expression: str, zone: str, after: datetime) -> Iterator[datetime]:
+def cron_after(expression: str, zone: str, *, after: datetime) -> Iterator[datetime]:
     """Cron slots in UTC, each once and rising.
 
     cronsim walks wall times. Started inside a repeated hour it may give an instant that is already

@@ -30,7 +30,7 @@ class Webhook:
             "key": message.key,
             **message.facts,
         }
-        await post(target, body, {"idempotency-key": message.key})
+        await post(target, body, headers={"idempotency-key": message.key})
 
 
 class Ntfy:
@@ -43,10 +43,10 @@ class Ntfy:
     async def send(self, target: str, message: Message) -> None:
         """Send to the topic `target`."""
         body = {"topic": target, "title": message.title, "message": shortened(message.text)}
-        await post(self._url, body, self._headers)
+        await post(self._url, body, headers=self._headers)
 
 
-async def post(url: str, body: dict[str, Any], headers: dict[str, str]) -> None:
+async def post(url: str, body: dict[str, Any], *, headers: dict[str, str]) -> None:
     """One POST. The URL may hold a secret, so only its host is ever named."""
     host = urlsplit(url).hostname or "an address without host"
     timeout = aiohttp.ClientTimeout(total=SEND_SECONDS)

@@ -38,7 +38,7 @@ class FilesWatcher:
     clock: Clock
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], home: Path, clock: Clock) -> FilesWatcher:
+    def of(cls, settings: Mapping[str, Any], *, home: Path, clock: Clock) -> FilesWatcher:
         """The watcher of a job's `watch` settings."""
         return cls(
             folder=home / Path(str(settings["path"])).expanduser(),
@@ -67,7 +67,7 @@ class FilesWatcher:
                 except FileNotFoundError:  # taken away between listing and reading
                     continue
                 except OSError as exc:
-                    found = self._closed_to_us(path, mark, exc)
+                    found = self._closed_to_us(path, mark, exc=exc)
                 items += [found] if isinstance(found, Item) else []
                 unreadable += [found] if isinstance(found, Unreadable) else []
             marks[path.name] = mark
@@ -125,7 +125,7 @@ class FilesWatcher:
             return Unreadable(without_text(item), f"{shown(path)} is empty; left out")
         return item
 
-    def _closed_to_us(self, path: Path, mark: list[int], exc: OSError) -> Unreadable:
+    def _closed_to_us(self, path: Path, mark: list[int], *, exc: OSError) -> Unreadable:
         """A file that may not be read is told once, and again when it has changed."""
         digest = hashlib.sha256(os.fsencode(path.name) + b"\0" + repr(mark).encode())
         item = Item(digest.hexdigest(), shown(path), "", str(path))

@@ -19,4 +19,4 @@ def make(settings: Mapping[str, Any], *, home: Path, clock: Clock) -> Watcher:
     kind = str(settings.get("kind"))
     if kind not in KINDS:
         raise WatchError(f"there is no watcher of kind {kind!r}; known: {', '.join(KINDS)}")
-    return KINDS[kind](settings, home, clock)
+    return KINDS[kind](settings, home=home, clock=clock)
