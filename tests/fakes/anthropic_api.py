@@ -106,6 +106,7 @@ class FakeAnthropic(Served):
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
         self._requests += 1
+        self.note_peer(request)
         request_id = f"req_fake{self._requests:06d}"
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         refusal = self._unauthorised(request)

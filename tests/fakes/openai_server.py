@@ -71,6 +71,7 @@ class FakeOpenAI(Served):
         return application
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
+        self.note_peer(request)
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         body = json.loads(await request.read())
         self.bodies.append(body)

@@ -19,10 +19,16 @@ class Served:
 
     def __init__(self) -> None:
         self.port = 0
+        self.peers: set[object] = set()  # one for each connection that carried a request
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._up = threading.Event()
         self._thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
+
+    def note_peer(self, request: web.Request) -> None:
+        """Remember the connection of a request."""
+        assert request.transport is not None
+        self.peers.add(request.transport.get_extra_info("peername"))
 
     @property
     def base_url(self) -> str:

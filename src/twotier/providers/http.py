@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 
 import aiohttp
@@ -30,6 +31,7 @@ from twotier.protocols import ReadError
 from twotier.providers.base import Ask, Deadlines
 
 ERROR_BODY_BYTES_MAX = 64 * 1024
+ERROR_BODY_SECONDS_MAX = 1.0
 HEAD_LINE_BYTES_MAX = 16 * 1024
 POOL_KEEPALIVE_SECONDS = 30.0
 
@@ -126,13 +128,12 @@ async def post(
                 data=ask.body,
                 headers={**ask.headers, **headers} if ask.headers else headers,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(
-                    connect=deadlines.connect_seconds
-                ),  # the rest is ours
+                # The other times are ours, because they span calls.
+                timeout=aiohttp.ClientTimeout(connect=deadlines.connect_seconds),
             )
-            if 200 <= response.status < 300:
-                return HttpReply(_plain(response), deadlines=deadlines, sent_at=sent_at)
-            raise await _refused(response, read_error)
+        if 200 <= response.status < 300:
+            return HttpReply(_plain(response), deadlines=deadlines, sent_at=sent_at)
+        raise await _refused(response, read_error)
     except aiohttp.ConnectionTimeoutError as exc:
         raise TierUnavailableError(
             f"{_place(url)} did not accept a connection within {deadlines.connect_seconds:g} s; "
@@ -158,7 +159,7 @@ def late(name: str, deadlines: Deadlines) -> DeadlineError:
         "total": deadlines.total_seconds,
     }[name]
     return DeadlineError(
-        f"the upstream's {name} time of {seconds:g} s ran out; ask again, "
+        f"the upstream's {name} time of {seconds:.3g} s ran out; ask again, "
         "or raise the tier's limit if it is only slow"
     )
 
@@ -179,15 +180,13 @@ def _plain(response: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
 
 
 async def _refused(response: aiohttp.ClientResponse, read_error: ReadError) -> TwotierError:
-    """A reply without a 2xx status as an error; what of its body comes is enough."""
+    """A reply without a 2xx status as an error. What comes of its body soon is enough."""
     body = bytearray()
-    try:
-        async for piece in response.content.iter_any():
-            body += piece
-            if len(body) >= ERROR_BODY_BYTES_MAX:
-                break
-    except (aiohttp.ClientError, ConnectionError):
-        pass  # the status alone says that it refused
+    # The status alone says that it refused: a body that breaks or hangs must not hide that.
+    with suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
+        async with asyncio.timeout(ERROR_BODY_SECONDS_MAX):
+            while len(body) < ERROR_BODY_BYTES_MAX and (piece := await response.content.readany()):
+                body += piece
     response.close()
     return read_error(
         response.status, bytes(body[:ERROR_BODY_BYTES_MAX]), headers=lower_names(response)

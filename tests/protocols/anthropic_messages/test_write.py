@@ -37,7 +37,7 @@ def write(*messages: Message, model: str = MODEL, cache: bool = True, **fields: 
     return json.loads(out.body), out.unsaid
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(conversations())
 def test_the_api_would_accept_every_conversation(conversation: Conversation) -> None:
     body = json.loads(

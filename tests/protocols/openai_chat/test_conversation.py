@@ -34,7 +34,7 @@ def written(conversation: Conversation, *, stream: bool = False) -> Any:
     return json.loads(out.body)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(conversations())
 def test_a_conversation_survives_writing_and_reading(conversation: Conversation) -> None:
     out = write_request(conversation, model="m", max_output_tokens=5, stream=True)
