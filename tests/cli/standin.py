@@ -257,7 +257,11 @@ class Done:
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """A plain terminal, no key, no configuration of the person who runs the tests."""
-    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    keep = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("PATH", "HOME", "LANG") or name.startswith("COVERAGE")
+    }
     plain = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "100", "PYTHONWARNINGS": "error"}
     return {**keep, **plain, "TZ": "UTC", **(extra or {})}
 

@@ -98,4 +98,4 @@ def first_slot(job: JobConfig, now: datetime) -> datetime | None:
     """The first slot after `now`; None where the cron expression has no more."""
     if job.every is not None:
         return next(every_after(job.every, now), None)
-    return next(cron_after(job.cron, zone_name(job.zone), now), None)
+    return next(cron_after(job.cron, zone_name(job.zone), after=now), None)

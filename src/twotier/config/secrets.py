@@ -1,4 +1,4 @@
-"""Finds a secret in the place that the configuration names, and keeps it out of what people read.
+"""Finds a secret in the place that the configuration names.
 
 A place is `env:NAME`, `file:PATH` (relative to the configuration's folder) or `keyring:SERVICE`.
 No error raised here repeats a secret, and a key file that others may read is refused: a warning
@@ -10,17 +10,12 @@ from __future__ import annotations
 import importlib
 import os
 import stat
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from twotier.errors import ConfigError
 
 KEYRING_USER = "twotier"
-REDACTED = "[redacted]"
-
-# Shorter values would be found inside ordinary words, and no provider issues such keys.
-REDACTED_CHARS_MIN = 6
 
 
 def resolve(place: str, *, home: Path) -> str | None:
@@ -84,11 +79,3 @@ def how_to_set(place: str) -> str:
     if kind == "keyring":
         return f"keyring set {name} {KEYRING_USER}"
     return f"(umask 077; cat > {name})"
-
-
-def redact(text: str, secrets: Iterable[str]) -> str:
-    """`text` without these exact values; the longest first, as one may contain another."""
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        if len(secret) >= REDACTED_CHARS_MIN:
-            text = text.replace(secret, REDACTED)
-    return text
