@@ -1,0 +1,48 @@
+"""`make bench`: every figure, one table. Figures are reported, never asserted."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from bench import decision, install, relay, start
+from bench.figures import Figure, table
+from bench.processes import load
+
+
+def main() -> None:
+    """Measure, and print as Markdown. Progress goes to stderr."""
+    began = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="twotier-bench-"))
+    groups: dict[str, Callable[[], Iterable[Figure]]] = {
+        "decision": decision.figures,
+        "relay": lambda: relay.figures(folder),
+        "start": lambda: start.figures(folder),
+        "install": lambda: install.figures(folder),
+    }
+    wanted = sys.argv[1:] or list(groups)
+    seen: list[Figure] = []
+    try:
+        for name in wanted:
+            for figure in groups[name]():
+                print(f"{name}: {figure.name}: {figure.seen}", file=sys.stderr, flush=True)
+                seen.append(figure)
+        if "start" in wanted:
+            told = ", ".join(f"{package} {milli:.0f}" for package, milli in start.imports())
+            seen.append(Figure("imports of main, ms", "", told))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(table(seen))
+    print(
+        f"\nPython {platform.python_version()}, {platform.system()} {platform.machine()}, {load()};"
+        f" medians, least and most in brackets; {time.monotonic() - began:.0f} s in all"
+    )
+
+
+if __name__ == "__main__":
+    main()
