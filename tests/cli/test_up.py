@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from tests.cli.standin import STATUS, standin, twotier
@@ -13,7 +14,7 @@ from twotier.cli.prepare import kept, suggestion
 from twotier.cli.up import banner, next_job
 from twotier.config.load import load
 from twotier.config.schema import JobConfig
-from twotier.config.starter import write_starter
+from twotier.config.starter import STARTER, write_starter
 
 NOW = datetime(2026, 2, 3, 7, 12, 4, tzinfo=UTC)
 
@@ -95,3 +96,20 @@ def test_only_servers_of_ours_are_prepared(tmp_path: Path) -> None:
     path = tmp_path / "twotier.toml"
     write_starter(path)
     assert list(kept(load(path).config)) == ["local"]
+
+
+def test_a_model_on_disk_is_taken_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest that fits this machine; what is too large to ever run is passed over."""
+    monkeypatch.setenv("TWOTIER_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    assert suggestion([]) == STARTER
+    models = tmp_path / "models"
+    models.mkdir()
+    for name, size in (("small", 1_000), ("large", 2_000), ("huge", 1 << 43)):
+        with (models / f"{name}.gguf").open("wb") as file:
+            file.truncate(size)
+    local = suggestion([])
+    assert (local.engine, local.model) == ("llama_cpp", str(models / "large.gguf"))
+    assert local.said.startswith("Found: large")

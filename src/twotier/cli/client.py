@@ -112,10 +112,18 @@ def wire(missing: str = "twotier is not running; start it with `twotier up`") ->
         ) from exc
 
 
-def document(response: http.client.HTTPResponse) -> dict[str, Any]:
-    """The JSON object of a response; an empty body is an empty object."""
+def body_of(response: http.client.HTTPResponse) -> bytes:
+    """All of a body; `read` with a limit is silent about a body that breaks off."""
     with wire():
         content = response.read(DOCUMENT_BYTES_MAX)
+        if response.length:
+            raise http.client.IncompleteRead(content, response.length)
+    return content
+
+
+def document(response: http.client.HTTPResponse) -> dict[str, Any]:
+    """The JSON object of a response; an empty body is an empty object."""
+    content = body_of(response)
     try:
         value = json.loads(content or b"{}")
     except ValueError:
@@ -153,10 +161,8 @@ def line_of(response: http.client.HTTPResponse) -> str:
 
 def translated(response: http.client.HTTPResponse) -> TwotierError:
     """The error that an error response speaks of."""
-    with wire():
-        content = response.read(DOCUMENT_BYTES_MAX)
     try:
-        value = json.loads(content)
+        value = json.loads(body_of(response))
     except ValueError:
         value = {}
     return error_of(value if isinstance(value, dict) else {}, response.status)
