@@ -162,6 +162,7 @@ def test_an_error_inside_a_good_stream_is_a_failure(upstream: Upstream, server: 
     [("silent", "first_token"), ("silent", "total"), ("stall", "idle"), ("stall", "total")],
 )
 def test_every_wait_has_an_end(upstream: Upstream, server: Server, trouble: str, name: str) -> None:
+    """Each alone is far shorter than the others, so none waits for another's timer."""
     started = time.monotonic()
     error = raised(upstream, server, trouble, **{name: 0.3})
     assert isinstance(error, DeadlineError)
@@ -215,3 +216,30 @@ def test_nothing_but_what_is_needed_is_sent(upstream: Upstream, server: Server) 
     auth = {"authorization"} if upstream.model == "m" else {"x-api-key", "anthropic-version"}
     assert set(server.headers[0]) - {"connection", "accept"} == expected | auth
     assert server.headers[0]["accept-encoding"] == "identity"
+
+
+def test_a_slow_client_does_not_make_its_upstream_late(upstream: Upstream, server: Server) -> None:
+    """The idle time is the upstream's: while nobody reads, nothing is late."""
+
+    async def scenario(provider: Provider) -> int:
+        reply = await provider.ask(upstream.ask(idle=0.1, first_token=0.3))
+        chunks = 0
+        async for _ in reply.chunks():
+            chunks += 1
+            if chunks == 1:
+                await asyncio.sleep(0.5)
+        return chunks
+
+    assert with_provider(upstream, server.base_url, scenario) >= 1
+
+
+def test_the_total_time_counts_also_while_nobody_reads(upstream: Upstream, server: Server) -> None:
+    upstream.trouble(server, "stall")
+
+    async def scenario(provider: Provider) -> None:
+        reply = await provider.ask(upstream.ask(total=0.3))
+        async for _ in reply.chunks():
+            await asyncio.sleep(0.4)
+
+    with pytest.raises(DeadlineError, match="total time"):
+        with_provider(upstream, server.base_url, scenario)

@@ -41,6 +41,23 @@ class Decoder:
         """The events that `chunk` completes. Raises `StreamBrokenError` past the limit."""
         if b"\r" in chunk or self._after_cr:
             chunk = self._unified(chunk)
+        # One whole event in one chunk is what servers nearly always send.
+        if (
+            chunk[:6] == b"data: "
+            and chunk[-1:] == b"\n"
+            and chunk.find(b"\n") == len(chunk) - 2
+            and self._clean
+            and len(chunk) <= self._event_bytes_max
+        ):
+            return [SseEvent(chunk[6:-2])]
+        return self._feed(chunk)
+
+    @property
+    def _clean(self) -> bool:
+        """True between two events."""
+        return not (self._partial or self._data or self._event or self._first_line)
+
+    def _feed(self, chunk: bytes) -> list[SseEvent]:
         lines = chunk.split(b"\n")
         self._hold(lines[0])
         if len(lines) == 1:

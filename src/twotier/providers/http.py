@@ -75,34 +75,83 @@ class HttpReply:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises `DeadlineError` and `StreamBrokenError`."""
-        read = self._response.content.readany
-        total_at = self._sent_at + self._deadlines.total_seconds
-        # Until the first byte the clock of the first token runs on, then the one between bytes.
-        name, wait_until = "first token", self._sent_at + self._deadlines.first_token_seconds
-        now = asyncio.get_running_loop().time
-        while True:
-            if total_at < wait_until:
-                name, wait_until = "total", total_at
-            try:
-                async with asyncio.timeout_at(wait_until):
-                    chunk = await read()
-            except TimeoutError as exc:
-                await self.close()
-                raise late(name, self._deadlines) from exc
-            except (aiohttp.ClientError, ConnectionError) as exc:
-                await self.close()
-                raise StreamBrokenError(
-                    f"the connection to the upstream broke in mid-answer ({type(exc).__name__}); "
-                    "ask again, and see the log of its server if this repeats"
-                ) from exc
-            if not chunk:
-                return
-            yield chunk
-            name, wait_until = "idle", now() + self._deadlines.idle_seconds
+        content = self._response.content
+        watch = _Watch(content, deadlines=self._deadlines, sent_at=self._sent_at)
+        try:
+            while True:
+                watch.begin()
+                chunk = await content.readany()
+                watch.end()
+                if not chunk:
+                    return
+                yield chunk
+        except (aiohttp.ClientError, ConnectionError) as exc:
+            await self.close()
+            raise StreamBrokenError(
+                f"the connection to the upstream broke in mid-answer ({type(exc).__name__}); "
+                "ask again, and see the log of its server if this repeats"
+            ) from exc
+        except DeadlineError:
+            await self.close()
+            raise
+        finally:
+            watch.stop()
 
     async def close(self) -> None:
         """End it: a connection whose body is not read to its end is closed, not pooled."""
         self._response.close()
+
+
+class _Watch:
+    """Ends a read that waits too long, with one timer for a whole stream.
+
+    A timeout round every read costs more than the rest of the read. Here a read only notes until
+    when it may wait; the timer looks at that note when it rings, and sets itself anew. Time that
+    nobody waits in (the client is slow) counts for the total only.
+    """
+
+    def __init__(
+        self, content: aiohttp.StreamReader, *, deadlines: Deadlines, sent_at: float
+    ) -> None:
+        self._content = content
+        self._deadlines = deadlines
+        self._loop = asyncio.get_running_loop()
+        self._total_at = sent_at + deadlines.total_seconds
+        # Until the first byte the clock of the first token runs on, then the one between bytes.
+        self._name = "first token"
+        self._wait_until = sent_at + deadlines.first_token_seconds
+        self._waiting = False
+        self._timer = self._loop.call_at(min(self._wait_until, self._total_at), self._ring)
+
+    def begin(self) -> None:
+        """A read begins to wait."""
+        self._waiting = True
+        if self._name == "idle":
+            self._wait_until = self._loop.time() + self._deadlines.idle_seconds
+        due = min(self._wait_until, self._total_at)
+        if due < self._timer.when():  # once: the first idle time may end before the first token's
+            self._timer.cancel()
+            self._timer = self._loop.call_at(due, self._ring)
+
+    def end(self) -> None:
+        """It has got something."""
+        self._waiting = False
+        self._name = "idle"
+
+    def stop(self) -> None:
+        """Nobody reads any more."""
+        self._timer.cancel()
+
+    def _ring(self) -> None:
+        now = self._loop.time()
+        due = min(self._wait_until, self._total_at)
+        if not self._waiting:
+            due = now + self._deadlines.idle_seconds  # earlier if a read begins that ends earlier
+        elif due <= now:
+            name = "total" if self._total_at <= self._wait_until else self._name
+            self._content.set_exception(late(name, self._deadlines))
+            return
+        self._timer = self._loop.call_at(due, self._ring)
 
 
 async def post(
