@@ -88,10 +88,10 @@ def test_the_time_is_linear_even_for_one_byte_at_a_time() -> None:
 
     def seconds(size: int) -> float:
         decoder, data = Decoder(), b"data: " + b"x" * size + b"\n\n"
-        start = time.perf_counter()
+        start = time.process_time()
         for at in range(len(data)):
             decoder.feed(data[at : at + 1])
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     small = min(seconds(5_000) for _ in range(3))
     assert min(seconds(50_000) for _ in range(3)) < 40 * small
