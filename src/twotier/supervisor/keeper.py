@@ -152,11 +152,12 @@ class Keeper:
     async def stop(self) -> None:
         """Let requests finish, end the process, return when it is gone.
 
-        Raises `EngineError` when even KILL does not end it.
+        Raises `EngineError` when even KILL does not end it. A `restart` that comes meanwhile wins,
+        as the later word; then this returns without waiting for the end.
         """
         self._wanted = False
         self._take(Signal.STOP)
-        await self._until(lambda: self._state is State.STOPPED)
+        await self._until(lambda: self._state is State.STOPPED or self._wanted)
 
     async def restart(self) -> None:
         """End it if it runs, and start anew; also the way out of quarantine.
@@ -168,7 +169,11 @@ class Keeper:
         before = self._endpoint.generation
         self._take(Signal.START if self._state in _AT_REST else Signal.STOP)
         await self._until(
-            lambda: self._endpoint.generation != before or self._state in _FAILED,
+            lambda: (
+                self._endpoint.generation != before
+                or self._state in _FAILED
+                or not self._wanted  # somebody said stop after us
+            )
         )
 
     # --- the owner -------------------------------------------------------------------------

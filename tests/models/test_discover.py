@@ -1,0 +1,119 @@
+"""What is found on a machine: real servers on real ports, real folders."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from twotier.models.discover import FoundServer, Place, on_disk, servers
+from twotier.supervisor.process import Processes
+
+LIST = json.dumps({"object": "list", "data": [{"id": "qwen3:8b"}, {"id": "tiny"}]})
+
+
+@contextlib.asynccontextmanager
+async def answering(body: str, *, status: int = 200, after: float = 0.0) -> AsyncIterator[int]:
+    """A server on a free port that says this to `/v1/models`."""
+
+    async def models(_: web.Request) -> web.Response:
+        await asyncio.sleep(after)
+        return web.Response(text=body, status=status)
+
+    app = web.Application()
+    app.router.add_get("/v1/models", models)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def test_a_server_that_answers_is_found_with_its_models() -> None:
+    async def scenario() -> tuple[FoundServer, ...]:
+        async with answering(LIST) as port:
+            nobody = Processes().free_port()
+            return await servers([Place("nobody", nobody), Place("ollama", port)])
+
+    (found,) = asyncio.run(scenario())
+    assert found.kind == "ollama"
+    assert found.models == ("qwen3:8b", "tiny")
+    assert found.text().endswith("(qwen3:8b, tiny)")
+
+
+def test_an_empty_answer_is_a_server_too() -> None:
+    """mlx-lm without a model cache says nothing at all."""
+
+    async def scenario() -> tuple[FoundServer, ...]:
+        async with answering("") as port:
+            return await servers([Place("mlx-lm", port)])
+
+    (found,) = asyncio.run(scenario())
+    assert found.models == ()
+    assert "no model listed" in found.text()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(LIST, 401), ("<html>", 200), ("[]", 200), ('{"data": 7}', 200)]
+)
+def test_what_is_no_open_model_server_is_passed_over(body: str, status: int) -> None:
+    async def scenario() -> tuple[FoundServer, ...]:
+        async with answering(body, status=status) as port:
+            return await servers([Place("something", port)])
+
+    assert asyncio.run(scenario()) == ()
+
+
+def test_slow_servers_cost_a_third_of_a_second_together() -> None:
+    """Looked at side by side, and not waited for."""
+
+    async def scenario() -> float:
+        async with answering(LIST, after=2) as one, answering(LIST, after=2) as two:
+            began = time.monotonic()
+            assert await servers([Place("a", one), Place("b", two)]) == ()
+            return time.monotonic() - began
+
+    assert asyncio.run(scenario()) < 1.5
+
+
+def mlx_folder(folder: Path, **config: object) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": "minimax_m2"} | config))
+    (folder / "model.safetensors").write_bytes(b"w" * 1000)
+    return folder
+
+
+def test_models_on_disk_are_listed_biggest_first(tmp_path: Path) -> None:
+    """Our own folder, and what another program has fetched into the hub's cache."""
+    own, hub = tmp_path / "models", tmp_path / "hub"
+    own.mkdir()
+    (own / "small.gguf").write_bytes(b"g" * 10)
+    mlx_folder(own / "mine", quantization={"bits": 4})
+    mlx_folder(hub / "models--mlx-community--M2-4bit" / "snapshots" / "abc")
+    mlx_folder(hub / "models--someone--torch-model" / "snapshots" / "abc")
+    half = mlx_folder(hub / "models--mlx-community--half-fetched" / "snapshots" / "abc")
+    (half / "model-2.safetensors").symlink_to("../../blobs/none")
+    (own / "notes").mkdir()
+    broken = mlx_folder(own / "broken-mlx")
+    (broken / "config.json").write_text("{")
+    found = on_disk(own, hub)
+    assert [(model.name, model.engine) for model in found] == [
+        ("mine", "mlx_lm"),
+        ("mlx-community/M2-4bit", "mlx_lm"),
+        ("small", "llama_cpp"),
+    ]
+    assert found[2].size_bytes == 10
+    assert "mlx_lm" in found[0].text()
+
+
+def test_an_empty_machine_has_nothing(tmp_path: Path) -> None:
+    assert on_disk(tmp_path / "no", tmp_path / "none") == ()
