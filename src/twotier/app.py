@@ -10,7 +10,6 @@ itself, because our socket closed.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 import secrets
@@ -28,7 +27,7 @@ from twotier.build.tiers import Workshop
 from twotier.build.worker import worker_spec
 from twotier.clock import SystemClock
 from twotier.config.load import Loaded
-from twotier.errors import TierUnavailableError
+from twotier.errors import first_cause
 from twotier.exchange import Ground
 from twotier.gateway.status import Status
 from twotier.keys import client_key
@@ -45,14 +44,19 @@ log = logging.getLogger("twotier")
 OnReady = Callable[[dict[str, Any]], None]
 Opened = tuple[Status, tuple[Server, ...]]
 
-FIRST_LOOK_SECONDS = 2.0  # how long the banner waits for local servers that come up quickly
+FIRST_LOOK_SECONDS = 1.5  # how long the banner waits for local servers that come up quickly
 
 
 def run(loaded: Loaded, *, on_ready: OnReady) -> int:
     """Run until stopped; returns the exit code. Raises `AlreadyRunningError` and what is fatal."""
     loaded.paths.make()
     with only_one(loaded.paths.lock):
-        return uvloop.run(Main(loaded, on_ready).run())
+        try:
+            return uvloop.run(Main(loaded, on_ready).run())
+        except BaseExceptionGroup as group:
+            # One task failed and took the others along: the cause is what a person should read.
+            cause = first_cause(group)
+            raise cause from None
 
 
 class Main:
@@ -119,10 +123,11 @@ class Main:
         log.info("stopped")
 
     async def first_look(self) -> None:
-        """Give local servers a moment, so that the banner can say `ready` where it soon is true."""
-        with contextlib.suppress(TierUnavailableError):
-            for keeper in self.keepers:
-                await keeper.ensure_ready(within_seconds=FIRST_LOOK_SECONDS)
+        """Give children a moment, so that the banner can say `ready` where it soon is true."""
+        await asyncio.gather(
+            *(keeper.ensure_ready(within_seconds=FIRST_LOOK_SECONDS) for keeper in self.keepers),
+            return_exceptions=True,
+        )
 
 
 def new_id() -> str:

@@ -78,7 +78,7 @@ class Dispatch:
         """The answer of the first tier that gives one. Raises `TwotierError` if none does."""
         request_id = self._new_id()
         task, decision, _ = self.explain(request, caller)
-        self._ground.book.note_decision(request_id, task, decision)
+        self._ground.book.note_decision(request_id, decision, task=task)
         if not decision.options:
             raise errors.REFUSALS[decision.refusal_code](decision.refusal)
         attempts = self._attempts.of(request_id, decision, task=task, caller=caller)

@@ -216,3 +216,9 @@ REFUSALS: Mapping[str, type[TwotierError]] = {
         TierUnavailableError,
     )
 }
+
+
+def first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error inside nested groups."""
+    first = group.exceptions[0]
+    return first_cause(first) if isinstance(first, BaseExceptionGroup) else first

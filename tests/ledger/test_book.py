@@ -289,8 +289,8 @@ def test_a_decision_is_kept_without_any_text_of_the_prompt(path: Path) -> None:
     )
 
     async def scenario(book: Book, clock: HandClock) -> None:
-        book.note_decision("r1", Task(**values), decision)
-        book.note_decision("r2", replace(Task(**values), model_asked="half \ud83d"), decision)
+        book.note_decision("r1", decision, task=Task(**values))
+        book.note_decision("r2", decision, task=replace(Task(**values), model_asked="half \ud83d"))
         await book.flush()
 
     with_book(path, scenario)

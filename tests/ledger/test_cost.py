@@ -62,14 +62,14 @@ def test_more_tokens_never_cost_less(usage: Usage, price: Price, name: str, more
 
 @given(USAGES, PRICES)
 def test_the_worst_case_bounds_every_split_of_the_same_prompt(usage: Usage, price: Price) -> None:
-    bound = worst_case(usage.prompt_tokens, usage.output_tokens, price, cache_1h=True)
+    bound = worst_case(usage.prompt_tokens, usage.output_tokens, price=price, cache_1h=True)
     assert bound >= cost(usage, price)
     without_1h = replace(usage, cache_write_1h_tokens=0)
-    bound = worst_case(without_1h.prompt_tokens, usage.output_tokens, price)
+    bound = worst_case(without_1h.prompt_tokens, usage.output_tokens, price=price)
     assert bound >= cost(without_1h, price)
 
 
 def test_the_worst_case_takes_the_one_hour_price_only_where_it_can_happen() -> None:
-    assert worst_case(1_000_000, 0, OPUS) == 6_250_000
-    assert worst_case(1_000_000, 0, OPUS, cache_1h=True) == 10_000_000
-    assert worst_case(0, 1_000_000, OPUS) == 25_000_000
+    assert worst_case(1_000_000, 0, price=OPUS) == 6_250_000
+    assert worst_case(1_000_000, 0, price=OPUS, cache_1h=True) == 10_000_000
+    assert worst_case(0, 1_000_000, price=OPUS) == 25_000_000

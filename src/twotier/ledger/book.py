@@ -89,7 +89,7 @@ class Book:
         began_ms = milliseconds(self._clock.now()) - int(settlement.total_seconds * 1000)
         self._writer.write_behind(Recorded(attempt, settlement, began_ms))
 
-    def note_decision(self, request_id: str, task: Task, decision: Decision) -> None:
+    def note_decision(self, request_id: str, decision: Decision, *, task: Task) -> None:
         """Note why a request goes where it goes. Of the task only its numbers are kept."""
         now_ms = milliseconds(self._clock.now())
         self._writer.write_behind(Decided(request_id, task, decision, now_ms))

@@ -25,7 +25,7 @@ def cost(usage: Usage, price: Price) -> int:
 
 
 def worst_case(
-    prompt_tokens_max: int, output_tokens_max: int, price: Price, *, cache_1h: bool = False
+    prompt_tokens_max: int, output_tokens_max: int, *, price: Price, cache_1h: bool = False
 ) -> int:
     """An upper bound in micro-dollars, for the reservation.
 
