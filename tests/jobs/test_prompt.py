@@ -76,4 +76,4 @@ def test_free_form_is_taken_as_it_is() -> None:
     schema = schema_of(THREE)
     assert schema is not None
     assert (schema["minItems"], schema["maxItems"]) == (3, 3)
-    assert schema["items"]["maxLength"] == 240
+    assert schema["items"]["maxLength"] == 160
