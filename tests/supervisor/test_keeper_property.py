@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from twotier.clock import SystemClock
@@ -149,6 +149,7 @@ class Story:
 
 @pytest.mark.slow
 @settings(max_examples=100, deadline=None)
+@example([*[("die", 3)], ("stop", 0), ("restart", 1), ("die", 0), ("stop", 0), ("die", 3)])
 @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 3)), max_size=30))
 def test_nobody_is_stranded_and_nothing_runs_twice(events: list[tuple[str, int]]) -> None:
     """Every waiter is answered or refused, and a person can always bring it back."""

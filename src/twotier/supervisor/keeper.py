@@ -155,7 +155,7 @@ class Keeper:
         Raises `EngineError` when even KILL does not end it. A `restart` that comes meanwhile wins,
         as the later word; then this returns without waiting for the end.
         """
-        self._wanted = False
+        self._want(False)
         self._take(Signal.STOP)
         await self._until(lambda: self._state is State.STOPPED or self._wanted)
 
@@ -164,7 +164,7 @@ class Keeper:
 
         Returns when the new one has been started; `ensure_ready` waits for the rest.
         """
-        self._wanted = True
+        self._want(True)
         self._deaths, self._deaths_in_a_row, self._death = (), 0, Death("")
         before = self._endpoint.generation
         self._take(Signal.START if self._state in _AT_REST else Signal.STOP)
@@ -247,6 +247,11 @@ class Keeper:
         """Wake everybody who waits for a change."""
         self._news.set()
         self._news = asyncio.Event()
+
+    def _want(self, wanted: bool) -> None:
+        """The intent; told at once, because it changes what waiters hear in an unchanged state."""
+        self._wanted = wanted
+        self._tell()
 
     def _progressed(self) -> None:
         self._progress_at = self._clock.monotonic()
