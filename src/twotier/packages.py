@@ -88,7 +88,7 @@ class Installer:
         for command in commands:
             code = _visible(command) if self.bars else _logged(command, log)
             if code:
-                raise EngineError(_failure(command, code, log))
+                raise EngineError(_failure(command, code, log=log))
 
 
 def find_installer(*, bars: bool) -> Installer:
@@ -123,7 +123,7 @@ def _wait(child: subprocess.Popen[bytes]) -> int:
             raise
 
 
-def _failure(command: tuple[str, ...], code: int, log: Path) -> str:
+def _failure(command: tuple[str, ...], code: int, *, log: Path) -> str:
     said = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
     tail = "\n".join(f"  {line}" for line in said[-LINES_SHOWN:])
     text = f"`{' '.join(command[:4])} ...` failed with exit code {code}"

@@ -31,10 +31,8 @@ TRAINING_SECONDS_MAX = 600.0
 
 
 def require(reason: str) -> NoReturn:
-    """A part is missing: a notice on a person's machine, a failure in the pipeline."""
-    if os.environ.get("CI", "").lower() == "true":
-        pytest.fail(f"missing under CI: {reason}", pytrace=False)
-    pytest.skip(reason)
+    """A part is missing: a notice on a person's machine, a failure in the pipeline (conftest)."""
+    pytest.skip(f"missing: {reason}")
 
 
 def say(text: str) -> None:

@@ -99,7 +99,7 @@ def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
 
 def test_a_managed_engine_listens_on_loopback_only_and_gets_no_foreign_pages() -> None:
     """Nobody but this machine may ask it, and no page of a browser."""
-    launch = engine("mlx_lm").launch(NOWHERE, NOWHERE, 4711, settings=Settings(4096))
+    launch = engine("mlx_lm").launch(NOWHERE, NOWHERE, port=4711, settings=Settings(4096))
     assert "127.0.0.1" in launch.argv
     assert "http://127.0.0.1:4711" in launch.argv
     assert launch.env == {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
@@ -107,7 +107,7 @@ def test_a_managed_engine_listens_on_loopback_only_and_gets_no_foreign_pages() -
 
 def test_somebody_elses_server_is_not_ours_to_start() -> None:
     with pytest.raises(EngineError, match="base_url"):
-        engine("openai").launch(NOWHERE, NOWHERE, 1, settings=Settings(4096))
+        engine("openai").launch(NOWHERE, NOWHERE, port=1, settings=Settings(4096))
     assert engine("openai").version_command(NOWHERE) == ()
 
 

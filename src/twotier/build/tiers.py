@@ -116,7 +116,7 @@ def kept(name: str, config: TierConfig, *, described: Engine, shop: Workshop) ->
     keeper = shop.keep(
         KeptSpec(
             name=name,
-            launch=lambda port: described.launch(python, model, port, settings=settings),
+            launch=lambda port: described.launch(python, model, port=port, settings=settings),
             ready=shop.probe.of(spec, make),
             log_path=paths.logs / f"engine-{name}.log",
             record_path=paths.engines / f"{name}.json",

@@ -84,7 +84,7 @@ class Engine(Protocol):
 
     traits: Traits
 
-    def launch(self, python: Path, model: Path, port: int, *, settings: Settings) -> Launch:
+    def launch(self, python: Path, model: Path, *, port: int, settings: Settings) -> Launch:
         """The command that serves `model` on a loopback port, run by its environment's python.
 
         Raises `EngineError` for an engine that is not ours to start.

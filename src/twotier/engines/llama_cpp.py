@@ -35,7 +35,7 @@ class LlamaCpp:
         | {"tool_choice", "parallel_tool_calls", "response_format", "top_k", "min_p", "n"},
     )
 
-    def launch(self, python: Path, model: Path, port: int, *, settings: Settings) -> Launch:
+    def launch(self, python: Path, model: Path, *, port: int, settings: Settings) -> Launch:
         """Our own small script, because the wheel has no command of its own."""
         return Launch(
             argv=(

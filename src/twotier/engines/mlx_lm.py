@@ -34,7 +34,7 @@ class MlxLm:
         fields=CHAT_FIELDS | {"top_k", "min_p", "repetition_penalty", "chat_template_kwargs"},
     )
 
-    def launch(self, python: Path, model: Path, port: int, *, settings: Settings) -> Launch:
+    def launch(self, python: Path, model: Path, *, port: int, settings: Settings) -> Launch:
         """Its own command. It takes no window: what fits is the gateway's to hold."""
         return Launch(
             argv=(

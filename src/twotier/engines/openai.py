@@ -30,7 +30,7 @@ class OpenAi:
         | {"tool_choice", "parallel_tool_calls", "response_format", "top_k", "min_p", "n"},
     )
 
-    def launch(self, python: Path, model: Path, port: int, *, settings: Settings) -> Launch:  # noqa: ARG002 - the seam's
+    def launch(self, python: Path, model: Path, *, port: int, settings: Settings) -> Launch:  # noqa: ARG002 - the seam's
         """There is nothing to start."""
         raise EngineError("the engine `openai` is run by somebody else; set the tier's `base_url`")
 
