@@ -18,7 +18,7 @@ import uvloop
 from bench.bodies import agent, small
 from bench.figures import Figure, median, spread
 from bench.load import Run, Target, drive
-from bench.processes import cpu_seconds
+from bench.processes import cpu_seconds, rss_megabytes
 from bench.service import Service, accepts, free_port, played_cache, until
 from bench.upstream import CHUNKS
 from tests.fakes.anthropic_api import FakeAnthropic
@@ -129,6 +129,8 @@ def figures(folder: Path) -> Iterator[Figure]:
         yield from long_body(stage)
         yield from streamed(stage)
         yield from others(stage)
+        assert stage.main.pid is not None
+        yield Figure("main after all this", "", f"{rss_megabytes(stage.main.pid):.0f} MB")
 
 
 def in_turn(

@@ -32,12 +32,12 @@ def main() -> None:
             for figure in groups[name]():
                 print(f"{name}: {figure.name}: {figure.seen}", file=sys.stderr, flush=True)
                 seen.append(figure)
-        if "start" in wanted:
-            told = ", ".join(f"{package} {milli:.0f}" for package, milli in start.imports())
-            seen.append(Figure("imports of main, ms", "", told))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(table(seen))
+    if "start" in wanted:
+        told = ", ".join(f"{package} {milli:.0f}" for package, milli in start.imports())
+        print(f"\nWhere the start goes, imports of main in ms (the stopwatch included): {told}.")
     print(
         f"\nPython {platform.python_version()}, {platform.system()} {platform.machine()}, {load()};"
         f" medians, least and most in brackets; {time.monotonic() - began:.0f} s in all"
