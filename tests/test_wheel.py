@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 import zipfile
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines.fixtures import starter_engine_environment, starter_model
+from tests.story.service import Service
 from twotier import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 MINUTES = 60.0
+PORT = 8484
 
 # Everything a wheel of ours may hold. Code, what the code reads, and what describes the wheel.
 ALLOWED = (
@@ -55,19 +59,49 @@ def test_the_wheel_holds_the_program_and_nothing_else(wheel: Path) -> None:
     assert source <= set(names)
 
 
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The `bin` folder of a fresh environment with the locked packages and the wheel."""
+    folder = tmp_path_factory.mktemp("installed")
+    bin_ = folder / "venv" / "bin"
+    run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
+    install = (bin_ / "python", "-m", "pip", "install", "--no-input", "-q")
+    locked = ("--require-hashes", "--only-binary", ":all:", "-r", ROOT / "locks" / "base.txt")
+    run(*install, *locked, cwd=folder)
+    run(*install, "--no-deps", "--no-index", wheel, cwd=folder)
+    return bin_
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_installed_wheel_runs(wheel: Path, tmp_path: Path) -> None:
+def test_the_installed_wheel_runs(installed: Path, tmp_path: Path) -> None:
     """With the locked packages in a fresh environment, its first commands work."""
-    venv = tmp_path / "venv"
-    run(sys.executable, "-m", "venv", venv, cwd=tmp_path)
-    install = (venv / "bin" / "python", "-m", "pip", "install", "--no-input", "-q")
-    locked = ("--require-hashes", "--only-binary", ":all:", "-r", ROOT / "locks" / "base.txt")
-    run(*install, *locked, cwd=tmp_path)
-    run(*install, "--no-deps", "--no-index", wheel, cwd=tmp_path)
-    twotier = venv / "bin" / "twotier"
+    twotier = installed / "twotier"
     assert __version__ in run(twotier, "--version", cwd=tmp_path)
     named = tmp_path / "twotier.toml"
     named.touch()
     assert str(named) in run(twotier, "config", "path", cwd=tmp_path)
-    run(venv / "bin" / "python", "-m", "pip", "check", cwd=tmp_path)
+    run(installed / "python", "-m", "pip", "check", cwd=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+@pytest.mark.timeout(900)
+def test_up_from_the_wheel_answers_like_up_from_a_clone(installed: Path, tmp_path: Path) -> None:
+    """`pipx install twotier` and `twotier up`: the first configuration, and a real answer."""
+    starter_engine_environment()
+    starter_model()
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", PORT)) == 0:
+            pytest.skip(f"missing: port {PORT}, which the first configuration listens on, is taken")
+    service = Service(tmp_path, program=(str(installed / "twotier"),))
+    service.config.unlink()  # so that `up` writes the first one
+    try:
+        service.up()
+        assert "smollm2" in service.said()
+        assert "frontier" in service.said()
+        answer = service.command("ask", "--model", "local", "What is the capital of France?")
+        assert "Paris" in answer.stdout
+        assert "local" in answer.stderr
+    finally:
+        service.__exit__(None, None, None)

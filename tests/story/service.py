@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -84,8 +84,15 @@ def eventually(look: Callable[[], T | None], *, seconds: float = WAIT_SECONDS, w
 class Service:
     """One folder with a configuration; `up` and `kill` as often as a test likes."""
 
-    def __init__(self, folder: Path, *parts: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *parts: str,
+        env: Mapping[str, str] | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "twotier"),
+    ) -> None:
         self.folder = folder
+        self.program = tuple(program)
         self.config = folder / "twotier.toml"
         self.config.write_text("gateway = { port = 0 }\n" + "".join(parts), encoding="utf-8")
         self.paths = Paths(folder / ".twotier")
@@ -124,7 +131,7 @@ class Service:
         """Start it and wait until it listens and that tier is ready (empty: until it listens)."""
         with (self.folder / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
-                (sys.executable, "-m", "twotier", "up"),
+                (*self.program, "up"),
                 env=self.env,
                 cwd=self.folder,
                 stdout=log,
@@ -194,7 +201,7 @@ class Service:
     def command(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """A command of the CLI; its exit code is checked."""
         done = subprocess.run(
-            (sys.executable, "-m", "twotier", *arguments),
+            (*self.program, *arguments),
             env=self.env,
             cwd=self.folder,
             capture_output=True,
