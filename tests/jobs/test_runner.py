@@ -180,8 +180,8 @@ def test_a_tier_that_is_coming_up_is_asked_again_within_the_deadline(tmp_path: P
             run = await turned_until_over(order, shop.engine.ended, shop.clock)
             assert run.state is RunState.DONE
             left = [float(headers["x-twotier-deadline"]) for headers in shop.main.headers]
-            assert left[0] == 30
-            assert left[1] <= 23
+            assert left[0] <= 30
+            assert left[1] <= left[0] - 7
 
     asyncio.run(scenario())
 

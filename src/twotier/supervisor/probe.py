@@ -9,6 +9,7 @@ therefore writes its own row in the ledger.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -24,14 +25,19 @@ PAUSE_SECONDS = 0.05
 async def until_listening(endpoint: Endpoint, clock: Clock) -> None:
     """Wait for the port to open, so that a start costs one asked token and not forty."""
     where = urlsplit(endpoint.base_url)
-    while True:
+    while not await listens(where.hostname or "", where.port or 0):
+        await clock.sleep(PAUSE_SECONDS)
+
+
+async def listens(host: str, port: int) -> bool:
+    """Whether somebody accepts connections there. A bare socket: it is closed on every way out."""
+    with socket.socket() as sock:
+        sock.setblocking(False)
         try:
-            _, writer = await asyncio.open_connection(where.hostname, where.port)
+            await asyncio.get_running_loop().sock_connect(sock, (host, port))
         except OSError:
-            await clock.sleep(PAUSE_SECONDS)
-            continue
-        writer.close()
-        return
+            return False
+    return True
 
 
 async def until_answered(
