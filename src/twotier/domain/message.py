@@ -307,5 +307,5 @@ class Observed:
                 self.closed = True
             case Began(id=id_, model=model):
                 self.id, self.model = id_, model
-            case Progress():
-                pass
+            case _:
+                pass  # `Progress` says nothing of the answer

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -54,23 +54,19 @@ def due_slots(
     """The slots with `after` < slot <= `now`, oldest first; the newest `limit` of them."""
     for window in WINDOWS:
         start = max(after, now - window) if now - EPOCH > window else after
-        slots: deque[datetime] = deque(maxlen=limit)
-        for slot in slots_after(job, start):
-            if slot > now:
-                break
-            slots.append(slot)
+        slots = deque(takewhile(lambda slot: slot <= now, slots_after(job, start)), maxlen=limit)
         if len(slots) == limit or start == after:
             break
     return list(slots)
 
 
 def next_slots(job: Job, *, after: datetime, count: int = 1) -> list[datetime]:
-    """The next `count` slots later than `after`; fewer where the expression has an end."""
+    """The next `count` slots later than `after`."""
     return list(islice(slots_after(job, after), count))
 
 
 def slots_after(job: Job, after: datetime) -> Iterator[datetime]:
-    """All slots later than `after`, without end for most jobs."""
+    """All slots later than `after`, without end."""
     if job.every_seconds is not None:
         return every_after(job.every_seconds, after)
     return cron_after(job.cron, job.zone, after=after)
@@ -92,7 +88,8 @@ def cron_after(expression: str, zone: str, *, after: datetime) -> Iterator[datet
     past, and two wall times of one gap both become the instant after it: neither is a new slot.
     """
     last = after
-    for wall in CronSim(wall_times(expression), after.astimezone(ZoneInfo(zone))):
+    walls = CronSim(wall_times(expression), after.astimezone(ZoneInfo(zone)))
+    for wall in walls:  # pragma: no branch - it refuses what never comes, so it has no end
         slot = wall.astimezone(UTC)
         if slot > last:
             yield slot
