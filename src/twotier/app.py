@@ -21,7 +21,7 @@ from typing import Any
 import uvloop
 
 from twotier.build.front import Front, make_dispatch
-from twotier.build.log import start_log
+from twotier.build.log import note_change, start_log
 from twotier.build.money import budgets, prices
 from twotier.build.tiers import Workshop
 from twotier.build.worker import worker_spec
@@ -38,7 +38,7 @@ from twotier.providers.http import make_session
 from twotier.serve import Server
 from twotier.supervisor.keeper import Keeper
 from twotier.supervisor.process import Processes
-from twotier.supervisor.spec import Change, KeptSpec
+from twotier.supervisor.spec import KeptSpec
 
 log = logging.getLogger("twotier")
 OnReady = Callable[[dict[str, Any]], None]
@@ -133,17 +133,3 @@ class Main:
 def new_id() -> str:
     """A name for a request that nobody can guess."""
     return "req_" + secrets.token_hex(12)
-
-
-def note_change(change: Change) -> None:
-    """One log line for each step in the life of a kept process."""
-    text = f"{change.name}: {change.after.value}"
-    log.info(
-        text,
-        extra={
-            "signal": change.signal.value,
-            "because": change.because,
-            "child": change.pid,
-            "generation": change.generation,
-        },
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -27,14 +27,12 @@ class Attempts:
 
     def of(
         self, request_id: str, decision: Decision, *, task: Task, caller: Caller
-    ) -> list[Attempt]:
-        """One attempt for each option, in order. Raises `PriceUnknownError`."""
-        return [
-            self._one(
+    ) -> Iterator[Attempt]:
+        """One attempt for each option, made when its turn comes. Raises `PriceUnknownError`."""
+        for number, option in enumerate(decision.options):
+            yield self._one(
                 f"{request_id}-{number}", option, task=task, caller=caller, rule=decision.rule
             )
-            for number, option in enumerate(decision.options)
-        ]
 
     def expected(self, tier: str, task: Task) -> Usage:
         """The tokens to expect: the estimated prompt, and the limit that is sent upstream.

@@ -11,7 +11,7 @@ nothing is retried.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -61,23 +61,15 @@ class Dispatch:
 
     def explain(self, request: Request, caller: Caller) -> tuple[Task, Decision, int]:
         """What would happen, and its worst case in micro-dollars. Spends and stores nothing."""
-        task = estimate(request, caller)
-        facts = {name: tier.facts() for name, tier in self.tiers.items()}
-        decision = self.router.decide(task, facts)
-        dearest = max(
-            (
-                row.reserved_microusd
-                for row in self._attempts.of("", decision, task=task, caller=caller)
-            ),
-            default=0,
-        )
-        return task, decision, dearest
+        task, decision = self._decided(request, caller)
+        rows = self._attempts.of("", decision, task=task, caller=caller)
+        return task, decision, max((row.reserved_microusd for row in rows), default=0)
 
     @asynccontextmanager
     async def answer(self, request: Request, caller: Caller) -> AsyncGenerator[Answer]:
         """The answer of the first tier that gives one. Raises `TwotierError` if none does."""
         request_id = self._new_id()
-        task, decision, _ = self.explain(request, caller)
+        task, decision = self._decided(request, caller)
         self._ground.book.note_decision(request_id, decision, task=task)
         if not decision.options:
             raise errors.REFUSALS[decision.refusal_code](decision.refusal)
@@ -94,8 +86,14 @@ class Dispatch:
         finally:
             await exchange.close()
 
+    def _decided(self, request: Request, caller: Caller) -> tuple[Task, Decision]:
+        """The task behind a request, and where it goes."""
+        task = estimate(request, caller)
+        facts = {name: tier.facts() for name, tier in self.tiers.items()}
+        return task, self.router.decide(task, facts)
+
     async def _opened(
-        self, request: Request, task: Task, *, attempts: Sequence[Attempt]
+        self, request: Request, task: Task, *, attempts: Iterable[Attempt]
     ) -> tuple[Exchange, list[str]]:
         """The first exchange that opens, and why the ones before it did not."""
         failures: list[str] = []

@@ -128,10 +128,16 @@ class Exchange:
         if self._closed:
             return
         self._closed = True
-        if self._source is not None:
-            await self._source.aclose()
-        if self._reply is not None:
-            await self._reply.close()
+        try:
+            if self._source is not None:
+                await self._source.aclose()
+            if self._reply is not None:
+                await self._reply.close()
+        finally:
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """The row's end. The book queues it at once, so that a cancelled caller loses nothing."""
         settlement = self.settlement()
         log.info("asked", extra=fields(self.attempt, settlement))
         if not self._row:
@@ -144,14 +150,14 @@ class Exchange:
     @property
     def cost_microusd(self) -> int | None:
         """What it cost, once that is known; None before."""
-        return self.settlement().cost_microusd if self.observed.usage_final else None
+        if not self.observed.usage_final:
+            return None
+        return self._charge()[2]
 
     def settlement(self) -> Settlement:
         """What this attempt comes to, as far as it is known now."""
         seen = self.observed
-        settled, usage, microusd = charge(
-            self.attempt, seen, error=self._error, expected=self._expected
-        )
+        settled, usage, microusd = self._charge()
         # A client may leave at the terminator, before the upstream closes its side.
         outcome = Outcome.OK if self._whole or seen.closed else Outcome.CANCELLED
         if self._error is not None:
@@ -167,6 +173,10 @@ class Exchange:
             first_token_seconds=self._first,
             total_seconds=self._ground.clock.monotonic() - self._started,
         )
+
+    def _charge(self) -> tuple[Settled, Usage, int]:
+        """As far as it is known now."""
+        return charge(self.attempt, self.observed, error=self._error, expected=self._expected)
 
     def _body(self) -> bytes:
         """The request in the upstream's dialect: rewritten where it is the same, else said anew."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from twotier.config.load import Loaded
 from twotier.config.secrets import resolve
 from twotier.logs import start_logging
+from twotier.supervisor.policy import Signal
+from twotier.supervisor.spec import Change
+
+log = logging.getLogger("twotier")
 
 
 def start_log(loaded: Loaded, client_key: str) -> None:
@@ -18,4 +24,20 @@ def start_log(loaded: Loaded, client_key: str) -> None:
         bytes_max=config.log.bytes_max,
         files_kept=config.log.files_kept,
         secrets=[client_key, *(secret for secret in known if secret)],
+    )
+
+
+def note_change(change: Change) -> None:
+    """One log line for each step in the life of a kept process; a request is no such step."""
+    if change.signal in (Signal.PICKED_UP, Signal.LAID_DOWN):
+        return
+    text = f"{change.name}: {change.after.value}"
+    log.info(
+        text,
+        extra={
+            "signal": change.signal.value,
+            "because": change.because,
+            "child": change.pid,
+            "generation": change.generation,
+        },
     )

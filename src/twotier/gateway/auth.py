@@ -12,6 +12,7 @@ import hmac
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from twotier.domain.task import Caller
 from twotier.domain.tier import TierPolicy
@@ -75,6 +76,7 @@ def hostname(authority: str) -> str:
     return authority.partition("/")[0].rpartition(":")[0] or authority.partition("/")[0]
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """True for localhost and loopback addresses; 127.evil.example is neither."""
     if host.lower() == "localhost":

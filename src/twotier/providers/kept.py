@@ -12,6 +12,8 @@ from twotier.domain.message import Dialect
 from twotier.errors import DeadlineError, StreamBrokenError, TierUnavailableError, UpstreamError
 from twotier.providers.base import Ask, Provider, Reply
 
+NOTHING_SECONDS = 0.01  # a wait shorter than this was none
+
 
 class KeptProvider:
     """`base.Provider` in front of a kept server.
@@ -47,8 +49,9 @@ class KeptProvider:
         within_seconds = min(self._wait_seconds, ask.deadlines.total_seconds)
         endpoint = await self._keeper.ensure_ready(within_seconds=within_seconds)
         waited_seconds = now() - started_at
-        left_seconds = max(0.0, ask.deadlines.total_seconds - waited_seconds)
-        ask = replace(ask, deadlines=replace(ask.deadlines, total_seconds=left_seconds))
+        if waited_seconds > NOTHING_SECONDS:
+            left_seconds = max(0.0, ask.deadlines.total_seconds - waited_seconds)
+            ask = replace(ask, deadlines=replace(ask.deadlines, total_seconds=left_seconds))
         with ExitStack() as held:
             use = held.enter_context(self._keeper.in_use())
             try:
