@@ -10,6 +10,7 @@ itself, because our socket closed.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 import secrets
@@ -65,6 +66,7 @@ class Main:
     def __init__(self, loaded: Loaded, on_ready: OnReady) -> None:
         self.loaded = loaded
         self.clock = SystemClock()
+        self.new_id = new_ids()
         self.keepers: list[Keeper] = []
         self.stopping = asyncio.Event()
         self.closing = asyncio.Event()
@@ -80,10 +82,10 @@ class Main:
             book = await Book.open(self.loaded.paths.ledger, clock=self.clock)
             stack.push_async_callback(book.close)
             session = await stack.enter_async_context(make_session())
-            probe = Probe(book, self.clock, new_id)
+            probe = Probe(book, self.clock, self.new_id)
             shop = Workshop(self.loaded, session, self.clock, self.keep, probe, prices(self.loaded))
             ground = Ground(book, budgets(self.loaded), self.clock)
-            dispatch = make_dispatch(shop, ground=ground, new_id=new_id)
+            dispatch = make_dispatch(shop, ground=ground, new_id=self.new_id)
             worker = self.keep(worker_spec(self.loaded))
             front = Front(
                 self.loaded, dispatch, ground, worker.facts, self.stopping.set, self.closing
@@ -130,6 +132,7 @@ class Main:
         )
 
 
-def new_id() -> str:
-    """A name for a request that nobody can guess."""
-    return "req_" + secrets.token_hex(12)
+def new_ids() -> Callable[[], str]:
+    """Makes names for requests: a random beginning for this life, then a count."""
+    life, count = secrets.token_hex(6), itertools.count(1)
+    return lambda: f"req_{life}{next(count):06x}"
