@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -55,5 +56,14 @@ def money_lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"budget {budget['name']}: {dollars(budget['spent_usd'])} spent,"
             f" {dollars(budget['reserved_usd'])} reserved; {limits or 'no limit'};"
-            f" starts anew {local_time(budget['resets_at'])}"
+            f" starts anew {local_time(budget['resets_at'])}{passed(budget)}"
         )
+
+
+def passed(budget: Mapping[str, Any]) -> str:
+    """What a budget has passed, in capitals; money held for answers on their way counts."""
+    spent = Decimal(budget["spent_usd"]) + Decimal(budget["reserved_usd"])
+    for word, field in (("LIMIT", "limit_usd"), ("ALERT", "alert_usd")):
+        if budget.get(field) is not None and spent >= Decimal(budget[field]):
+            return f" -- {word} REACHED"
+    return ""
