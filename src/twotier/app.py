@@ -35,7 +35,7 @@ from twotier.keys import client_key
 from twotier.ledger.book import Book
 from twotier.lock import only_one
 from twotier.probing import Probe
-from twotier.providers.http import make_session
+from twotier.providers.http import Transport
 from twotier.serve import Server
 from twotier.supervisor.keeper import Keeper
 from twotier.supervisor.process import Processes
@@ -81,9 +81,11 @@ class Main:
         async with AsyncExitStack() as stack:
             book = await Book.open(self.loaded.paths.ledger, clock=self.clock)
             stack.push_async_callback(book.close)
-            session = await stack.enter_async_context(make_session())
+            transport = await stack.enter_async_context(Transport())
             probe = Probe(book, self.clock, self.new_id)
-            shop = Workshop(self.loaded, session, self.clock, self.keep, probe, prices(self.loaded))
+            shop = Workshop(
+                self.loaded, transport, self.clock, self.keep, probe, prices(self.loaded)
+            )
             ground = Ground(book, budgets(self.loaded), self.clock)
             dispatch = make_dispatch(shop, ground=ground, new_id=self.new_id)
             worker = self.keep(worker_spec(self.loaded))

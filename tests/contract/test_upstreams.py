@@ -22,7 +22,7 @@ from twotier.errors import (
 from twotier.protocols import OUTBOUND
 from twotier.protocols.assemble import Assembly
 from twotier.providers.base import Ask, Provider
-from twotier.providers.http import make_session
+from twotier.providers.http import Transport
 
 
 @pytest.fixture(params=UPSTREAMS, ids=lambda upstream: upstream.name)
@@ -56,8 +56,8 @@ def with_provider(
     upstream: Upstream, base_url: str, scenario: Callable[[Provider], Awaitable[T]]
 ) -> T:
     async def run() -> T:
-        async with make_session() as session:
-            return await scenario(upstream.provide(session, base_url))
+        async with Transport() as transport:
+            return await scenario(upstream.provide(transport, base_url))
 
     return asyncio.run(run())
 

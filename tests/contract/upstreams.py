@@ -11,14 +11,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-
 from tests.fakes.anthropic_api import Behaviour, FakeAnthropic
 from tests.fakes.openai_server import FakeOpenAI, Quirk
 from twotier.domain.endpoint import Endpoint, Kept, Use
 from twotier.domain.tier import TierFacts, TierState
 from twotier.providers.anthropic import Anthropic
 from twotier.providers.base import Ask, Deadlines, Provider
+from twotier.providers.http import Transport
 from twotier.providers.kept import KeptProvider
 from twotier.providers.openai_compatible import OpenAICompatible
 
@@ -82,7 +81,7 @@ class Upstream:
 
     name: str
     serve: Callable[[], Server]
-    provide: Callable[[aiohttp.ClientSession, str], Provider]
+    provide: Callable[[Transport, str], Provider]
     model: str
     key: str
 
@@ -107,19 +106,19 @@ class Upstream:
         return Ask(json.dumps(body).encode(), stream=True, deadlines=deadlines)
 
 
-def _openai(session: aiohttp.ClientSession, base_url: str) -> Provider:
-    return OpenAICompatible(session, base_url=base_url, key=lambda: "sk-local-secret")
+def _openai(transport: Transport, base_url: str) -> Provider:
+    return OpenAICompatible(transport, base_url=base_url, key=lambda: "sk-local-secret")
 
 
-def _anthropic(session: aiohttp.ClientSession, base_url: str) -> Provider:
-    return Anthropic(session, base_url=base_url, key=lambda: "sk-ant-fake-0001")
+def _anthropic(transport: Transport, base_url: str) -> Provider:
+    return Anthropic(transport, base_url=base_url, key=lambda: "sk-ant-fake-0001")
 
 
-def _kept(session: aiohttp.ClientSession, base_url: str) -> Provider:
+def _kept(transport: Transport, base_url: str) -> Provider:
     keeper: Kept = ReadyKeeper(base_url)
     return KeptProvider(
         keeper,
-        lambda endpoint: _openai(session, endpoint.base_url),
+        lambda endpoint: _openai(transport, endpoint.base_url),
         dialect="openai_chat",
         wait_seconds=1.0,
     )

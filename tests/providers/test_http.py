@@ -12,8 +12,9 @@ from yarl import URL
 from tests.fakes.openai_server import FakeOpenAI, Raw
 from twotier.errors import StreamBrokenError, TierUnavailableError, TwotierError, UpstreamError
 from twotier.protocols.openai_chat import read_error
-from twotier.providers.base import Ask, Deadlines
-from twotier.providers.http import ERROR_BODY_BYTES_MAX, HttpReply, make_session, post
+from twotier.providers.base import Ask, Deadlines, Reply
+from twotier.providers.http import Transport, post
+from twotier.providers.trouble import ERROR_BODY_BYTES_MAX
 
 ASK = Ask(b'{"messages": []}', stream=True, deadlines=Deadlines(1, 2, 2, 4), headers={"x-a": "b"})
 
@@ -24,10 +25,10 @@ def server() -> Iterator[FakeOpenAI]:
         yield served
 
 
-async def posted(base_url: str) -> tuple[HttpReply, bytes]:
-    async with make_session() as session:
+async def posted(base_url: str) -> tuple[Reply, bytes]:
+    async with Transport() as transport:
         reply = await post(
-            session,
+            transport,
             URL(f"{base_url}/v1/chat/completions"),
             ask=ASK,
             headers={"Content-Type": "application/json"},

@@ -9,7 +9,7 @@ import pytest
 from tests.fakes.openai_server import FakeOpenAI, Quirk
 from twotier.errors import TierUnavailableError, UpstreamError
 from twotier.providers.base import Ask, Deadlines
-from twotier.providers.http import make_session
+from twotier.providers.http import Transport
 from twotier.providers.openai_compatible import OpenAICompatible, chat_url
 
 BODY = b'{"model": "m", "messages": [{"role": "user", "content": "hi"}]}'
@@ -36,8 +36,8 @@ def test_a_404_is_an_outage_where_the_server_is_known_for_it(
     outage: bool, kind: type[Exception]
 ) -> None:
     async def scenario(base_url: str) -> None:
-        async with make_session() as session:
-            provider = OpenAICompatible(session, base_url=base_url, not_found_is_outage=outage)
+        async with Transport() as transport:
+            provider = OpenAICompatible(transport, base_url=base_url, not_found_is_outage=outage)
             with pytest.raises(kind, match="the generation thread died"):
                 await provider.ask(ASK)
 

@@ -11,7 +11,7 @@ from tests.fakes.openai_server import FakeOpenAI, Raw
 from twotier.errors import TierUnavailableError, UpstreamError
 from twotier.providers.anthropic import Anthropic
 from twotier.providers.base import Ask, Deadlines
-from twotier.providers.http import make_session
+from twotier.providers.http import Transport
 from twotier.providers.openai_compatible import OpenAICompatible
 
 ASK = Ask(b'{"messages": []}', stream=False, deadlines=Deadlines(1, 2, 2, 4))
@@ -20,10 +20,10 @@ ASK = Ask(b'{"messages": []}', stream=False, deadlines=Deadlines(1, 2, 2, 4))
 @pytest.mark.parametrize("key", ["", "  \n", "two\nlines", "schlüssel"])
 def test_without_a_usable_key_nothing_is_sent(key: str) -> None:
     async def scenario(base_url: str) -> None:
-        async with make_session() as session:
+        async with Transport() as transport:
             for provider in (
-                Anthropic(session, base_url=base_url, key=lambda: key),
-                OpenAICompatible(session, base_url=base_url, key=lambda: key),
+                Anthropic(transport, base_url=base_url, key=lambda: key),
+                OpenAICompatible(transport, base_url=base_url, key=lambda: key),
             ):
                 with pytest.raises(TierUnavailableError) as caught:
                     await provider.ask(ASK)
@@ -39,8 +39,8 @@ def test_a_key_is_asked_at_every_call_and_trimmed() -> None:
     keys = iter([" sk-ant-fake-0001\n", "sk-ant-wrong"])
 
     async def scenario(base_url: str) -> UpstreamError:
-        async with make_session() as session:
-            provider = Anthropic(session, base_url=base_url, key=lambda: next(keys))
+        async with Transport() as transport:
+            provider = Anthropic(transport, base_url=base_url, key=lambda: next(keys))
             with pytest.raises(UpstreamError) as first:
                 await provider.ask(ASK)
             assert first.value.upstream_status == 400  # it passed the door, the body is empty
@@ -57,8 +57,8 @@ def test_a_server_that_quotes_the_key_does_not_get_it_into_our_errors() -> None:
     body = b'{"error": {"message": "Incorrect API key provided: sk-secret", "type": "auth"}}'
 
     async def scenario(base_url: str) -> UpstreamError:
-        async with make_session() as session:
-            provider = OpenAICompatible(session, base_url=base_url, key=lambda: "sk-secret")
+        async with Transport() as transport:
+            provider = OpenAICompatible(transport, base_url=base_url, key=lambda: "sk-secret")
             with pytest.raises(UpstreamError) as caught:
                 await provider.ask(ASK)
             return caught.value

@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import aiohttp
-
 from twotier.config.load import Loaded
 from twotier.config.paths import environments, hub, models
 from twotier.config.schema import TierConfig
@@ -30,6 +28,7 @@ from twotier.models import discover, starter
 from twotier.probing import Probe
 from twotier.providers.absent import Absent
 from twotier.providers.anthropic import Anthropic
+from twotier.providers.http import Transport
 from twotier.providers.kept import KeptProvider
 from twotier.providers.openai_compatible import OpenAICompatible
 from twotier.providers.watched import Watched
@@ -46,7 +45,7 @@ class Workshop:
     """What tiers are built with. `keep` makes the keeper of a process."""
 
     loaded: Loaded
-    session: aiohttp.ClientSession
+    transport: Transport
     clock: Clock
     keep: Callable[[KeptSpec], Keeper]
     probe: Probe
@@ -72,7 +71,7 @@ def remote(name: str, config: TierConfig, *, shop: Workshop) -> Tier:
     """A tier behind Anthropic's API."""
     place = config.key or "env:ANTHROPIC_API_KEY"
     key = Key(place, shop.loaded.home)
-    provider = Anthropic(shop.session, base_url=config.base_url or ANTHROPIC_URL, key=key)
+    provider = Anthropic(shop.transport, base_url=config.base_url or ANTHROPIC_URL, key=key)
     watched = Watched(provider, shop.clock)
 
     def facts() -> TierFacts:
@@ -96,7 +95,7 @@ def remote(name: str, config: TierConfig, *, shop: Workshop) -> Tier:
 def observed(name: str, config: TierConfig, *, described: Engine, shop: Workshop) -> Tier:
     """A server with an OpenAI-shaped API that something else runs."""
     key = Key(config.key, shop.loaded.home) if config.key else None
-    asked = OpenAICompatible(shop.session, base_url=config.base_url or "", key=key)
+    asked = OpenAICompatible(shop.transport, base_url=config.base_url or "", key=key)
     watched = Watched(asked, shop.clock)
     spec = local_spec(name, config, described=described, prices=shop.prices)
     keep = described.traits.fields if spec.local else None
@@ -112,7 +111,7 @@ def kept(name: str, config: TierConfig, *, described: Engine, shop: Workshop) ->
     model = model_path(config.model, shop.loaded)
     spec = local_spec(name, config, described=described, prices=shop.prices)
     settings = Settings(window_tokens=spec.window_tokens, parallel=config.parallel)
-    make = partial(provider_at, session=shop.session, described=described)
+    make = partial(provider_at, transport=shop.transport, described=described)
     keeper = shop.keep(
         KeptSpec(
             name=name,
@@ -129,12 +128,10 @@ def kept(name: str, config: TierConfig, *, described: Engine, shop: Workshop) ->
     return Tier(spec, provider, keeper.facts, traits.fields)
 
 
-def provider_at(
-    endpoint: Endpoint, *, session: aiohttp.ClientSession, described: Engine
-) -> OpenAICompatible:
+def provider_at(endpoint: Endpoint, *, transport: Transport, described: Engine) -> OpenAICompatible:
     """The client of a kept server at its current address."""
     return OpenAICompatible(
-        session,
+        transport,
         base_url=endpoint.base_url,
         key=None,
         not_found_is_outage=described.traits.not_found_is_outage,

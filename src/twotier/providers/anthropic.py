@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import aiohttp
 from yarl import URL
 
 from twotier.domain.message import Dialect
 from twotier.errors import UpstreamError
 from twotier.protocols.anthropic_messages import read_error
 from twotier.providers.base import Ask, Reply
-from twotier.providers.http import post
+from twotier.providers.http import Transport, post
 from twotier.providers.secret import checked_key, without_key
 
 
@@ -24,13 +23,13 @@ class Anthropic:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        transport: Transport,
         *,
         key: Callable[[], str],
         base_url: str = "https://api.anthropic.com",
         version: str = "2023-06-01",
     ) -> None:
-        self._session = session
+        self._transport = transport
         self._url = URL(base_url.rstrip("/").removesuffix("/v1") + "/v1/messages")
         self._key = key
         self._headers = {
@@ -51,7 +50,7 @@ class Anthropic:
         headers = {**self._headers, "x-api-key": key}
         try:
             return await post(
-                self._session, self._url, ask=ask, headers=headers, read_error=read_error
+                self._transport, self._url, ask=ask, headers=headers, read_error=read_error
             )
         except UpstreamError as error:
             raise without_key(error, key) from error.__cause__

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-import aiohttp
 from yarl import URL
 
 from twotier.domain.message import Dialect
 from twotier.errors import TierUnavailableError, TwotierError, UpstreamError
 from twotier.protocols.openai_chat import read_error
 from twotier.providers.base import Ask, Reply
-from twotier.providers.http import post
+from twotier.providers.http import Transport, post
 from twotier.providers.secret import checked_key, without_key
 
 
@@ -26,13 +25,13 @@ class OpenAICompatible:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        transport: Transport,
         *,
         base_url: str,
         key: Callable[[], str] | None = None,
         not_found_is_outage: bool = False,
     ) -> None:
-        self._session = session
+        self._transport = transport
         self._url = chat_url(base_url)
         self._key = key
         self._not_found_is_outage = not_found_is_outage
@@ -60,7 +59,7 @@ class OpenAICompatible:
     async def _post(self, ask: Ask, headers: Mapping[str, str]) -> Reply:
         try:
             return await post(
-                self._session, self._url, ask=ask, headers=headers, read_error=read_error
+                self._transport, self._url, ask=ask, headers=headers, read_error=read_error
             )
         except UpstreamError as error:
             raise self._outage(error) from error.__cause__

@@ -1,0 +1,83 @@
+"""The times of one call upstream, kept by one timer.
+
+A timeout round every read costs more than the rest of the read. Here whoever waits only notes until
+when it may; the timer looks at that note when it rings, and sets itself anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from twotier.errors import DeadlineError
+from twotier.providers.base import Deadlines
+
+
+class Timer:
+    """Ends a wait that is too long by calling `fail` with the error that says so.
+
+    Time that nobody waits in (the client is slow) counts for the total only. `sent_at` is loop
+    time: the first token's time and the total run from there.
+    """
+
+    def __init__(
+        self, fail: Callable[[DeadlineError], None], *, deadlines: Deadlines, sent_at: float
+    ) -> None:
+        self._fail = fail
+        self._deadlines = deadlines
+        self._loop = asyncio.get_running_loop()
+        self._total_at = sent_at + deadlines.total_seconds
+        # Until the first byte the clock of the first token runs on, then the one between bytes.
+        self._name = "first token"
+        self._wait_until = sent_at + deadlines.first_token_seconds
+        self._waiting = False
+        self._handle: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """Somebody begins to wait for bytes."""
+        self._waiting = True
+        if self._name == "idle":
+            self._wait_until = self._loop.time() + self._deadlines.idle_seconds
+        due = min(self._wait_until, self._total_at)
+        if self._handle is None:
+            self._handle = self._loop.call_at(due, self._ring)
+        elif due < self._handle.when():  # once: idle may end before the first token's time
+            self._handle.cancel()
+            self._handle = self._loop.call_at(due, self._ring)
+
+    def end(self, *, content: bool) -> None:
+        """The wait is over; `content` says that it brought a piece of the body."""
+        self._waiting = False
+        if content:
+            self._name = "idle"
+
+    def stop(self) -> None:
+        """Nobody will wait any more."""
+        self._waiting = False
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _ring(self) -> None:
+        self._handle = None
+        if not self._waiting:
+            return  # the next wait winds it up again
+        due = min(self._wait_until, self._total_at)
+        if due > self._loop.time():
+            self._handle = self._loop.call_at(due, self._ring)
+            return
+        name = "total" if self._total_at <= self._wait_until else self._name
+        self._fail(late(name, self._deadlines))
+
+
+def late(name: str, deadlines: Deadlines) -> DeadlineError:
+    """The error for one of the four times: `first token`, `idle` or `total`."""
+    seconds = {
+        "first token": deadlines.first_token_seconds,
+        "idle": deadlines.idle_seconds,
+        "total": deadlines.total_seconds,
+    }[name]
+    return DeadlineError(
+        f"the upstream's {name} time of {seconds:.3g} s ran out; ask again, "
+        "or raise the tier's limit if it is only slow"
+    )
