@@ -23,6 +23,7 @@ from twotier.errors import (
 from twotier.protocols.openai_chat import read_error
 from twotier.providers.base import Deadlines
 from twotier.providers.http import Transport, post
+from twotier.providers.plain import STALE_SECONDS_MAX
 from twotier.providers.plain_connection import HEAD_BYTES_MAX
 from twotier.providers.plain_pool import Pool
 
@@ -67,8 +68,10 @@ def test_what_is_sent_is_one_plain_request(loop: str) -> None:
         CHUNKED + b"1;x=y\r\no\r\n1\r\nk\r\n0\r\nTrailer: t\r\n\r\n",
         b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
         b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 103 Early\r\n\r\n" + OK,
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+        CHUNKED + b"2 \r\nok\r\n0\r\n\r\n",
     ],
-    ids=["length", "chunked", "1.0-keep-alive", "100-continue"],
+    ids=["length", "chunked", "1.0-keep-alive", "100-continue", "bare-lf", "chunk-spaces"],
 )
 def test_a_finished_connection_is_used_again(loop: str, response: bytes) -> None:
     answers, upstream = run(loop, bodies(response, response, response, times=3))
@@ -133,6 +136,29 @@ def test_after_a_single_byte_nothing_is_sent_again(loop: str, beginning: bytes) 
     error, upstream = run(loop, error_of(OK, beginning, times=2))
     assert isinstance(error, UpstreamError)
     assert (error.started, upstream.connections) == (True, 1)
+
+
+def test_a_server_that_thought_and_then_died_is_not_asked_again(loop: str) -> None:
+    """It had begun: a second time would cost a second time."""
+
+    async def serve(
+        upstream: RawUpstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await upstream.request(reader)
+        writer.write(OK)
+        await upstream.request(reader)
+        await asyncio.sleep(STALE_SECONDS_MAX + 0.05)
+
+    async def scenario() -> tuple[TwotierError, int]:
+        async with serving(serve) as upstream, Pool() as pool:
+            await whole_body(pool, upstream)
+            with pytest.raises(TwotierError) as caught:
+                await whole_body(pool, upstream)
+            return caught.value, len(upstream.requests)
+
+    error, requests = run(loop, scenario())
+    assert isinstance(error, UpstreamError)
+    assert (error.started, requests) == (True, 2)
 
 
 def test_a_new_connection_that_hangs_up_is_not_tried_again(loop: str) -> None:

@@ -23,8 +23,10 @@ from twotier.providers.plain_connection import Connection
 from twotier.providers.plain_pool import Pool
 from twotier.providers.timer import late
 
-# A connection that was closed while it lay idle shows itself so when it is used.
+# A connection that was closed while it lay idle shows itself so when it is used, and at once. A
+# server that thinks for longer and then dies has begun to work.
 _STALE = (ConnectionResetError, BrokenPipeError, EOFError)
+STALE_SECONDS_MAX = 1.0
 
 
 class PlainReply:
@@ -103,7 +105,8 @@ async def _answered(
     """The answer whose head has come.
 
     A pooled connection may have been closed by the server at the very moment we took it. If it dies
-    without a single byte the request is sent once more over a new one, and never a third time.
+    at once and without a single byte the request is sent once more over a new one, and never a
+    third time.
     """
     place = (url.raw_host or "", url.port or 80)
     pooled = pool.take(place)
@@ -113,7 +116,8 @@ async def _answered(
         try:
             return await _with_head(answer)
         except BREAKS as exc:
-            if answer.touched or not isinstance(exc, _STALE):
+            at_once = asyncio.get_running_loop().time() - sent_at < STALE_SECONDS_MAX
+            if answer.touched or not at_once or not isinstance(exc, _STALE):
                 raise trouble.unanswered(url, exc) from exc
             stale = exc
     try:

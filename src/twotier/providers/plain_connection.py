@@ -49,6 +49,10 @@ class Connection(asyncio.Protocol):
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._home = home
         self._parser = HttpResponseParser(self)
+        # What some home-made servers send and every client takes, aiohttp among them.
+        self._parser.set_dangerous_leniencies(
+            lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
+        )
         self._answer: Answer | None = None
         self._until_close = False
         self._keeps_alive = False
