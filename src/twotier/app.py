@@ -10,10 +10,9 @@ itself, because our socket closed.
 from __future__ import annotations
 
 import asyncio
-import itertools
+import contextlib
 import logging
 import random
-import secrets
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -21,7 +20,8 @@ from typing import Any
 
 import uvloop
 
-from twotier.build.front import Front, make_dispatch
+from twotier.attempts import new_ids
+from twotier.build.front import Front, Opened, make_dispatch
 from twotier.build.log import note_change, start_log
 from twotier.build.money import budgets, prices
 from twotier.build.tiers import Workshop
@@ -30,30 +30,33 @@ from twotier.clock import SystemClock
 from twotier.config.load import Loaded
 from twotier.errors import first_cause
 from twotier.exchange import Ground
-from twotier.gateway.status import Status
+from twotier.gateway.models import ModelRoute
 from twotier.keys import client_key
 from twotier.ledger.book import Book
 from twotier.lock import only_one
 from twotier.probing import Probe
 from twotier.providers.http import Transport
-from twotier.serve import Server
 from twotier.supervisor.keeper import Keeper
 from twotier.supervisor.process import Processes
 from twotier.supervisor.spec import KeptSpec
 
 log = logging.getLogger("twotier")
 OnReady = Callable[[dict[str, Any]], None]
-Opened = tuple[Status, tuple[Server, ...]]
+OnStopping = Callable[[int], None]
 
+ANSWERS_SECONDS_MAX = 10.0  # for answers on their way when we are told to stop
 FIRST_LOOK_SECONDS = 1.5  # how long the banner waits for local servers that come up quickly
 
 
-def run(loaded: Loaded, *, on_ready: OnReady) -> int:
-    """Run until stopped; returns the exit code. Raises `AlreadyRunningError` and what is fatal."""
+def run(loaded: Loaded, *, on_ready: OnReady, on_stopping: OnStopping) -> int:
+    """Run until stopped; returns the exit code. Raises `AlreadyRunningError` and what is fatal.
+
+    `on_stopping` is told how many answers are still on their way.
+    """
     loaded.paths.make()
     with only_one(loaded.paths.lock):
         try:
-            return uvloop.run(Main(loaded, on_ready).run())
+            return uvloop.run(Main(loaded, on_ready, on_stopping=on_stopping).run())
         except BaseExceptionGroup as group:
             # One task failed and took the others along: the cause is what a person should read.
             cause = first_cause(group)
@@ -63,21 +66,23 @@ def run(loaded: Loaded, *, on_ready: OnReady) -> int:
 class Main:
     """One life of the main process."""
 
-    def __init__(self, loaded: Loaded, on_ready: OnReady) -> None:
+    def __init__(self, loaded: Loaded, on_ready: OnReady, *, on_stopping: OnStopping) -> None:
         self.loaded = loaded
         self.clock = SystemClock()
         self.new_id = new_ids()
         self.keepers: list[Keeper] = []
         self.stopping = asyncio.Event()
         self.closing = asyncio.Event()
+        self.hurrying = asyncio.Event()
         self._on_ready = on_ready
+        self._on_stopping = on_stopping
 
     async def run(self) -> int:
         """From nothing to everything, and back."""
         key = client_key(self.loaded.paths.client_key)
         start_log(self.loaded, key)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self.stopping.set)
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
         async with AsyncExitStack() as stack:
             book = await Book.open(self.loaded.paths.ledger, clock=self.clock)
             stack.push_async_callback(book.close)
@@ -89,9 +94,7 @@ class Main:
             ground = Ground(book, budgets(self.loaded), self.clock)
             dispatch = make_dispatch(shop, ground=ground, new_id=self.new_id)
             worker = self.keep(worker_spec(self.loaded))
-            front = Front(
-                self.loaded, dispatch, ground, worker.facts, self.stopping.set, self.closing
-            )
+            front = Front(self.loaded, dispatch, ground, worker.facts, self.stop, self.closing)
             await self.live(front.open(key), worker)
         return 0
 
@@ -105,26 +108,40 @@ class Main:
 
     async def live(self, opened: Opened, worker: Keeper) -> None:
         """Run everything until told to stop, then end it in order."""
-        status, servers = opened
+        servers = opened.servers
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(server.run_until_stopped()) for server in servers]
             for server in servers:
                 await server.listening.wait()
             keeping = [group.create_task(keeper.run()) for keeper in self.keepers]
             await self.first_look()
-            self._on_ready(await status.told())
+            self._on_ready(await opened.status.told())
             await self.stopping.wait()
-            log.info("stopping")
-            await worker.stop()
-            self.closing.set()
+            log.info("stopping", extra={"under_way": opened.chat.under_way})
+            self._on_stopping(opened.chat.under_way)
+            patience = group.create_task(self.lose_patience(opened.chat))
             for server in servers:
                 server.stop()
+            await worker.stop()
+            self.closing.set()
             await asyncio.gather(*serving)
+            patience.cancel()
             await asyncio.gather(*(keeper.stop() for keeper in self.keepers))
             for task in keeping:
                 task.cancel()
         self.loaded.paths.main_socket.unlink(missing_ok=True)
         log.info("stopped")
+
+    def stop(self) -> None:
+        """Begin to stop; the second time, at once."""
+        (self.hurrying if self.stopping.is_set() else self.stopping).set()
+
+    async def lose_patience(self, chat: ModelRoute) -> None:
+        """Answers may end by themselves for a while; then they are ended, with an error."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWERS_SECONDS_MAX):
+                await self.hurrying.wait()
+        chat.end()
 
     async def first_look(self) -> None:
         """Give children a moment, so that the banner can say `ready` where it soon is true."""
@@ -132,9 +149,3 @@ class Main:
             *(keeper.ensure_ready(within_seconds=FIRST_LOOK_SECONDS) for keeper in self.keepers),
             return_exceptions=True,
         )
-
-
-def new_ids() -> Callable[[], str]:
-    """Makes names for requests: a random beginning for this life, then a count."""
-    life, count = secrets.token_hex(6), itertools.count(1)
-    return lambda: f"req_{life}{next(count):06x}"

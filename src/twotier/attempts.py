@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -72,3 +74,9 @@ class Attempts:
             step=caller.step,
             background=caller.background,
         )
+
+
+def new_ids() -> Callable[[], str]:
+    """Makes names for requests: a random beginning for this life, then a count."""
+    life, count = secrets.token_hex(6), itertools.count(1)
+    return lambda: f"req_{life}{next(count):06x}"

@@ -180,6 +180,13 @@ class DeadlineError(TwotierError):
     code = "deadline_passed"
 
 
+class StoppingError(TwotierError):
+    """The program is being stopped, and this answer did not end in time."""
+
+    status = 503
+    code = "stopping"
+
+
 class EngineError(TwotierError):
     """A local model server cannot be installed, started or asked."""
 

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +43,7 @@ def keeper_of(name: str, folder: Path, *, python: Path, model: Path) -> Keeper:
     settings = Settings(window_tokens=2048, parallel=2)
     spec = KeptSpec(
         name=name,
-        launch=partial(kind.launch, python, model, settings=settings),
+        launch=lambda port: kind.launch(python, model, port=port, settings=settings),
         ready=one_token(kind.model_upstream("any/model")),
         log_path=folder / f"{name}.log",
         record_path=folder / f"{name}.json",

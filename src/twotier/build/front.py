@@ -38,6 +38,15 @@ def make_dispatch(shop: Workshop, *, ground: Ground, new_id: Callable[[], str]) 
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """What listens now: the servers, what they tell, and the answers on their way."""
+
+    status: Status
+    servers: tuple[Server, Server]
+    chat: ModelRoute
+
+
+@dataclass(frozen=True, slots=True)
 class Front:
     """Both servers. `stop` begins the end of the process; `closing` is set when sockets close."""
 
@@ -48,28 +57,31 @@ class Front:
     stop: Callable[[], None]
     closing: asyncio.Event
 
-    def open(self, client_key: str) -> tuple[Status, tuple[Server, Server]]:
+    def open(self, client_key: str) -> Opened:
         """The port for clients and the private socket, bound, and what both can tell."""
         gateway = self.loaded.config.gateway
         sock = tcp_socket(gateway.host, gateway.port)
         status = self.status(address(sock))
-        routes = self.routes(status)
+        chat = ModelRoute(
+            "openai_chat",
+            self.dispatch,
+            body_bytes_max=gateway.body_bytes_max,
+            total_seconds_max=gateway.total_seconds_max,
+        )
+        routes = self.routes(status, chat)
         control = Control(status, self.dispatch, self.ground.book, self.stop, self.closing)
         public = Gateway(Door({"default": digest(client_key)}), routes)
         private = Gateway(Door({}, private=True), routes, control.app())
         inside = private_socket(self.loaded.paths.main_socket)
         limit = gateway.connections_max
-        return status, (
+        servers = (
             Server(public, sock, connections_max=limit),
             Server(private, inside, connections_max=limit),
         )
+        return Opened(status, servers, chat)
 
-    def routes(self, status: Status) -> dict[tuple[str, str], Handler]:
+    def routes(self, status: Status, chat: ModelRoute) -> dict[tuple[str, str], Handler]:
         """The table of paths that both servers have."""
-        gateway = self.loaded.config.gateway
-        chat = ModelRoute(
-            "openai_chat", self.dispatch, gateway.body_bytes_max, gateway.total_seconds_max
-        )
         names = self.dispatch.router.names
         return {
             ("POST", "/v1/chat/completions"): chat,

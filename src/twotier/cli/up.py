@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from twotier.cli.output import columns
+from twotier.cli.output import columns, say
 from twotier.cli.peers import main_of
 from twotier.cli.prepare import prepare, write_first
 from twotier.clock import SystemClock
@@ -37,7 +37,16 @@ def up(config: Path) -> int:
     prepare(loaded)
     from twotier.app import run
 
-    return run(loaded, on_ready=lambda status: announce(loaded, status))
+    return run(loaded, on_ready=lambda status: announce(loaded, status), on_stopping=say_stopping)
+
+
+def say_stopping(under_way: int) -> None:
+    """What Ctrl-C does now, where it does not end at once."""
+    if under_way:
+        answers = "1 answer is" if under_way == 1 else f"{under_way} answers are"
+        say(f"stopping: {answers} still on the way; Ctrl-C again ends at once")
+    else:
+        say("stopping")
 
 
 def refuse_second(config: Path) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 
 from twotier.dispatch import Answer, Dispatch
-from twotier.domain.message import Dialect
-from twotier.errors import DeadlineError, TwotierError, UpstreamError
+from twotier.domain.message import Dialect, Request
+from twotier.errors import DeadlineError, StoppingError, TwotierError, UpstreamError
 from twotier.gateway.asgi import (
     EVENTS,
     JSON,
@@ -26,14 +25,35 @@ from twotier.protocols import INBOUND, Inbound
 log = logging.getLogger("twotier.gateway")
 
 
-@dataclass(frozen=True, slots=True)
 class ModelRoute:
-    """A route that asks a model, in one dialect."""
+    """A route that asks a model, in one dialect. It knows the answers that are on their way."""
 
-    dialect: Dialect
-    dispatch: Dispatch
-    body_bytes_max: int
-    total_seconds_max: float
+    def __init__(
+        self,
+        dialect: Dialect,
+        dispatch: Dispatch,
+        *,
+        body_bytes_max: int,
+        total_seconds_max: float,
+    ) -> None:
+        self.dialect: Dialect = dialect
+        self.dispatch = dispatch
+        self.body_bytes_max = body_bytes_max
+        self.total_seconds_max = total_seconds_max
+        self._live: set[asyncio.Timeout] = set()
+        self._ending = False
+
+    @property
+    def under_way(self) -> int:
+        """Answers that are on their way now."""
+        return len(self._live)
+
+    def end(self) -> None:
+        """End them all with an error their clients see: the process stops."""
+        self._ending = True
+        now = asyncio.get_running_loop().time()
+        for limit in self._live:
+            limit.reschedule(now)
 
     async def __call__(self, call: Call) -> None:
         """Answer one request. Whatever goes wrong is an error in the client's own dialect."""
@@ -53,26 +73,33 @@ class ModelRoute:
         wire = INBOUND[self.dialect]
         reply = Out(call.send)
         try:
-            async with asyncio.timeout(self.total_seconds_max):
-                request = wire.read_request(body)
-                async with self.dispatch.answer(request, call.caller) as answer:
-                    await deliver(answer, reply)
+            async with asyncio.timeout(self.total_seconds_max) as limit:
+                self._live.add(limit)
+                try:
+                    request = wire.read_request(body)
+                    await self.answer(call, request, reply=reply)
+                finally:
+                    self._live.discard(limit)
         except TwotierError as exc:
             await refuse(call.send, exc, wire=wire)
         except TimeoutError:
-            limit = f"no whole answer within {self.total_seconds_max:.0f} s"
-            error = DeadlineError(f"{limit}; see gateway.total_seconds_max")
-            if reply.started:
-                await reply(
-                    {
-                        "type": "http.response.body",
-                        "body": wire.stream_writer(
-                            "", model="", created=0, include_usage=False
-                        ).error(error),
-                    }
-                )
-            else:
-                await refuse(call.send, error, wire=wire)
+            await self.break_off(reply, wire)
+
+    async def answer(self, call: Call, request: Request, *, reply: Out) -> None:
+        """Ask, and send what comes."""
+        async with self.dispatch.answer(request, call.caller) as answer:
+            await deliver(answer, reply)
+
+    async def break_off(self, reply: Out, wire: Inbound) -> None:
+        """Tell a client that its answer ends here, in the way its state allows."""
+        seconds = f"{self.total_seconds_max:.0f} s; see gateway.total_seconds_max"
+        error: TwotierError = DeadlineError(f"no whole answer within {seconds}")
+        if self._ending:
+            error = StoppingError("twotier is being stopped; ask again when it runs")
+        if not reply.started:
+            return await refuse(reply, error, wire=wire)
+        writer = wire.stream_writer("", model="", created=0, include_usage=False)
+        return await reply({"type": "http.response.body", "body": writer.error(error)})
 
 
 class Out:
