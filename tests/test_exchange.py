@@ -7,7 +7,7 @@ import pytest
 from twotier import errors
 from twotier.domain.message import Observed, Usage
 from twotier.domain.money import FREE, Attempt, Price, Settled
-from twotier.exchange import UNSEEN_TOKENS, charge, never_taken
+from twotier.exchange import UNSEEN_TOKENS, charge, never_taken, too_long
 
 PRICE = Price(5_000_000, 25_000_000, 500_000, 6_250_000, 10_000_000, "2026-02-05", "test")
 EXPECTED = Usage(1_000, 4_000)
@@ -67,6 +67,23 @@ def test_what_the_upstream_never_took_is_void() -> None:
     """Nothing was spent."""
     error = errors.TierUnavailableError("refused")
     assert charge(attempt(), Observed(), error=error, expected=EXPECTED)[::2] == (Settled.VOID, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "status", "named"),
+    [
+        ("exceed_context_size_error", "x", 400, True),
+        ("invalid_request_error", "prompt is too long: 210000 tokens > 200000", 400, True),
+        ("invalid_request_error", "max_tokens: must be positive", 400, False),
+        ("api_error", "context length", 500, False),
+    ],
+)
+def test_a_prompt_that_does_not_fit_gets_its_own_name(
+    kind: str, message: str, status: int, named: bool
+) -> None:
+    """Whatever the upstream calls it; a server's own trouble is not the prompt's fault."""
+    error = errors.UpstreamError(message, upstream_status=status, upstream_kind=kind)
+    assert isinstance(too_long(error), errors.TooLongError) is named
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,18 @@ def test_the_clients_key_is_made_once_and_is_the_owners_alone(tmp_path: Path) ->
     assert path.stat().st_mode & 0o777 == 0o600
     assert key.startswith("tt-")
     assert len(key) > 30
+    assert [one.name for one in tmp_path.iterdir()] == ["client.key"]
+
+
+def test_an_empty_key_file_is_no_key_and_an_open_one_is_closed(tmp_path: Path) -> None:
+    """Nobody is locked out for good, and nobody else may read it from now on."""
+    path = tmp_path / "client.key"
+    path.write_text("\n")
+    key = client_key(path)
+    assert key.startswith("tt-")
+    path.chmod(0o644)
+    assert client_key(path) == key
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.fixture

@@ -49,10 +49,7 @@ FIRST_LOOK_SECONDS = 1.5  # how long the banner waits for local servers that com
 
 
 def run(loaded: Loaded, *, on_ready: OnReady, on_stopping: OnStopping) -> int:
-    """Run until stopped; returns the exit code. Raises `AlreadyRunningError` and what is fatal.
-
-    `on_stopping` is told how many answers are still on their way.
-    """
+    """Run until stopped; returns the exit code. Raises `AlreadyRunningError` and what is fatal."""
     loaded.paths.make()
     with only_one(loaded.paths.lock):
         try:

@@ -124,4 +124,5 @@ def elsewhere(error: errors.TwotierError) -> bool:
     """Whether another tier may do what this one could not."""
     if isinstance(error, errors.UpstreamError):
         return error.upstream_status in ELSEWHERE
-    return not isinstance(error, errors.RequestError)
+    # What is too long for one may fit another; any other fault of the request stays one.
+    return isinstance(error, errors.TooLongError) or not isinstance(error, errors.RequestError)

@@ -99,6 +99,14 @@ class NotFoundError(TwotierError):
     code = "not_found"
 
 
+class MethodError(TwotierError):
+    """The path exists, and takes another method."""
+
+    status = 405
+    kind = "invalid_request_error"
+    code = "method_not_allowed"
+
+
 class TooLargeError(TwotierError):
     """The body is larger than `gateway.body_bytes_max`."""
 
@@ -219,6 +227,7 @@ REFUSALS: Mapping[str, type[TwotierError]] = {
         UnknownModelError,
         ForbiddenError,
         TooLongError,
+        RequestError,
         PriceUnknownError,
         TierUnavailableError,
     )

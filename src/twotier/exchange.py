@@ -9,6 +9,7 @@ of the client's dialect, never a made-up finish.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,13 @@ from twotier.domain.clock import Clock
 from twotier.domain.message import Closed, Event, Failed, Observed, Request, Usage
 from twotier.domain.money import Attempt, Budget, Outcome, Settled, Settlement
 from twotier.domain.tier import TierFacts, TierSpec
-from twotier.errors import StreamBrokenError, TierUnavailableError, TwotierError, UpstreamError
+from twotier.errors import (
+    StreamBrokenError,
+    TierUnavailableError,
+    TooLongError,
+    TwotierError,
+    UpstreamError,
+)
 from twotier.ledger.book import Book
 from twotier.ledger.cost import cost
 from twotier.protocols import INBOUND, OUTBOUND, StreamWriter
@@ -29,6 +36,9 @@ log = logging.getLogger("twotier.exchange")
 # Tokens a model may have written that had not reached us when the stream broke.
 UNSEEN_TOKENS = 64
 HELD_BYTES_MAX = 1_000_000
+# llama.cpp and vLLM name it; Anthropic says it in the sentence of an `invalid_request_error`.
+TOO_LONG_KINDS = frozenset({"exceed_context_size_error", "context_length_exceeded"})
+TOO_LONG_WORDS = re.compile(r"prompt is too long|context (?:size|length|window)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +112,9 @@ class Exchange:
             self._source = self._carry(self._reply)
             await self._hold()
             opened = True
+        except UpstreamError as exc:
+            self._error = too_long(exc) or exc
+            raise self._error from exc
         except TwotierError as exc:
             self._error = exc
             raise
@@ -292,6 +305,14 @@ class Exchange:
                     upstream_kind=event.kind,
                     started=True,
                 )
+
+
+def too_long(error: UpstreamError) -> TooLongError | None:
+    """The upstream's own word for a prompt that does not fit; our estimate is only that."""
+    said = error.upstream_kind in TOO_LONG_KINDS or TOO_LONG_WORDS.search(error.message)
+    if said and error.upstream_status in (400, 413):
+        return TooLongError(f"{error.message}; shorten the prompt, or ask a tier with more room")
+    return None
 
 
 def charge(

@@ -163,6 +163,9 @@ def test_a_policy_decides_before_the_tree(policy: TierPolicy, order: list[str]) 
 def test_what_does_not_fit_is_not_asked() -> None:
     """Window, images and tools are constraints with a sentence each."""
     assert tiers(ask("Summarise", images=1)) == ["frontier"]
+    decision = ask("Summarise", model="local", images=1)
+    assert decision.refusal_code == "invalid_request"
+    assert "images" in decision.refusal
     assert tiers(ask("Summarise", text_bytes=198_000 * 4)) == ["frontier"]
     decision = ask("Summarise", text_bytes=400_000 * 4)
     assert decision.refusal_code == "context_length_exceeded"

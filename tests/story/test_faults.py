@@ -94,6 +94,17 @@ def test_a_request_waits_while_the_engine_loads(starter: Service) -> None:
     assert reply.choices[0].finish_reason in ("stop", "length")
 
 
+def test_a_prompt_the_engine_finds_too_long_has_its_name(starter: Service) -> None:
+    """Digits are a token each: the estimate lets them pass, the engine does not."""
+    starter.up()
+    with pytest.raises(openai.BadRequestError) as caught:
+        starter.client().chat.completions.create(
+            model="local", messages=[{"role": "user", "content": "1 2 3 4 5 6 7 8 " * 900}]
+        )
+    assert caught.value.code == "context_length_exceeded"
+    assert "shorten the prompt" in caught.value.message
+
+
 def test_a_killed_main_charges_what_was_open_and_adopts_the_engine(tmp_path: Path) -> None:
     """SIGKILL with a paid request in flight: charged at its bound, marked; one engine, the same."""
     starter_engine_environment()

@@ -28,7 +28,7 @@ class Decision:
 
     Empty `options` means refused: `refusal` is the sentence for the client and `refusal_code` one
     of the codes of `errors` (`tier_unavailable`, `model_not_found`, `context_length_exceeded`,
-    `budget_reached`, `price_unknown`, `forbidden`).
+    `invalid_request`, `price_unknown`, `forbidden`).
     """
 
     options: tuple[Option, ...]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from twotier.domain.task import Caller
-from twotier.errors import NotFoundError, TwotierError
+from twotier.errors import MethodError, NotFoundError, TwotierError
 from twotier.gateway.asgi import JSON, App, Call, Handler, Receive, Scope, Send, respond
 from twotier.gateway.auth import Door
 from twotier.gateway.models import refuse
@@ -51,9 +51,17 @@ class Gateway:
         else:
             caller = self.door.admit(scope)
         if self.control is not None and path.startswith("/control/"):
-            return await self.control(scope, receive, send)
+            await self.control(scope, receive, send)
+            return
         handler = self.routes.get((scope["method"], path))
         if handler is None:
-            known = sorted({f"{method} {known}" for method, known in self.routes})
-            raise NotFoundError(f"no {scope['method']} {path} here; there are: {', '.join(known)}")
-        return await handler(Call(scope, receive, send, caller))
+            raise self.nothing_there(scope["method"], path)
+        await handler(Call(scope, receive, send, caller))
+
+    def nothing_there(self, method: str, path: str) -> TwotierError:
+        """404 for a path nobody has, 405 for a method this path does not take."""
+        known = sorted(f"{one} {at}" for one, at in self.routes)
+        text = f"no {method} {path} here; there are: {', '.join(known)}"
+        if any(at == path for _, at in self.routes):
+            return MethodError(text)
+        return NotFoundError(text)

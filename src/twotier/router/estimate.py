@@ -7,7 +7,9 @@ from twotier.domain.task import Caller, Task
 from twotier.router.names import AUTO
 from twotier.router.rules import BULK_OUTPUT_TOKENS, KINDS, WORDS
 
-BYTES_PER_TOKEN = 4  # of English and code; prompts in other scripts come out dearer, never cheaper
+# Of English and code. Digits and other scripts need fewer bytes for a token, down to two: what an
+# upstream then finds too long goes to the next tier, or back with its name.
+BYTES_PER_TOKEN = 4
 # Upper bounds, from Anthropic's documentation: an image is at most about 4,800 tokens, and the
 # provider's own framing of tools and roles stays below a thousand.
 IMAGE_TOKENS_MAX = 5_000

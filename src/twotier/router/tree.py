@@ -1,9 +1,9 @@
 """The decision: task and facts in; tiers in order out, with the reason of every rule that spoke.
 
-First the constraints take options away (`private`, `fit`, `price`), and nothing later brings one
-back. Then the first rule that can decide does: `explicit`, `policy`, the tree. At the end `health`
-only orders: a tier that cannot answer now goes behind one that can, because a fact is old as soon
-as it is read. What binds is asked again when the tier is.
+First the constraints take options away (`private`, `policy`, `price`, `able`, `fit`), and nothing
+later brings one back. Then the first rule that can decide does: `explicit`, `policy`, the tree. At
+the end `health` only orders: a tier that cannot answer now goes behind one that can, because a fact
+is old as soon as it is read. What binds is asked again when the tier is.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ REFUSAL_CODES = {
     "private": "forbidden",
     "policy": "forbidden",
     "fit": "context_length_exceeded",
+    "able": "invalid_request",
     "price": "price_unknown",
 }
 
@@ -108,8 +109,8 @@ def hindrance(task: Task, tier: TierSpec, *, passing: bool) -> tuple[str, str] |
             tier.price is None and not passing,
             f"no price is known for {tier.ref}; set [tiers.{tier.name}.price]",
         ),
-        ("fit", task.images > 0 and not tier.can_images, "cannot read images"),
-        ("fit", task.tools > 0 and not tier.can_tools, "cannot call tools"),
+        ("able", task.images > 0 and not tier.can_images, "cannot read images"),
+        ("able", task.tools > 0 and not tier.can_tools, "cannot call tools"),
         (
             "fit",
             need > tier.window_tokens,
