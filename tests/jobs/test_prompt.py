@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.jobs.making import job
-from twotier.domain.job import Item
+from twotier.domain.job import Item, Job
 from twotier.errors import JobError
 from twotier.jobs.prompt import checked, lines_of, prompt_of, schema_of
 
@@ -76,4 +78,31 @@ def test_free_form_is_taken_as_it_is() -> None:
     schema = schema_of(THREE)
     assert schema is not None
     assert (schema["minItems"], schema["maxItems"]) == (3, 3)
-    assert schema["items"]["maxLength"] == 160
+
+
+@pytest.mark.parametrize(
+    "line", ["", " ", "\u3000", "\t", "\u00a0x", "one\ntwo", 'say "x"', "a\\n"]
+)
+def test_the_schema_has_no_room_for_a_blank_line(line: str) -> None:
+    """Seen from the starter model: three strings, one of them empty, made two lines."""
+    assert not re.search(pattern_of(THREE), line)
+    assert re.search(pattern_of(THREE), "本日は晴天なり。")
+    assert re.search(pattern_of(THREE), "-")
+
+
+@pytest.mark.parametrize(("lines", "tokens"), [(3, 400), (3, 100), (1, 30), (40, 400)])
+def test_all_lines_fit_into_the_answer(lines: int, tokens: int) -> None:
+    """A token for each character at first; after a cut, four, which is the worst there is."""
+    one = job(answer_lines=lines, output_tokens_max=tokens)
+    for short, each in ((False, 1), (True, 4)):
+        longest = max(n for n in range(1, 200) if re.search(pattern_of(one, short=short), "x" * n))
+        assert longest == 1 or lines * (longest * each + 4) <= tokens
+        assert longest <= 120
+
+
+def pattern_of(one: Job, *, short: bool = False) -> str:
+    """What the schema says about a line."""
+    schema = schema_of(one, short=short)
+    assert schema is not None
+    pattern: str = schema["items"]["pattern"]
+    return pattern

@@ -20,11 +20,11 @@ Script = Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]
 THREE = json.dumps(["one", "two", "three"])
 
 
-def completion(text: str, *, cost_usd: str = "0.000000") -> web.Response:
+def completion(text: str, *, cost_usd: str = "0.000000", finish: str = "stop") -> web.Response:
     """A finished chat completion as main gives it."""
     body = {
         "model": "local/toy",
-        "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": finish}],
         "usage": {"total_tokens": 30},
     }
     headers = {

@@ -31,7 +31,7 @@ class Question:
     """One model call of a run. `deadline_seconds` is what is left, waiting for a tier included.
 
     `kind` is a word for the router (`polling` for work a watcher found). `schema` is the JSON
-    schema the answer must fit, None for free text.
+    schema the answer must fit, None for free text; `temperature` counts for an answer with one.
     """
 
     system: str
@@ -45,6 +45,7 @@ class Question:
     output_tokens_max: int
     deadline_seconds: float
     schema: Mapping[str, Any] | None = None
+    temperature: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ async def until_closed(reply: aiohttp.ClientResponse) -> None:
 
 
 def body_of(question: Question) -> dict[str, Any]:
-    """The chat completion. Structured answers are asked for without chance."""
+    """The chat completion. How much chance there is in free text is left to the server."""
     body: dict[str, Any] = {
         "model": question.model,
         "stream": False,
@@ -147,7 +148,7 @@ def body_of(question: Question) -> dict[str, Any]:
         ],
     }
     if question.schema is not None:
-        body["temperature"] = 0
+        body["temperature"] = question.temperature
         body["response_format"] = {
             "type": "json_schema",
             "json_schema": {"name": "answer", "strict": True, "schema": question.schema},

@@ -36,6 +36,13 @@ STARTER = LocalModel(
     said="The starter model: tiny, free, answers at once. Put your own model here.",
 )
 
+WATCH = 'watch = { kind = "files", path = "inbox" }'
+# Before the first word of an answer a model reads the whole file. Two cores give the starter model
+# about 100 tokens a second, so the default of 12,000 bytes can be minutes (Japanese: 7,500 tokens).
+STARTER_WATCH = """\
+# The starter model reads slowly: the first 3,000 bytes of a file. For a real model take this out.
+watch = { kind = "files", path = "inbox", item_bytes_max = 3000 }"""
+
 TEMPLATE = """\
 # twotier: one program between your work and two models.
 # Every setting there is, with its default: `twotier config schema`. Check: `twotier config check`.
@@ -64,7 +71,7 @@ limit_usd = 40                 # from here on only what is free
 
 [[jobs]]                       # drop a text file into inbox/ and look into outbox/
 name = "inbox"
-watch = {{ kind = "files", path = "inbox" }}
+{watch}
 every = "10s"                  # nothing new = no model is asked
 tier = "local-only"            # never leaves this machine
 answer_lines = 3
@@ -81,6 +88,7 @@ def starter_toml(local: LocalModel = STARTER) -> str:
         engine=text(local.engine),
         model=text(local.model),
         address=address,
+        watch=STARTER_WATCH if local.model == STARTER.model else WATCH,
         frontier=FRONTIER_MODEL,
         key_name=FRONTIER_KEY_NAME,
     )
