@@ -101,8 +101,31 @@ def test_a_wrong_number_of_lines_gets_one_more_try_that_is_paid_for(tmp_path: Pa
             assert "the answer has 1 line, 3 were asked for" in again
             steps = [headers["x-twotier-step"] for headers in shop.main.headers]
             assert [step[-2:] for step in steps] == [":1", ":2"]
+            # Without chance it would only be the same answer again.
+            assert [body["temperature"] for body in shop.main.bodies] == [0.0, 0.7]
+            assert line_lengths(shop.main.bodies) == [120, 120]
 
     asyncio.run(scenario())
+
+
+def test_an_answer_that_was_cut_is_asked_for_with_shorter_lines(tmp_path: Path) -> None:
+    """At `output_tokens_max` the same room would only be too small again."""
+
+    async def scenario() -> None:
+        cut = '["one", "tw'
+        answers = in_turn(lambda: completion(cut, finish="length"), lambda: completion(GOOD))
+        async with workshop(tmp_path, [INBOX_JOB], script=answers) as shop:
+            shop.drop("a.txt")
+            assert (await shop.by_hand("inbox")).state is RunState.DONE
+            assert line_lengths(shop.main.bodies) == [120, 30]
+
+    asyncio.run(scenario())
+
+
+def line_lengths(bodies: list[dict[str, Any]]) -> list[int]:
+    """How long a line each question allowed."""
+    schemas = [body["response_format"]["json_schema"]["schema"] for body in bodies]
+    return [schema["items"]["maxLength"] for schema in schemas]
 
 
 def test_an_answer_that_stays_wrong_fails_the_item_after_three_runs(tmp_path: Path) -> None:
@@ -237,9 +260,88 @@ def test_a_file_that_is_no_text_is_told_once(tmp_path: Path) -> None:
             (tmp_path / "inbox" / "photo.txt").write_bytes(b"\x89PNG\0\0")
             run = await shop.by_hand("inbox")
             assert run.state is RunState.FAILED
-            assert "photo.txt is not a text file" in run.because
+            assert run.because == "1 file left out: photo.txt is not a text file"
             assert (await shop.by_hand("inbox")).state is RunState.QUIET
             assert shop.main.bodies == []
+
+    asyncio.run(scenario())
+
+
+def test_a_file_that_is_no_text_does_not_fail_a_run_that_did_the_others(tmp_path: Path) -> None:
+    """It is told in the run that found it; a failure of another file tells both."""
+
+    async def scenario() -> None:
+        answers = in_turn(lambda: completion(GOOD), lambda: refusal(400, "too long"))
+        async with workshop(tmp_path, [INBOX_JOB], script=answers) as shop:
+            (tmp_path / "inbox" / "bin.txt").write_bytes(b"\0\0")
+            shop.drop("a.txt")
+            run = await shop.by_hand("inbox")
+            assert (run.state, run.result) == (RunState.DONE, "outbox/a.txt")
+            assert run.because == "1 new item; 1 file left out: bin.txt is not a text file"
+            (tmp_path / "inbox" / "more.txt").write_bytes(b"\0\1")
+            shop.drop("b.txt")
+            run = await shop.by_hand("inbox")
+            assert run.state is RunState.FAILED
+            assert run.because == (
+                "model: b.txt: too long; 1 file left out: more.txt is not a text file (0 of 1 done)"
+            )
+
+    asyncio.run(scenario())
+
+
+EACH_TEN_SECONDS = job(watch=INBOX | {"items_max": 1}, answer_lines=3, every_seconds=10.0)
+
+
+@pytest.mark.parametrize("status", [504, 502])
+def test_an_item_that_failed_pauses_and_lets_newer_ones_go_first(
+    tmp_path: Path, status: int
+) -> None:
+    """No first token in time: after 1 and 5 minutes it is tried again, at last it has failed."""
+
+    async def scenario() -> None:
+        async def slow_is_slow(_: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+            slow = "slow text" in body["messages"][1]["content"]
+            return refusal(status, "no first token") if slow else completion(GOOD)
+
+        async with workshop(tmp_path, [EACH_TEN_SECONDS], script=slow_is_slow) as shop:
+            shop.drop("slow.txt", "slow text")
+            first = (await shop.turn_until(10, 1))[-1]
+            assert (first.state, first.items) == (RunState.FAILED, 1)
+            assert (await shop.turn_until(10, 2))[-1].state is RunState.QUIET  # it pauses
+            shop.drop("new.txt")
+            assert (await shop.turn_until(10, 3))[-1].result == "outbox/new.txt"
+            shop.drop("newer.txt")
+            ends = [run.state for run in (await shop.turn_until(40, 7))[3:]]
+            assert ends.count(RunState.DONE) == 1  # the pause is over: the newer one goes first
+            runs = await shop.turn_until(10, 8)
+            assert (runs[-1].state, runs[-1].items) == (RunState.FAILED, 1)
+            assert len(shop.main.bodies) == 4
+            assert (await shop.turn_until(10, 9))[-1].state is RunState.QUIET
+            assert (await shop.by_hand("inbox")).state is RunState.FAILED  # a person may not wait
+            assert (await shop.by_hand("inbox")).state is RunState.QUIET  # that was the third try
+
+    asyncio.run(scenario())
+
+
+def test_an_item_that_was_not_asked_is_not_to_blame(tmp_path: Path) -> None:
+    """The item before it used the whole time of the run: it does not pause and no try counts."""
+
+    async def scenario() -> None:
+        async with workshop(tmp_path, [INBOX_JOB]) as shop:
+
+            async def slow(_: web.Request, __: dict[str, Any]) -> web.StreamResponse:
+                shop.clock.turn(INBOX_JOB.deadline_seconds)
+                return completion(GOOD)
+
+            shop.main.script = slow
+            for number in range(TRIES_MAX + 2):
+                shop.drop(f"{number}.txt")
+            run = await shop.by_hand("inbox")
+            assert run.state is RunState.FAILED
+            assert "1.txt: the run's deadline has passed" in run.because
+            for number in range(1, TRIES_MAX + 2):
+                await shop.by_hand("inbox")
+                assert f"{number}.txt" in outbox(tmp_path)
 
     asyncio.run(scenario())
 

@@ -1,12 +1,15 @@
 """What watchers found: items by id, and how far each watcher has looked.
 
-An item goes new -> taken (by a run) -> done or failed. Its row stays for ever, because its id is
-what keeps it from being done twice; its text goes when it is done.
+An item goes new -> taken (by a run) -> done or failed. One whose try failed is new again, but
+pauses and then stands behind those that were never tried, so that it holds nobody up. Its
+row stays for ever, because its id is what keeps it from being done twice; its text goes when it is
+done.
 """
 
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,6 +23,7 @@ from twotier.watch.base import Look
 
 # After so many failed tries of its own an item is given up. A tier that is down does not count.
 TRIES_MAX = 3
+PAUSES_SECONDS = (60.0, 300.0)  # after the first and the second failed try
 
 
 class ItemStore:
@@ -69,17 +73,22 @@ class ItemStore:
 
         return await self._database.do(work)
 
-    async def take(self, job: str, run: str, *, limit: int) -> list[Item]:
-        """The items this run works on: those it had before a kill, else the oldest new ones."""
+    async def take(self, job: str, run: str, *, limit: int, pausing: bool = False) -> list[Item]:
+        """The items this run works on: those it had before a kill, else the oldest new ones.
+
+        `pausing`: also those that pause after a failed try.
+        """
+        now_ms = ms(self._clock.now())
 
         def work(connection: sa.Connection) -> list[Item]:
             mine = self._taken(connection, run)
             if mine:
                 return mine
+            due = sa.true() if pausing else items.c.next_ms <= now_ms
             new = (
                 sa.select(items.c.id)
-                .where(items.c.job == job, items.c.state == "new")
-                .order_by(items.c.place)
+                .where(items.c.job == job, items.c.state == "new", due)
+                .order_by(items.c.tries, items.c.place)
                 .limit(limit)
             )
             connection.execute(
@@ -97,6 +106,9 @@ class ItemStore:
     async def failed(self, job: str, item_ids: list[str], *, because: str, final: bool) -> None:
         """A try of these items failed, and it was theirs. The last try, or `final`, ends them."""
         over = sa.true() if final else items.c.tries + 1 >= TRIES_MAX
+        now = self._clock.now()
+        ends_ms = [ms(now + timedelta(seconds=seconds)) for seconds in PAUSES_SECONDS]
+        pause = sa.case((items.c.tries == 0, ends_ms[0]), else_=ends_ms[1])
 
         def work(connection: sa.Connection) -> None:
             connection.execute(
@@ -104,6 +116,7 @@ class ItemStore:
                 .where(items.c.job == job, items.c.id.in_(item_ids))
                 .values(
                     tries=items.c.tries + 1,
+                    next_ms=pause,
                     error=because,
                     state=sa.case((over, "failed"), else_="new"),
                     text=sa.case((over, ""), else_=items.c.text),
@@ -128,7 +141,7 @@ class ItemStore:
         query = (
             sa.select(items)
             .where(items.c.run == run, items.c.state == "taken")
-            .order_by(items.c.place)
+            .order_by(items.c.tries, items.c.place)
         )
         return [
             Item(row.id, row.title, row.text, row.source, row.bytes_cut)

@@ -33,6 +33,7 @@ from twotier.watch.base import Look, Watcher
 
 ALL = "all"  # the key of an answer about everything the run works on
 TRIES_PER_ANSWER = 2
+AGAIN_TEMPERATURE = 0.7
 
 # Not asked, so nothing was spent: worth asking again while the job's deadline lasts.
 WAIT_AND_ASK_AGAIN = frozenset({429, 503})
@@ -47,15 +48,22 @@ class PausedError(JobError):
     """The worker stops; the run goes on after its next start."""
 
 
+class NotAskedError(DeadlineError):
+    """The run's time was over before this part of it was asked."""
+
+
 @dataclass(slots=True)
 class Tally:
-    """What a run has done so far. `failures` holds the kind of each and its sentence."""
+    """What a run has done so far. `failures` holds the kind of each and its sentence, `left_out`
+    the sentences about what was found and is nothing to work on.
+    """
 
     parts: int = 0
     items: int = 0
     done: int = 0
     places: list[str] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +140,10 @@ class Runner:
         if job.watch is None:
             return [Part(job, run, ALL, ())]
         if run.items == 0:  # a resumed run has its items already
-            for because in await self._look(job):
-                tally.failures.append(("item", because))
+            tally.left_out += await self._look(job)
         limit = int(job.watch.get("items_max", 50))
-        items = await self._stores.items.take(job.name, run.id, limit=limit)
+        by_hand = run.trigger == "hand"  # who orders a run wants everything tried now
+        items = await self._stores.items.take(job.name, run.id, limit=limit, pausing=by_hand)
         tally.items = len(items)
         if job.each:
             return [Part(job, run, item.id, (item,)) for item in items]
@@ -173,7 +181,7 @@ class Runner:
     async def _failed(self, part: Part, exc: Exception, *, ends_at: float) -> bool:
         """Blame the item where it is to blame; otherwise it waits, and so do the others."""
         status = exc.upstream_status if isinstance(exc, UpstreamError) else 0
-        if status in NOT_THE_ITEM:
+        if status in NOT_THE_ITEM or isinstance(exc, NotAskedError):
             return False
         await self._stores.items.failed(
             part.job.name, part.item_ids, because=str(exc), final=status in ITEM_IS_WRONG
@@ -189,23 +197,24 @@ class Runner:
 
     async def _good_answer(self, part: Part, ends_at: float) -> tuple[str, Answer, str]:
         """An answer of the right form, after one more try if need be."""
-        wrong = ""
+        wrong, cut = "", False
         for number in range(1, TRIES_PER_ANSWER + 1):
-            question = self._question(part, number, wrong=wrong)
+            question = self._question(part, number, wrong=wrong, cut=cut)
             answer = await self._ask(question, ends_at)
             try:
                 return checked(part.job, answer.text, cut=answer.cut), answer, question.step
             except JobError as exc:
-                wrong = exc.message
+                wrong, cut = exc.message, answer.cut
                 await self._stores.results.count_call(part.run.id, answer)
         raise JobError(wrong)
 
-    def _question(self, part: Part, number: int, *, wrong: str) -> Question:
+    def _question(self, part: Part, number: int, *, wrong: str, cut: bool) -> Question:
         job = part.job
         prompt = prompt_of(job, part.items)
         return Question(
             system=SYSTEM,
-            # Without chance the same question gives the same answer; so it is not the same one.
+            # Without chance the same question gives the same answer; so the second one has some,
+            # says what was wrong, and leaves less room where the first answer did not fit.
             prompt=f"{prompt}\n\nNot good enough last time: {wrong}." if wrong else prompt,
             job=job.name,
             run=part.run.id,
@@ -215,7 +224,8 @@ class Runner:
             model=job.model,
             output_tokens_max=job.output_tokens_max,
             deadline_seconds=job.deadline_seconds,
-            schema=schema_of(job),
+            schema=schema_of(job, short=cut),
+            temperature=AGAIN_TEMPERATURE if wrong else 0.0,
         )
 
     async def _ask(self, question: Question, ends_at: float) -> Answer:
@@ -224,7 +234,7 @@ class Runner:
         while True:
             left_seconds = ends_at - self._clock.monotonic()
             if left_seconds <= 0:
-                raise DeadlineError("the run's deadline has passed; give the job a longer one")
+                raise NotAskedError("the run's deadline has passed; give the job a longer one")
             try:
                 return await self._client.ask(replace(question, deadline_seconds=left_seconds))
             except UpstreamError as exc:
@@ -254,23 +264,35 @@ class Runner:
 def ended(job: Job, run: Run, *, tally: Tally) -> Ended:
     """The run's end in one sentence. Delivery comes last: alone, it may still be made good."""
     result = summary(tally.places)
-    if tally.failures:
+    left_out = left_out_text(tally.left_out)
+    if tally.failures or (left_out and not tally.done):
         kinds = sorted({kind for kind, _ in tally.failures}, key=lambda kind: kind == "delivery")
         told = [f"{kind}: {sentences(tally.failures, kind)}" for kind in kinds]
-        return Ended(
-            RunState.FAILED, f"{'; '.join(told)} ({tally.done} of {tally.parts} done)", result
-        )
+        told += [left_out] if left_out else []
+        done = f" ({tally.done} of {tally.parts} done)" if tally.parts else ""
+        return Ended(RunState.FAILED, "; ".join(told) + done, result)
     if job.watch is not None and not tally.items:
         return Ended(RunState.QUIET, "nothing new")
     because = counted(tally.items, "new item") if job.watch is not None else "asked"
+    because += f"; {left_out}" if left_out else ""
     if run.late:
         return Ended(RunState.LATE, f"{because}; due while twotier was not running", result)
     return Ended(RunState.DONE, because, result)
 
 
+def left_out_text(left_out: Sequence[str]) -> str:
+    """What was found and not worked on; empty where there was none."""
+    return f"{counted(len(left_out), 'file')} left out: {first_three(left_out)}" if left_out else ""
+
+
 def sentences(failures: Sequence[tuple[str, str]], kind: str) -> str:
     """The different sentences of one kind of failure, the first three of them."""
-    told = list(dict.fromkeys(text for found, text in failures if found == kind))
+    return first_three([text for found, text in failures if found == kind])
+
+
+def first_three(texts: Sequence[str]) -> str:
+    """The different ones, and how many more there are."""
+    told = list(dict.fromkeys(texts))
     return "; ".join(told[:3]) + (f"; and {len(told) - 3} more" if len(told) > 3 else "")
 
 

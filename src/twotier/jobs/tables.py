@@ -52,6 +52,7 @@ items = sa.Table(
     sa.Column("error", sa.Text, nullable=False, default=""),
     sa.Column("found_ms", sa.BigInteger, nullable=False),
     sa.Column("place", sa.BigInteger, nullable=False),  # order in which they were found
+    sa.Column("next_ms", sa.BigInteger, nullable=False, default=0),  # not taken before
     sa.Index("items_state", "job", "state", "place"),
     sa.Index("items_run", "run"),
 )

@@ -120,9 +120,9 @@ class FilesWatcher:
         text = text.rstrip("\ufffd") if cut else text
         item = Item(digest.hexdigest(), shown(path), text, str(path), bytes_cut=cut)
         if b"\0" in head:
-            return Unreadable(without_text(item), f"{shown(path)} is not a text file; left out")
+            return Unreadable(without_text(item), f"{shown(path)} is not a text file")
         if not text.strip():
-            return Unreadable(without_text(item), f"{shown(path)} is empty; left out")
+            return Unreadable(without_text(item), f"{shown(path)} is empty")
         return item
 
     def _closed_to_us(self, path: Path, mark: list[int], *, exc: OSError) -> Unreadable:
