@@ -130,7 +130,6 @@ class PriceUnknownError(TwotierError):
     status = 402
     kind = "insufficient_quota"
     code = "price_unknown"
-    exit_code = 4
 
 
 class LedgerError(TwotierError):

@@ -59,7 +59,7 @@ def test_json_is_the_whole_answer_with_who_gave_it(tmp_path: Path) -> None:
     ("status", "code", "exit_code"),
     [
         (402, "budget_reached", 4),
-        (402, "price_unknown", 4),
+        (402, "price_unknown", 1),
         (404, "model_not_found", 1),
         (503, "tier_unavailable", 1),
         (502, "upstream_error", 1),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import typing
 from pathlib import Path
 
 import pytest
 
+from twotier.build.tiers import STARTER
+from twotier.config import values
 from twotier.config.load import load
 from twotier.errors import ConfigError
+from twotier.jobs import delivery
+from twotier.models import starter
+from twotier.router.rules import TREE
 
 CANARY = "sk-canary-5d1c"
 
@@ -66,3 +72,116 @@ def test_no_file_says_what_writes_one(tmp_path: Path) -> None:
     """The first command a person types may be the wrong one."""
     with pytest.raises(ConfigError, match="`twotier up` writes one"):
         load(tmp_path / "none.toml")
+
+
+JOB = '[[jobs]]\nname = "a"\nprompt = "p"\nevery = "1h"\n'
+LOCAL = '[tiers.local]\nengine = "llama_cpp"\nmodel = "starter"\n'
+FRONTIER = '[tiers.frontier]\nprovider = "anthropic"\nmodel = "claude-opus-4-6"\n'
+WATCHED = JOB + 'watch = { kind = "files", path = "./in/box" }\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (JOB.replace('"1h"', "1e300"), "jobs.0.every: a duration is between 0 and 3650d"),
+        (JOB.replace('"1h"', "inf"), "jobs.0.every: a duration is between"),
+        (JOB.replace('"1h"', "nan"), "jobs.0.every: a duration is between"),
+        (JOB.replace('"1h"', "9" * 400), "jobs.0.every: a duration is between"),
+        (JOB.replace('"1h"', '"4000d"'), "jobs.0.every: a duration is between"),
+        (JOB.replace('"1h"', "-3"), "jobs.0.every: a duration is between"),
+        (JOB + 'deadline = "0s"', "jobs.0.deadline: Input should be greater than 0"),
+        (JOB + 'missed = "within:99999d"', "jobs.0.missed: a duration is between"),
+        (LOCAL + "connect_seconds = 0", "tiers.local.connect_seconds: Input should be greater"),
+        ("[gateway]\ntotal_seconds_max = 0", "gateway.total_seconds_max: Input should be"),
+        ("[[budgets]]\nlimit_usd = 1e30", "budgets.0.limit_usd: Input should be less than"),
+        ("[[budgets]]\nalert_usd = nan", "budgets.0.alert_usd: "),
+        (JOB + 'deliver = "webhook:not-a-url"', "jobs.0.deliver: webhook: needs an address"),
+        (JOB + 'deliver = "webhook:https:///path"', "jobs.0.deliver: webhook: needs an address"),
+        (JOB + 'deliver = "file:out/{steam}.txt"', "names {steam}, which there is not; known:"),
+        (JOB + 'deliver = "file:/tmp/x"', "jobs.0.deliver: file:/tmp/x points outside"),
+        (JOB + 'deliver = "file:~/x"', "jobs.0.deliver: file:~/x points outside"),
+        (JOB + 'deliver = "file:a/../../x"', "jobs.0.deliver: file:a/../../x points outside"),
+        (WATCHED + 'deliver = "file:in/x/../box/{stem}.md"', "jobs.0: deliver = "),
+        (JOB + 'model = "gpt"', "jobs.0.model: no tier or alias 'gpt'; there are: auto"),
+        (LOCAL + JOB + 'tier = "frontier"', 'jobs.0.tier: "frontier" needs a tier that is not'),
+        (FRONTIER + JOB + 'tier = "local-only"', 'jobs.0.tier: "local-only" needs a local tier'),
+        ('[routing]\noff = ["poling"]', "routing.off.0: there is no rule 'poling'; there are:"),
+        (LOCAL + 'base_url = "localhost:80"', "tiers.local.base_url: must be an address such as"),
+        (LOCAL + 'base_url = "http://h:p/"', "tiers.local.base_url: must be an address such as"),
+        ('[ntfy]\nurl = "ntfy.sh"', "ntfy.url: must be an address such as"),
+        (LOCAL.replace("local", "Big One", 1).replace("[tiers.Big One]", '[tiers."Big One"]'),
+         "tiers.Big One: a tier's name is"),
+        (LOCAL.replace("local", "auto", 1), "tiers.auto: this name is taken"),
+        ('[gateway]\nhost = "0.0.0.0"', "this version serves this machine only"),
+        ('[gateway]\nhost = "192.168.1.5"', "gateway.host: '192.168.1.5' is not this machine"),
+        ('[gateway]\nhost = "example.com"', "this version serves this machine only"),
+        ('state = "."', "state: '.' must be a folder of its own"),
+        ('state = ""', "state: '' must be a folder of its own"),
+        ('state = "a\\u0000b"', "state: a path holds no control characters"),
+        ("[log]\nfiles_kept = " + "9" * 5000, "is not valid TOML"),
+    ],
+)  # fmt: skip
+def test_what_could_never_work_is_refused_with_its_path(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    """Each of these was taken before, and crashed `up` or failed at night."""
+    path = tmp_path / "twotier.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert said in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[gateway]\nhost = "127.8.9.1"',
+        '[gateway]\nhost = "::1"',
+        '[gateway]\nhost = "localhost"',
+        LOCAL + "wait_seconds = 0",
+        LOCAL + JOB + 'model = "starter"',
+        LOCAL + JOB + 'model = "smollm2-135m-instruct"',
+        LOCAL + JOB + 'model = "local"\ntier = "local-only"',
+        FRONTIER + JOB + 'model = "claude-haiku-4-5"\ntier = "frontier"',
+        FRONTIER + JOB + 'model = "anthropic/claude-haiku-4-5"',
+        WATCHED + 'deliver = "file:in/{stem}.md"',
+        JOB + 'deliver = "webhook:https://u:p@host/x?token=y"',
+        JOB + 'deliver = "file:./out/{date}/{job}-{run}-{name}.md"',
+    ],
+)
+def test_what_works_is_taken(tmp_path: Path, text: str) -> None:
+    """The other side of each rule."""
+    path = tmp_path / "twotier.toml"
+    path.write_text(text)
+    load(path)
+
+
+def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
+    """Nobody wants to mend one, and be told the next."""
+    path = tmp_path / "twotier.toml"
+    twice = JOB + 'model = "gpt"\ntier = "local-only"\n'
+    path.write_text(f'{FRONTIER}[aliases]\nx = "nowhere"\nauto = "frontier"\n{twice}{twice}')
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    lines = caught.value.message.splitlines()[1:]
+    assert [line.split(":")[0].strip() for line in lines] == [
+        "aliases.x", "aliases.auto", "jobs",
+        "jobs.0.model", "jobs.0.tier", "jobs.1.model", "jobs.1.tier",
+    ]  # fmt: skip
+
+
+def test_a_wrong_address_is_not_repeated(tmp_path: Path) -> None:
+    """It may hold a password."""
+    path = tmp_path / "twotier.toml"
+    bad = f'base_url = "htp://u:{CANARY}@h"'
+    path.write_text(f'{LOCAL}{bad}\n{JOB}deliver = "webhook:htp://u:{CANARY}@h"\n')
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert CANARY not in caught.value.message
+
+
+def test_names_written_twice_are_the_same() -> None:
+    """Configuration may not import the router or the models; this holds them together."""
+    assert typing.get_args(values.Rule) == tuple(rule.name for rule in TREE)
+    assert (STARTER, starter.STARTER.ref) == (values.STARTER, values.STARTER_REF)
+    assert values.FIELDS == delivery.FIELDS

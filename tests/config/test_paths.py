@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from twotier.config import paths
+from twotier.config.load import load
 from twotier.errors import ConfigError
 
 
@@ -53,6 +55,67 @@ def test_the_state_folder_is_for_the_owner_alone(tmp_path: Path) -> None:
     assert at.state.stat().st_mode & 0o777 == 0o700
     assert at.logs.is_dir()
     assert at.engines.is_dir()
+
+
+def test_a_state_folder_that_was_open_is_closed(tmp_path: Path) -> None:
+    """It is ours, whoever made it with whatever mask."""
+    at = paths.Paths(tmp_path / "state")
+    for folder in (at.state, at.logs, at.engines):
+        folder.mkdir()
+        folder.chmod(0o755)
+    at.make()
+    modes = [folder.stat().st_mode & 0o777 for folder in (at.state, at.logs, at.engines)]
+    assert modes == [0o700] * 3
+
+
+def test_a_state_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    """Nothing of ours is put where another user decides who reads it."""
+    theirs = Path("/usr")
+    if os.getuid() == 0:
+        theirs = tmp_path / "theirs"
+        theirs.mkdir()
+        os.chown(theirs, 4_321, -1)
+    with pytest.raises(ConfigError, match=f"{theirs} belongs to another user"):
+        paths.make_private(theirs)
+
+
+def test_a_socket_folder_that_was_laid_out_for_us_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A link, an open folder or a file in the temp folder: named, and no socket is put there."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    at = paths.Paths(tmp_path / ("d" * 120))
+    folder = at.main_socket.parent
+    assert folder.parent == tmp_path
+    at.make()
+    at.make()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o755)
+    with pytest.raises(ConfigError, match=str(folder)):
+        at.make()
+    folder.rmdir()
+    (tmp_path / "real").mkdir(mode=0o700)
+    folder.symlink_to(tmp_path / "real")
+    with pytest.raises(ConfigError, match=str(folder)):
+        at.make()
+    folder.unlink()
+    folder.touch(mode=0o700)
+    with pytest.raises(ConfigError, match=str(folder)):
+        at.make()
+
+
+def test_the_home_of_a_state_folder_is_the_users_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`status` and `up` must mean the same folder by `~/state`; a NUL is an error that says so."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / "there" / "twotier.toml"
+    file.parent.mkdir()
+    file.write_text('state = "~/s"')
+    assert paths.paths_of(file) == load(file).paths
+    file.write_text('state = "a\\u0000"')
+    with pytest.raises(ConfigError, match="is no path"):
+        paths.paths_of(file)
 
 
 def test_what_can_be_fetched_again_lies_in_the_cache(

@@ -51,7 +51,7 @@ def load(path: Path) -> Loaded:
         raise ConfigError(f"no configuration at {path}; `twotier up` writes one") from exc
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except ValueError as exc:  # also bytes that are no text, and numbers of thousands of digits
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     return Loaded(check(raw, str(path)), path)
 
@@ -62,22 +62,27 @@ def check(raw: dict[str, Any], source: str) -> Config:
         return Config.model_validate(raw)
     except ValidationError as exc:
         # A default error would print the input, and the input may be a key somebody pasted in.
-        problems = [explain(error) for error in exc.errors(include_input=False, include_url=False)]
+        errors = exc.errors(include_input=False, include_url=False)
+        problems = [line for error in errors for line in explain(error)]
         raise ConfigError(f"{source}:\n" + "\n".join(f"  {line}" for line in problems)) from None
 
 
-def explain(error: ErrorDetails) -> str:
-    """One problem in one line: where, what, and the nearest name that would be right."""
-    where = ".".join(str(part) for part in error["loc"])
+def explain(error: ErrorDetails) -> list[str]:
+    """One problem in one line: where, what, and the nearest name that would be right.
+
+    A section whose settings do not fit together tells all of it in one error, a line for each.
+    """
+    loc = tuple(part for part in error["loc"] if part != "[key]")  # pydantic's word for a name
+    where = ".".join(str(part) for part in loc)
     if error["type"] == "extra_forbidden":
-        *parents, key = error["loc"]
+        *parents, key = loc
         near = difflib.get_close_matches(str(key), keys_at(tuple(parents)), n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else f"; known: {known_at(tuple(parents))}"
-        return f"{where}: unknown key{hint}"
+        return [f"{where}: unknown key{hint}"]
     if error["type"] == "missing":
-        return f"{where}: is needed"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+        return [f"{where}: is needed"]
+    lines = error["msg"].removeprefix("Value error, ").splitlines()
+    return [f"{where}: {line}" if where else line for line in lines]
 
 
 def known_at(parents: tuple[int | str, ...]) -> str:

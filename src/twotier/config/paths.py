@@ -8,7 +8,9 @@ environments) lies in the user's cache and is shared by all configurations.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import stat
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,9 +76,11 @@ class Paths:
         return self.state / "engines"
 
     def make(self) -> None:
-        """Create the folders; the state folder is for the owner alone."""
-        for folder in (self.state, self.logs, self.engines, self.main_socket.parent):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Create the folders, for the owner alone. Raises `ConfigError` for somebody else's."""
+        for folder in (self.state, self.logs, self.engines):
+            make_private(folder)
+        if self.main_socket.parent != self.state:
+            make_trusted(self.main_socket.parent)
 
     def _socket(self, name: str) -> Path:
         """In the state folder, or in a short folder of our own where that path is too long."""
@@ -89,6 +93,36 @@ class Paths:
         digest = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]
         base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
         return Path(base) / f"twotier-{os.getuid()}-{digest}" / name
+
+
+def make_private(folder: Path) -> None:
+    """A folder of ours that only we can open; one that was left open to others is closed."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = folder.stat()
+    if found.st_uid != os.getuid():
+        raise ConfigError(
+            f"{folder} belongs to another user (id {found.st_uid}); set `state` to a folder of"
+            " your own"
+        )
+    if found.st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def make_trusted(folder: Path) -> None:
+    """A folder of ours in a place where everybody may write, such as the temp folder.
+
+    Whoever was there first may have laid a trap: nothing that exists is mended, only accepted
+    or refused.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(parents=True, mode=0o700)
+    found = folder.lstat()
+    ours = found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) == 0o700
+    if not (stat.S_ISDIR(found.st_mode) and ours):
+        raise ConfigError(
+            f"{folder} is not a folder of yours alone (mode 0700), so no socket is put there;"
+            " remove it, or set `state` to a shorter path"
+        )
 
 
 def find(explicit: str | None = None) -> Path:
@@ -107,9 +141,13 @@ def paths_of(config: Path) -> Paths:
         raw = tomllib.loads(config.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raw = {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+    except (OSError, ValueError) as exc:
         raise ConfigError(f"{config} cannot be read: {exc}") from exc
-    return Paths((config.parent / Path(str(raw.get("state", STATE_DEFAULT)))).resolve())
+    state = str(raw.get("state", STATE_DEFAULT))
+    try:
+        return Paths((config.parent / Path(state).expanduser()).resolve())
+    except (ValueError, RuntimeError) as exc:  # a NUL in it; the home of nobody
+        raise ConfigError(f"{config}: state: {state!r} is no path: {exc}") from exc
 
 
 def cache() -> Path:

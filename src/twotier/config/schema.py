@@ -7,51 +7,32 @@ unknown key is an error (see `load`). Secrets are never values here, only places
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from twotier.config.values import (
+    FolderPath,
+    HttpUrl,
+    Limit,
+    LoopbackHost,
+    RuleName,
+    Seconds,
+    SecretPlace,
+    TierName,
+    Usd,
+    Zone,
+    check_cron,
+    check_delivery,
+    file_target,
+    folder_of,
+    known_model_names,
+)
+from twotier.config.values import duration_seconds as duration_seconds  # noqa: PLC0414 - the worker's
 from twotier.domain.tier import TierPolicy
 
-EPOCH = datetime(2026, 1, 1, tzinfo=UTC)  # any instant will do: only the expression is checked
-DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
-
-
-def duration_seconds(value: object) -> float:
-    """Seconds of `90`, `30s`, `30m`, `1h30m` or `2d`; raises ValueError otherwise."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    match = DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None or not any(match.groups()):
-        raise ValueError(f"{value!r} is not a duration; write for example 30s, 30m or 1h30m")
-    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return days * 86_400 + hours * 3_600 + minutes * 60 + seconds
-
-
-def secret_place(value: str) -> str:
-    """`env:`, `file:` or `keyring:` and a name; a key itself is refused, unrepeated."""
-    kind, _, name = value.partition(":")
-    if kind not in ("env", "file", "keyring") or not name:
-        raise ValueError(
-            "must say where the key lies, not the key: env:NAME, file:PATH or keyring:SERVICE"
-        )
-    return value
-
-
-def known_zone(value: str) -> str:
-    """An IANA zone name, or `local` for the machine's own."""
-    if value != "local" and value not in available_timezones():
-        raise ValueError(f"{value!r} is not a time zone; write for example Europe/Berlin")
-    if value != "local":
-        ZoneInfo(value)
-    return value
-
-
-Seconds = Annotated[float, BeforeValidator(duration_seconds)]
+AUTO = "auto"
 
 
 class Section(BaseModel):
@@ -60,16 +41,33 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+SectionT = TypeVar("SectionT", bound=Section)
+
+
+def raise_all(section: SectionT, problems: Iterable[str]) -> SectionT:
+    """The section, or one error with a line for each problem; `load` takes the lines apart."""
+    if lines := list(problems):
+        raise ValueError("\n".join(lines))
+    return section
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message."""
+    return ", ".join(names) or "none"
+
+
 class GatewayConfig(Section):
     """Where clients reach twotier."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on; loopback by default.")
+    host: LoopbackHost = Field(
+        "127.0.0.1", description="Address to listen on: this machine's own, 127.0.0.1 or ::1."
+    )
     port: int = Field(8484, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
     body_bytes_max: int = Field(
         32_000_000, ge=1_000, description="Largest request body that is read, in bytes."
     )
     connections_max: int = Field(2_000, ge=1, description="Client connections at the same time.")
-    total_seconds_max: Seconds = Field(
+    total_seconds_max: Limit = Field(
         1_800.0, description="Longest time one answer may take, whatever the tier allows."
     )
 
@@ -77,16 +75,16 @@ class GatewayConfig(Section):
 class PriceConfig(Section):
     """Your own price for a model, in USD per million tokens; replaces the shipped one."""
 
-    input_usd: Decimal = Field(ge=0, description="Fresh input tokens.")
-    output_usd: Decimal = Field(ge=0, description="Output tokens.")
-    cache_read_usd: Decimal | None = Field(
-        None, ge=0, description="Input read from the provider's cache; default: the input price."
+    input_usd: Usd = Field(description="Fresh input tokens.")
+    output_usd: Usd = Field(description="Output tokens.")
+    cache_read_usd: Usd | None = Field(
+        None, description="Input read from the provider's cache; default: the input price."
     )
-    cache_write_usd: Decimal | None = Field(
-        None, ge=0, description="Input written to the cache for 5 minutes; default: 1.25 x input."
+    cache_write_usd: Usd | None = Field(
+        None, description="Input written to the cache for 5 minutes; default: 1.25 x input."
     )
-    cache_write_1h_usd: Decimal | None = Field(
-        None, ge=0, description="Input written to the cache for an hour; default: 2 x input."
+    cache_write_1h_usd: Usd | None = Field(
+        None, description="Input written to the cache for an hour; default: 2 x input."
     )
 
 
@@ -106,10 +104,10 @@ class TierConfig(Section):
     model: str = Field(
         description="Model id, folder or .gguf file; `starter` is the small model twotier fetches."
     )
-    base_url: str | None = Field(
+    base_url: HttpUrl | None = Field(
         None, description="Where the server or API listens; needed for engine openai."
     )
-    key: Annotated[str, BeforeValidator(secret_place)] | None = Field(
+    key: SecretPlace | None = Field(
         None, description="Where its key lies: env:NAME, file:PATH or keyring:SERVICE."
     )
     local: bool | None = Field(
@@ -127,18 +125,18 @@ class TierConfig(Section):
     price: PriceConfig | None = Field(
         None, description="Your own price; a local tier costs nothing without one."
     )
-    load_seconds: Seconds = Field(
+    load_seconds: Limit = Field(
         180.0, description="Longest time a kept server may take until its first token."
     )
     wait_seconds: Seconds = Field(
         120.0, description="Longest time a request waits for a kept server that is coming up."
     )
-    connect_seconds: Seconds = Field(5.0, description="Limit to connect.")
-    first_token_seconds: Seconds = Field(
+    connect_seconds: Limit = Field(5.0, description="Limit to connect.")
+    first_token_seconds: Limit = Field(
         120.0, description="Limit to the first sign of life of an answer."
     )
-    idle_seconds: Seconds = Field(60.0, description="Limit between two pieces of a stream.")
-    total_seconds: Seconds = Field(900.0, description="Limit of one whole answer.")
+    idle_seconds: Limit = Field(60.0, description="Limit between two pieces of a stream.")
+    total_seconds: Limit = Field(900.0, description="Limit of one whole answer.")
 
     @model_validator(mode="after")
     def one_kind(self) -> TierConfig:
@@ -165,13 +163,9 @@ class BudgetConfig(Section):
 
     name: str = Field("", description="How it is called in messages; default: its period.")
     period: Literal["day", "week", "month"] = Field("day", description="What the sums run over.")
-    zone: Annotated[str, BeforeValidator(known_zone)] = Field(
-        "local", description="Time zone in which the period starts at midnight."
-    )
-    alert_usd: Decimal | None = Field(None, ge=0, description="Tells you once; nothing stops.")
-    limit_usd: Decimal | None = Field(
-        None, ge=0, description="Reserved worst cases included, never passed."
-    )
+    zone: Zone = Field("local", description="Time zone in which the period starts at midnight.")
+    alert_usd: Usd | None = Field(None, description="Tells you once; nothing stops.")
+    limit_usd: Usd | None = Field(None, description="Reserved worst cases included, never passed.")
     at_limit: Literal["alert", "local-only", "stop"] = Field(
         "local-only",
         description="At the limit: only tell, go on where it is free, or refuse all work.",
@@ -182,7 +176,7 @@ class WatchConfig(Section):
     """Looks for something new before any model is asked; nothing new, no model call."""
 
     kind: Literal["files"] = Field(description="What to look at: files in a folder.")
-    path: str = Field(description="The folder, relative to this file.")
+    path: FolderPath = Field(description="The folder, relative to this file.")
     match: tuple[str, ...] = Field(
         ("*.txt", "*.md"), description="File names that count, as shell patterns."
     )
@@ -202,11 +196,9 @@ class JobConfig(Section):
         pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Unique name: a-z, 0-9, - and _."
     )
     prompt: str = Field(min_length=1, description="What the model is asked to do.")
-    every: Seconds | None = Field(None, ge=1, description="Period, for example 30m.")
+    every: Limit | None = Field(None, ge=1, description="Period, for example 30m.")
     cron: str = Field("", description="Cron expression of 5 fields, in place of every.")
-    zone: Annotated[str, BeforeValidator(known_zone)] = Field(
-        "local", description="Time zone of cron."
-    )
+    zone: Zone = Field("local", description="Time zone of cron.")
     watch: WatchConfig | None = Field(None, description="What to look at before asking.")
     tier: TierPolicy = Field(
         TierPolicy.AUTO,
@@ -221,7 +213,7 @@ class JobConfig(Section):
         0, ge=0, le=50, description="Number of lines the answer must have; 0 for free form."
     )
     output_tokens_max: int = Field(400, ge=1, description="Longest answer, in tokens.")
-    deadline: Seconds = Field(600.0, description="Longest time one run may take, waiting included.")
+    deadline: Limit = Field(600.0, description="Longest time one run may take, waiting included.")
     missed: str = Field(
         "once",
         description="Slots missed while twotier was not running: once, skip or within:DURATION.",
@@ -231,10 +223,8 @@ class JobConfig(Section):
     @field_validator("deliver")
     @classmethod
     def known_delivery(cls, value: str) -> str:
-        """A delivery twotier has, with its target."""
-        kind, _, target = value.partition(":")
-        if kind not in ("file", "log", "webhook", "ntfy") or (kind != "log" and not target):
-            raise ValueError("must be log, file:PATTERN, webhook:URL or ntfy:TOPIC")
+        """A delivery twotier has, with a target it can reach."""
+        check_delivery(value)
         return value
 
     @field_validator("missed")
@@ -249,33 +239,39 @@ class JobConfig(Section):
         return value
 
     @model_validator(mode="after")
-    def one_trigger(self) -> JobConfig:
-        """Exactly one of every and cron, and a cron expression that can be read."""
-        if (self.every is None) == (not self.cron):
-            raise ValueError('needs either every = "30m" or cron = "30 6 * * 1-5"')
-        if self.cron:
-            from cronsim import CronSim, CronSimError
+    def fits_together(self) -> JobConfig:
+        """One trigger that can be read, and answers that do not become new work."""
+        return raise_all(self, self.problems())
 
-            try:
-                CronSim(self.cron, EPOCH)
-            except CronSimError as exc:
-                raise ValueError(f"cron {self.cron!r} cannot be read: {exc}") from exc
-        return self
+    def problems(self) -> Iterator[str]:
+        """What does not fit, one sentence each."""
+        if (self.every is None) == (not self.cron):
+            yield 'needs either every = "30m" or cron = "30 6 * * 1-5"'
+        if self.cron and (failed := check_cron(self.cron)):
+            yield f"cron {self.cron!r} cannot be read: {failed}"
+        target = file_target(self.deliver, job=self.name)
+        if target and self.watch and folder_of(target) == folder_of(f"{self.watch.path}/x"):
+            yield (
+                f"deliver = {self.deliver!r} points into the folder the job watches, and would"
+                " feed it with its own answers; name another folder"
+            )
 
 
 class RoutingConfig(Section):
     """How a tier is chosen where nobody named one."""
 
-    off: tuple[str, ...] = Field(
-        (), description="Names of rules of the tree that are switched off."
+    off: tuple[RuleName, ...] = Field(
+        (),
+        description="Rules of the tree that are switched off: polling, bulk-write,"
+        " frontier-reasoning, read-report, default.",
     )
 
 
 class NtfyConfig(Section):
     """The ntfy server that `deliver = "ntfy:TOPIC"` uses."""
 
-    url: str = Field("https://ntfy.sh", description="Address of the server.")
-    token: Annotated[str, BeforeValidator(secret_place)] | None = Field(
+    url: HttpUrl = Field("https://ntfy.sh", description="Address of the server.")
+    token: SecretPlace | None = Field(
         None, description="Where its access token lies, if it needs one."
     )
 
@@ -295,11 +291,11 @@ class LogConfig(Section):
 class Config(Section):
     """The whole file."""
 
-    state: str = Field(
+    state: FolderPath = Field(
         ".twotier", description="Folder for databases, logs and sockets, relative to this file."
     )
     gateway: GatewayConfig = Field(default_factory=GatewayConfig, description="The one port.")
-    tiers: dict[str, TierConfig] = Field(
+    tiers: dict[TierName, TierConfig] = Field(
         default_factory=dict, description="The models twotier can ask, by name."
     )
     aliases: dict[str, str] = Field(
@@ -313,22 +309,40 @@ class Config(Section):
 
     @model_validator(mode="after")
     def names_fit(self) -> Config:
-        """Names are unique and do not hide one another."""
-        reserved = {"auto"}
-        for name in self.tiers:
-            if name in reserved or "/" in name:
-                raise ValueError(f"tiers.{name}: this name is taken; call the tier otherwise")
+        """Names are unique, hide no other, and stand for something."""
+        return raise_all(self, [*self.alias_problems(), *self.job_problems()])
+
+    def alias_problems(self) -> Iterator[str]:
+        """Aliases that hide a tier, or lead nowhere."""
         for name, target in self.aliases.items():
-            if name in self.tiers or name in reserved:
-                raise ValueError(f"aliases.{name}: a tier has this name already")
+            if name in self.tiers or name == AUTO:
+                yield f"aliases.{name}: a tier has this name already"
             if "/" not in target and target not in self.tiers:
-                known = ", ".join(self.tiers) or "none"
-                raise ValueError(f"aliases.{name}: no tier {target!r}; there are: {known}")
+                yield f"aliases.{name}: no tier {target!r}; there are: {listed(self.tiers)}"
+
+    def job_problems(self) -> Iterator[str]:
+        """Jobs with one name, or whose model or tier there is not."""
         names = [job.name for job in self.jobs]
-        twice = {name for name in names if names.count(name) > 1}
-        if twice:
-            raise ValueError(f"jobs: the name {min(twice)!r} is used twice")
-        return self
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"jobs: the name {name!r} is used twice"
+        # A file that names no tier yet is unfinished, not wrong.
+        sides = {tier.is_local for tier in self.tiers.values()} or {True, False}
+        models = known_model_names(tier.model for tier in self.tiers.values())
+        known = {AUTO, *self.tiers, *self.aliases, *models}
+        for number, job in enumerate(self.jobs):
+            if "/" not in job.model and job.model not in known and not self.vendor(job.model):
+                there = listed([AUTO, *self.tiers, *self.aliases])
+                yield f"jobs.{number}.model: no tier or alias {job.model!r}; there are: {there}"
+            if job.tier is TierPolicy.FRONTIER and False not in sides:
+                yield f'jobs.{number}.tier: "frontier" needs a tier that is not local; add one'
+            if job.tier is TierPolicy.LOCAL_ONLY and True not in sides:
+                yield f'jobs.{number}.tier: "local-only" needs a local tier; add one'
+
+    def vendor(self, model: str) -> bool:
+        """A model of Anthropic's by its bare id, which a tier with its API passes through."""
+        return model.startswith("claude-") and any(
+            tier.provider == "anthropic" for tier in self.tiers.values()
+        )
 
     def dump(self) -> dict[str, Any]:
         """Everything as plain values, defaults included. Safe to show: secrets are only places."""
