@@ -113,6 +113,39 @@ def test_a_reader_that_leaves_is_not_an_error_message() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_a_closed_stdout_is_said(tmp_path: Path) -> None:
+    """`twotier status >&-`: one line, no traceback."""
+    done = subprocess.run(
+        ["sh", "-c", '"$0" -m twotier.cli status >&-', sys.executable],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        timeout=SECONDS_MAX,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"twotier: there is no stdout")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_defect_is_one_line_with_the_way_to_more(tmp_path: Path) -> None:
+    """Main answers what no main answers: what happened, whose fault, and where the log is."""
+
+    async def scenario() -> None:
+        async with standin(tmp_path) as stand:
+            stand.answers["GET /control/status"] = (200, {"odd": True})
+            at = ("--config", str(stand.config), "status")
+            done = await twotier(*at)
+            assert done.code == 1
+            assert len(done.err.splitlines()) == 1
+            assert "KeyError: 'version'; this is a defect of twotier" in done.err
+            assert str(tmp_path / ".twotier" / "logs") in done.err
+            traced = await twotier(*at, env={"TWOTIER_TRACE": "1"})
+            assert "Traceback" in traced.err
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("words", ["status", "ask hello --json", "route hello", "runs", "spend"])
 def test_what_is_called_all_day_loads_nothing_heavy(tmp_path: Path, words: str) -> None:
     """No web framework, no database, no validation library: they cost more than the answer."""

@@ -20,7 +20,7 @@ EVERY_COMMAND = [
 WITH_JSON = [
     "status", "ask Hello", "route Hello", "job list", "job show inbox", "job run inbox", "runs",
     "runs r1", "spend", "models list", "doctor", "config check", "config show", "config path",
-    "key path",
+    "key path", "config schema",
 ]  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def test_every_command_explains_itself() -> None:
 def test_json_is_one_document_with_a_version(tmp_path: Path, words: str) -> None:
     """Whatever the command: stdout is a document that a script can parse, and nothing else."""
     done = run(tmp_path, *words.split(), "--json")
-    assert done.document["schema_version"] == 1
+    assert done.document.get("schema_version", words == "config schema") == 1
     assert done.code == 0, done.err
 
 
@@ -177,3 +177,101 @@ def test_a_token_that_is_not_there_says_what_makes_it(tmp_path: Path) -> None:
     done = run(tmp_path, "key", "show")
     assert done.code == 1
     assert "`twotier up` makes it" in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("spend", "--days", "-3"), "between 1 and"),
+        (("spend", "--days", "0"), "between 1 and"),
+        (("spend", "--days", "800000"), "between 1 and"),
+        (("route", "x", "--kind", "nonsense"), "polling"),
+        (("runs", "--limit", "-5"), "between 1 and 1000"),
+        (("runs", "--limit", "0"), "between 1 and 1000"),
+        (("runs", "--limit", "2000"), "between 1 and 1000"),
+        (("ask", ""), "no question"),
+        (("ask", " \n"), "no question"),
+        (("ask", "--help me"), "twotier ask -- '--help me'"),
+        (("ask", "\udcff"), "not UTF-8"),
+        (("job", "show", "\udcff"), "not UTF-8"),
+    ],
+)
+def test_wrong_words_are_exit_code_2_and_ask_nobody(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    """In one line, before main or worker hear of it."""
+
+    async def scenario() -> None:
+        async with standin(tmp_path) as stand:
+            done = await twotier("--config", str(stand.config), *words)
+            assert (done.code, done.out) == (2, "")
+            assert said in done.err
+            assert len(done.err.splitlines()) == 1
+            assert stand.asked == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b"])
+def test_a_job_that_there_is_not_lists_those_there_are(tmp_path: Path, name: str) -> None:
+    """Whatever was typed; a name with `/` must not become another path of the worker."""
+    done = run(tmp_path, "job", "show", name)
+    assert done.code == 1
+    assert done.err == f"twotier: there is no job {name!r}; there are: inbox\n"
+
+
+def test_models_are_listed_with_what_they_are_and_can(tmp_path: Path) -> None:
+    """A tier's ref and state stand beside each name that means it, aliases too."""
+    (tmp_path / "twotier.toml").write_text('[aliases]\nx = "anthropic/claude-opus-4-6"\n')
+
+    async def scenario() -> None:
+        async with standin(tmp_path) as stand:
+            data = [{"id": name} for name in ("auto", "local", "x")]
+            stand.answers["GET /v1/models"] = (200, {"data": data})
+            done = await twotier("--config", str(stand.config), "models", "list")
+            assert [line.split() for line in done.out.splitlines()] == [
+                ["auto", "the", "router", "decides"],
+                ["local", "llama-local/smollm2-135m-instruct", "ready"],
+                ["x", "anthropic/claude-opus-4-6", "no-key"],
+            ]
+
+    asyncio.run(scenario())
+
+
+def test_no_address_is_shown_with_its_secrets(tmp_path: Path) -> None:
+    """Neither from the file nor from main, neither to people nor to scripts."""
+    (tmp_path / "twotier.toml").write_text(
+        f'[ntfy]\nurl = "https://me:{CANARY}@ntfy.example"\n'
+        f'[tiers.a]\nengine = "openai"\nmodel = "m"\nbase_url = "http://h/?key={CANARY}"\n'
+        '[[jobs]]\nname = "a"\nevery = "1h"\nprompt = "read https://x/?q=1"\n'
+        f'deliver = "webhook:https://h/x?token={CANARY}"\n'
+    )
+
+    async def scenario() -> None:
+        async with standin(tmp_path) as stand:
+            tier = {**STATUS["tiers"][0], "address": f"http://me:{CANARY}@h"}
+            stand.answers["GET /control/status"] = (200, {**STATUS, "tiers": [tier]})
+            for words in ("config show", "config show --json", "status", "status --json"):
+                done = await twotier("--config", str(stand.config), *words.split())
+                assert done.code == 0
+                assert CANARY not in done.out + done.err
+            done = await twotier("--config", str(stand.config), "config", "show")
+            assert '"webhook:https://h/x?token=***"' in done.out
+            assert '"https://me:***@ntfy.example"' in done.out
+            assert "read https://x/?q=1" in done.out
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_is_not_there_yet_is_not_a_program_that_is_down(tmp_path: Path) -> None:
+    """With main running the way on is `status`, not `up`."""
+
+    async def scenario() -> None:
+        async with standin(tmp_path) as stand:
+            (tmp_path / ".twotier" / "worker.sock").unlink()
+            done = await twotier("--config", str(stand.config), "job", "list")
+            assert done.code == 3
+            said = "the worker does not answer yet; `twotier status` says why"
+            assert done.err == f"twotier: {said}\n"
+
+    asyncio.run(scenario())

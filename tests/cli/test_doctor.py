@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.cli.standin import CANARY, Done, standin, twotier
+from tests.cli.standin import CANARY, STATUS, Done, standin, twotier
 
 CONFIG = """\
 [gateway]
@@ -141,3 +141,44 @@ def test_without_a_configuration_the_way_on_is_up(tmp_path: Path) -> None:
     done = asyncio.run(twotier("--config", str(tmp_path / "none.toml"), "doctor"))
     assert done.code == 0
     assert "twotier up" in done.out
+
+
+def test_what_is_missing_for_a_job_or_a_price_is_found(tmp_path: Path) -> None:
+    """A watched folder, and a price without which a tier is never asked."""
+    text = (
+        '[tiers.far]\nengine = "openai"\nmodel = "big"\nlocal = false\n'
+        f'base_url = "http://me:{CANARY}@127.0.0.1:{free_port()}/v1?token={CANARY}"\n'
+        '[[jobs]]\nname = "inbox"\nprompt = "p"\nevery = "1h"\n'
+        'watch = { kind = "files", path = "in box" }\n'
+    )
+    done, found = doctor(tmp_path, text)
+    assert found["inbox folder"]["mend"] == f"mkdir -p '{tmp_path / 'in box'}'"
+    assert "no price is known for big" in found["far price"]["text"]
+    assert found["far price"]["mend"].startswith(f"edit {tmp_path / 'twotier.toml'}: set input_usd")
+    assert "http://me:***@127.0.0.1" in found["far address"]["text"]
+    assert CANARY not in done.out
+
+
+def test_with_main_up_keys_and_memory_are_as_main_sees_them(tmp_path: Path) -> None:
+    """The doctor's own environment is another one: a key in it helps nobody."""
+    (tmp_path / "twotier.toml").write_text(
+        '[tiers.local]\nengine = "llama_cpp"\nmodel = "starter"\n'
+        '[tiers.frontier]\nprovider = "anthropic"\nmodel = "claude-opus-4-6"\n'
+    )
+
+    async def scenario() -> None:
+        async with standin(tmp_path) as stand:
+            at = ("--config", str(stand.config), "doctor", "--json")
+            done = await twotier(*at, env={"ANTHROPIC_API_KEY": CANARY})
+            found = {finding["name"]: finding for finding in done.document["findings"]}
+            assert found["frontier key"]["level"] == "warn"
+            assert "export ANTHROPIC_API_KEY=..." in found["frontier key"]["mend"]
+            assert found["memory"]["text"].endswith("GB free; the model of local is loaded")
+            keyed = {**STATUS["tiers"][1], "state": "ready"}
+            stand.answers["GET /control/status"] = (200, {**STATUS, "tiers": [keyed]})
+            done = await twotier(*at)
+            found = {finding["name"]: finding for finding in done.document["findings"]}
+            assert found["frontier key"]["level"] == "ok"
+            assert "memory" in found
+
+    asyncio.run(scenario())

@@ -7,13 +7,14 @@ do next, never a traceback; and the commands that people and scripts call all da
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from twotier.cli.output import emit, say
-from twotier.config.paths import find
+from twotier.config.paths import find, paths_of
 from twotier.errors import TwotierError, UsageError
 
 # What shells report for a program that ended by SIGINT and by SIGPIPE.
@@ -23,6 +24,8 @@ EXIT_PIPE = 141
 
 def main() -> NoReturn:
     """The entry point `twotier`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
     sys.exit(run(sys.argv[1:]))
 
 
@@ -31,24 +34,56 @@ def run(words: Sequence[str]) -> int:
     try:
         code = answer(words)
         sys.stdout.flush()
+        return code
     except TwotierError as exc:
         return explain(exc, as_json="--json" in words)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Nobody reads on (`twotier runs | head`). Python would complain once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()  # nobody reads on (`twotier runs | head`)
         return EXIT_PIPE
     except OSError as exc:
         # A folder that cannot be written, a full disk: the system's own sentence says most.
+        drop_output()
         say(f"twotier: {exc}; see `twotier doctor`")
         return 1
-    return code
+    except Exception as exc:  # noqa: BLE001 - the top: a defect of ours is one line like the rest
+        return defect(exc, words)
+
+
+def drop_output() -> None:
+    """What cannot be printed goes nowhere. Python would complain about it once more at its exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def defect(error: Exception, words: Sequence[str]) -> int:
+    """Say that this is our fault and where more is to be read; all of it with `TWOTIER_TRACE=1`."""
+    if os.environ.get("TWOTIER_TRACE") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    try:
+        logs = str(paths_of(find(take_config(words)[1])).logs)
+    except (TwotierError, OSError):
+        logs = "the folder `logs` of its state"
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    message = (
+        f"{what}; this is a defect of twotier, not of yours."
+        f" TWOTIER_TRACE=1 shows where, the log is in {logs}"
+    )
+    return explain(TwotierError(message), as_json="--json" in words)
 
 
 def answer(words: Sequence[str]) -> int:
     """Run the command that these words name."""
+    if sys.stdout is None:  # closed by the caller (`>&-`)
+        raise UsageError("there is no stdout to print to; use `>/dev/null` to see nothing")
     rest, named = take_config(words)
+    if any(not is_text(word) for word in rest):
+        raise UsageError("a word of this command is not UTF-8 text; convert it, see `man iconv`")
     config = find(named)
     if rest and rest[0] == "status" and set(rest[1:]) <= {"--json"}:
         # Prompts and bars call this every few seconds; the parser alone would be two thirds of it.
@@ -58,6 +93,11 @@ def answer(words: Sequence[str]) -> int:
     from twotier.cli.commands import dispatch
 
     return dispatch(rest, config)
+
+
+def is_text(word: str) -> bool:
+    """Python hands on bytes that are no UTF-8 as lone surrogates, which nothing can encode."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def take_config(words: Sequence[str]) -> tuple[list[str], str | None]:

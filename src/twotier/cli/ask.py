@@ -11,6 +11,7 @@ from typing import Any
 from twotier.cli.client import MODEL_SECONDS_MAX, document, events
 from twotier.cli.output import dollars, emit, say
 from twotier.cli.peers import main_of
+from twotier.errors import UsageError
 
 FREE = dollars(0)
 PATH = "/v1/chat/completions"
@@ -26,6 +27,8 @@ SAID = {
 
 def ask(config: Path, prompt: str, *, model: str, as_json: bool) -> int:
     """Ask and print. Errors come as the gateway named them, with its exit code."""
+    if not prompt.strip():
+        raise UsageError('there is no question; for example `twotier ask "Why is the sky blue?"`')
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": prompt}]}
     return whole(config, body) if as_json else streamed(config, body)
 

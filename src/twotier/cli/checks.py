@@ -7,6 +7,7 @@ somebody else's, and a server that lives is left over.
 from __future__ import annotations
 
 import hashlib
+import shlex
 import shutil
 import socket
 import sqlite3
@@ -22,14 +23,17 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from twotier.build import money
 from twotier.cli.peers import main_of
 from twotier.cli.prepare import kept
 from twotier.cli.processes import engines_alive
+from twotier.clock import SystemClock
 from twotier.config import paths
 from twotier.config.load import Loaded
 from twotier.config.schema import TierConfig
 from twotier.config.secrets import how_to_set, resolve
 from twotier.config.starter import FRONTIER_KEY
+from twotier.domain.urls import shown_url
 from twotier.engines import environment
 from twotier.engines.base import engine, lock_path
 from twotier.errors import ConfigError, NotRunningError, TwotierError
@@ -127,12 +131,30 @@ def private(path: Path, mode: int, *, name: str) -> Iterator[Finding]:
         yield Finding(name, Level.OK, f"{path} is yours alone")
 
 
-def keys(loaded: Loaded, _: Status) -> Iterator[Finding]:
-    """Every tier that needs a key has one."""
+def keys(loaded: Loaded, status: Status) -> Iterator[Finding]:
+    """Every tier that needs a key has one. A running main has its own environment: it is asked."""
+    seen = tiers_seen(status)
     for name, tier in loaded.config.tiers.items():
         if tier.key is None and tier.engine is not None:
             continue
-        yield key_of(loaded, tier, name=name)
+        if name in seen:
+            yield key_seen(tier, seen[name], name=name)
+        else:
+            yield key_of(loaded, tier, name=name)
+
+
+def tiers_seen(status: Status) -> dict[str, Mapping[str, Any]]:
+    """The tiers by name as a running main tells of them; none if it does not run."""
+    return {tier["name"]: tier for tier in (status or {}).get("tiers", ())}
+
+
+def key_seen(tier: TierConfig, seen: Mapping[str, Any], *, name: str) -> Finding:
+    """One tier's key as main sees it."""
+    place = tier.key or FRONTIER_KEY
+    if seen["state"] != "no-key":
+        return Finding(f"{name} key", Level.OK, f"main has it from {place}")
+    mend = f"{how_to_set(place)}; twotier down; twotier up"
+    return Finding(f"{name} key", Level.WARN, f"main found nothing at {place}", mend)
 
 
 def key_of(loaded: Loaded, tier: TierConfig, *, name: str) -> Finding:
@@ -160,12 +182,13 @@ def addresses(loaded: Loaded, _: Status) -> Iterator[Finding]:
         if name in kept(loaded.config):
             continue
         base_url = tier.base_url or ANTHROPIC
-        failed = connect(base_url)
+        failed, shown = connect(base_url), shown_url(base_url)
         if failed:
-            text = f"{base_url} cannot be reached: {failed}"
-            yield Finding(f"{name} address", Level.WARN, text, f"curl -sS -o /dev/null {base_url}")
+            text = f"{shown} cannot be reached: {failed}"
+            mend = f"curl -sS -o /dev/null {shlex.quote(shown)}"
+            yield Finding(f"{name} address", Level.WARN, text, mend)
         else:
-            yield Finding(f"{name} address", Level.OK, f"{base_url} takes connections")
+            yield Finding(f"{name} address", Level.OK, f"{shown} takes connections")
 
 
 def connect(base_url: str) -> str:
@@ -192,8 +215,8 @@ def engines(loaded: Loaded, status: Status) -> Iterator[Finding]:
             text = f"the environment of {tier.engine} is not made yet"
             yield Finding(f"{name} engine", Level.WARN, text, "twotier up")
         yield from model_of(loaded, tier, name=name)
-        if not (status or {}).get("tiers"):
-            yield from memory_for(loaded, tier, name=name)
+        seen = tiers_seen(status).get(name)
+        yield memory_for(loaded, tier, name=name) if seen is None else memory_seen(seen)
 
 
 def model_of(loaded: Loaded, tier: TierConfig, *, name: str) -> Iterator[Finding]:
@@ -212,7 +235,7 @@ def model_of(loaded: Loaded, tier: TierConfig, *, name: str) -> Iterator[Finding
     elif path is not None:
         yield Finding(title, Level.OK, f"{path} is there")
     else:
-        mend = f"set model in [tiers.{name}] of {loaded.path}"
+        mend = f"edit {loaded.path}: set model in [tiers.{name}]"
         yield Finding(title, Level.WARN, f"{tier.model} is not on this disk", mend)
 
 
@@ -230,20 +253,60 @@ def model_path(loaded: Loaded, tier: TierConfig) -> Path | None:
     return path if path.exists() else None
 
 
-def memory_for(loaded: Loaded, tier: TierConfig, *, name: str) -> Iterator[Finding]:
+def memory_for(loaded: Loaded, tier: TierConfig, *, name: str) -> Finding:
     """Free memory against the model's files and half as much again, as the keeper will ask."""
+    free = psutil.virtual_memory().available
     path = model_path(loaded, tier)
     if path is None:
-        return
+        text = f"{free / 1e9:.1f} GB free; what {name} needs is known once its model is there"
+        return Finding("memory", Level.OK, text)
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files)
     needed = size + max(int(size * HEADROOM_SHARE), HEADROOM_BYTES_MIN)
-    free = psutil.virtual_memory().available
     text = f"{free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB wanted for {name}"
     if free < needed:
-        yield Finding("memory", Level.WARN, text, "close programs, or name a smaller model")
-    else:
-        yield Finding("memory", Level.OK, text)
+        mend = f"edit {loaded.path}: set a smaller model in [tiers.{name}]"
+        return Finding("memory", Level.WARN, text, mend)
+    return Finding("memory", Level.OK, text)
+
+
+def memory_seen(seen: Mapping[str, Any]) -> Finding:
+    """With main running its model is in memory already, or on its way there."""
+    free = psutil.virtual_memory().available
+    how = "is loaded" if seen["state"] == "ready" else f"is not loaded ({seen['state']})"
+    text = f"{free / 1e9:.1f} GB free; the model of {seen['name']} {how}"
+    return Finding("memory", Level.OK, text)
+
+
+def prices(loaded: Loaded, _: Status) -> Iterator[Finding]:
+    """Every tier that costs money has a price: without one it is refused."""
+    book, today = money.prices(loaded), SystemClock().now().date()
+    for name, tier in loaded.config.tiers.items():
+        shipped = tier.engine is None and book.price("anthropic", tier.model, on=today)
+        if tier.is_local:
+            continue
+        if shipped or tier.price:
+            yield Finding(f"{name} price", Level.OK, f"the price of {tier.model} is known")
+        else:
+            text = f"no price is known for {tier.model}, so it is never asked"
+            mend = f"edit {loaded.path}: set input_usd and output_usd in [tiers.{name}.price]"
+            yield Finding(f"{name} price", Level.WARN, text, mend)
+
+
+def folders(loaded: Loaded, _: Status) -> Iterator[Finding]:
+    """Every folder that a job watches is there."""
+    for job in loaded.config.jobs:
+        if job.watch is None:
+            continue
+        title, path = f"{job.name} folder", loaded.resolve(job.watch.path)
+        if path.is_dir():
+            yield Finding(title, Level.OK, f"{path} is there")
+        elif path.exists():
+            mend = f"edit {loaded.path}: set watch.path of the job {job.name}"
+            yield Finding(title, Level.WARN, f"{path} is not a folder", mend)
+        else:
+            mend = f"mkdir -p {shlex.quote(str(path))}"
+            yield Finding(title, Level.WARN, f"{path} is not there", mend)
 
 
 def port(loaded: Loaded, status: Status) -> Iterator[Finding]:
@@ -253,7 +316,7 @@ def port(loaded: Loaded, status: Status) -> Iterator[Finding]:
     if status is not None:
         yield Finding("port", Level.OK, f"ours: {status.get('address', name)}")
     elif failed := bind(at):
-        mend = f"set gateway.port in {loaded.path}, or see who has it: lsof -i :{at[1]}"
+        mend = f"edit {loaded.path}: set gateway.port; `lsof -i :{at[1]}` shows who has it"
         yield Finding("port", Level.BAD, f"{name}: {failed}", mend)
     else:
         yield Finding("port", Level.OK, f"{name} is free")
@@ -308,7 +371,9 @@ CHECKS: tuple[Check, ...] = (
     permissions,
     keys,
     addresses,
+    prices,
     engines,
+    folders,
     port,
     disk,
     ledger,

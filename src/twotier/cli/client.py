@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ ANSWER_SECONDS_MAX = 10.0
 MODEL_SECONDS_MAX = 1_800.0
 DOCUMENT_BYTES_MAX = 64_000_000
 LINE_BYTES_MAX = 4_000_000
+NOT_RUNNING = "twotier is not running; start it with `twotier up`"
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -48,9 +49,9 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Peer:
-    """Main or worker, by its socket. `missing` is the sentence for "nobody answers there"."""
+    """Main or worker, by its socket. `missing` tells the sentence for "nobody answers"."""
 
-    def __init__(self, path: Path, missing: str) -> None:
+    def __init__(self, path: Path, missing: Callable[[], str]) -> None:
         self.path = path
         self.missing = missing
 
@@ -98,12 +99,12 @@ class Peer:
 
 
 @contextmanager
-def wire(missing: str = "twotier is not running; start it with `twotier up`") -> Iterator[None]:
+def wire(missing: Callable[[], str] = lambda: NOT_RUNNING) -> Iterator[None]:
     """Translates what a socket raises. Only round reads and writes: a closed stdout looks alike."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as exc:
-        raise NotRunningError(missing) from exc
+        raise NotRunningError(missing()) from exc
     except TimeoutError as exc:
         raise DeadlineError("no answer came in time; try `twotier doctor`") from exc
     except (OSError, http.client.HTTPException) as exc:

@@ -6,6 +6,7 @@ Each body imports what it needs, so that help and parsing load nothing. `config`
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -19,6 +20,8 @@ Config = Annotated[Path, Parameter(parse=False)]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document on stdout.")]
 # The words of `domain.tier.TierPolicy`; that module would cost every command 20 ms of imports.
 Policy = Literal["auto", "local-only", "local-then-frontier", "frontier"]
+# The kinds of `router.rules.KINDS`, for the same reason.
+Kind = Literal["polling", "bulk-write", "frontier-reasoning", "read-report"]
 By = Literal["tier", "model", "job", "client", "rule", "day"]
 
 app = App(
@@ -27,7 +30,8 @@ app = App(
     help="Two models, two jobs: a frontier model by API and a local one, behind one port.",
     help_epilogue=(
         "`--config PATH` names the configuration; default: $TWOTIER_CONFIG, ./twotier.toml,"
-        " ~/twotier/twotier.toml. Exit codes: 0 ok, 1 failed, 2 usage, 3 not running, 4 budget."
+        " ~/twotier/twotier.toml. Exit codes: 0 ok, 1 failed, 2 usage, 3 not running, 4 budget,"
+        " 130 interrupted (Ctrl-C), 141 the reader left."
     ),
 )
 job = App(name="job", help="Scheduled work: list it, look at it, run it now.")
@@ -85,7 +89,7 @@ def route(
     *,
     model: str = "auto",
     policy: Policy = "auto",
-    kind: str = "",
+    kind: Kind | None = None,
     as_json: Json = False,
     config: Config,
 ) -> int:
@@ -100,11 +104,11 @@ def route(
     policy
         The tiers that may be used.
     kind
-        The kind of work, for example polling; empty: the router reads it from the prompt.
+        The kind of work; without it the router reads it from the prompt.
     """
     from twotier.cli.route import route
 
-    wanted = {"prompt": prompt, "model": model, "policy": policy, "kind": kind}
+    wanted = {"prompt": prompt, "model": model, "policy": policy, "kind": kind or ""}
     return route(config, wanted, as_json=as_json)
 
 
@@ -165,7 +169,7 @@ def spend(
     *,
     by: By = "tier",
     today: Annotated[bool, Parameter(negative="")] = False,
-    days: int = 0,
+    days: int | None = None,
     month: Annotated[bool, Parameter(negative="")] = False,
     as_json: Json = False,
     config: Config,
@@ -185,9 +189,9 @@ def spend(
     """
     from twotier.cli.spend import spend
 
-    if sum((today, bool(days), month)) > 1:
+    if sum((today, days is not None, month)) > 1:
         raise UsageError("--today, --days and --month exclude one another; name one")
-    return spend(config, by=by, days=days or 1, month=month, as_json=as_json)
+    return spend(config, by=by, days=1 if days is None else days, month=month, as_json=as_json)
 
 
 @models.command(name="list")
@@ -246,10 +250,11 @@ def config_path(*, as_json: Json = False, config: Config) -> int:
 
 
 @config_app.command(name="schema")
-def config_schema() -> int:
+def config_schema(*, as_json: Json = False) -> int:
     """The JSON schema of the file: every setting, its default and its sentence."""
     from twotier.cli.config import schema
 
+    del as_json  # it is JSON either way
     return schema()
 
 
@@ -269,6 +274,14 @@ def key_path(*, as_json: Json = False, config: Config) -> int:
     return where(config, as_json=as_json)
 
 
+def way_out(words: Sequence[str]) -> str:
+    """What to do about words that cannot be read. A text that looks like an option is one."""
+    text = next((word for word in words[1:] if word.startswith("-") and " " in word), None)
+    if text and words[0] in ("ask", "route"):
+        return f"Put `--` before such a text: `twotier {words[0]} -- {shlex.quote(text)}`."
+    return "See `twotier --help`."
+
+
 def dispatch(words: Sequence[str], config: Path) -> int:
     """Parse the words, run the command they name. Raises `UsageError` for words it cannot read."""
     try:
@@ -277,7 +290,7 @@ def dispatch(words: Sequence[str], config: Path) -> int:
         )
     except CycloptsError as exc:
         said = " ".join(str(exc).split())
-        raise UsageError(f"{said} See `twotier --help`.") from exc
+        raise UsageError(f"{said} {way_out(words)}") from exc
     extra = {"config": config} if "config" in handed_in else {}
     code = command(*bound.args, **bound.kwargs, **extra)
     return code if isinstance(code, int) else 0

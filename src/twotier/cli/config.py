@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from twotier.cli.output import emit, say
+from twotier.cli.output import emit, say, without_secrets
 from twotier.config.load import load
 
 
@@ -25,7 +25,7 @@ def checked(config: Path, *, as_json: bool) -> int:
 
 def shown(config: Path, *, as_json: bool) -> int:
     """Every setting in force."""
-    values = load(config).config.dump()
+    values = without_secrets(load(config).config.dump())
     if as_json:
         emit({"path": str(config), "config": values})
         return 0

@@ -11,6 +11,7 @@ from twotier.cli.client import Peer
 from twotier.cli.output import emit, local_time, say, show
 from twotier.cli.peers import worker_of
 from twotier.cli.runs import show_answers, show_run, show_runs
+from twotier.errors import NotFoundError
 
 HEADS = ("JOB", "TRIGGER", "TIER", "NEXT", "LAST")
 FIELDS_SHOWN = (
@@ -47,7 +48,8 @@ def row(job: Mapping[str, Any]) -> tuple[str, ...]:
 
 def shown(config: Path, name: str, *, as_json: bool) -> int:
     """One job: what is set, the next slots, the latest runs."""
-    told = worker_of(config).get(f"/jobs/{quote(name, safe='')}")
+    worker = worker_of(config)
+    told = worker.get(path_of(worker, name))
     if as_json:
         emit(told)
         return 0
@@ -61,10 +63,18 @@ def shown(config: Path, name: str, *, as_json: bool) -> int:
     return 0
 
 
+def path_of(worker: Peer, name: str) -> str:
+    """A job's path at the worker. A name with `/`, or none at all, would be another path."""
+    if not name or "/" in name:
+        known = ", ".join(job["name"] for job in worker.get("/jobs")["jobs"]) or "none"
+        raise NotFoundError(f"there is no job {name!r}; there are: {known}")
+    return f"/jobs/{quote(name, safe='')}"
+
+
 def ran(config: Path, name: str, *, as_json: bool) -> int:
     """Start a run by hand and wait for its end."""
     worker = worker_of(config)
-    run_id = str(worker.post(f"/jobs/{quote(name, safe='')}/run")["run"])
+    run_id = str(worker.post(f"{path_of(worker, name)}/run")["run"])
     say(f"run {run_id} of {name} has begun; Ctrl-C stops waiting, not the run")
     run = ended(worker, run_id)
     if as_json:

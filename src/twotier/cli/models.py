@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from twotier.cli.output import emit, say, show
 from twotier.cli.peers import main_of
+from twotier.config.load import load
 
 
 def listed(config: Path, *, as_json: bool) -> int:
     """Every name the gateway takes."""
-    told = main_of(config).get("/v1/models")
+    main = main_of(config)
+    told = main.get("/v1/models")
+    tiers = main.get("/control/status")["tiers"]
+    aliases = load(config).config.aliases
+    models = [
+        {**model, **tier_of(aliases.get(model["id"], model["id"]), tiers)} for model in told["data"]
+    ]
     if as_json:
-        emit({"models": told["data"]})
+        emit({"models": models})
     else:
-        show((model["id"], model.get("owned_by", "")) for model in told["data"])
+        show((model["id"], model["ref"], model["state"]) for model in models)
     return 0
+
+
+def tier_of(name: str, tiers: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What a tier's name or ref stands for and can do now; `auto` is only a name."""
+    for tier in tiers:
+        if name in (tier["name"], tier["ref"]):
+            return {"ref": tier["ref"], "state": tier["state"]}
+    return {"ref": "the router decides" if name == "auto" else name, "state": ""}
 
 
 def pulled(*, as_json: bool) -> int:

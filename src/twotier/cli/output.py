@@ -8,7 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from twotier.domain.urls import shown_url
+
 SCHEMA_VERSION = 1
+# Where an address may stand; other texts (a prompt) are shown as they are.
+URL_KEYS = frozenset({"address", "base_url", "because", "deliver", "target", "url"})
 
 
 def emit(document: Mapping[str, Any]) -> None:
@@ -19,7 +23,17 @@ def emit(document: Mapping[str, Any]) -> None:
 
 def say(text: str) -> None:
     """A sentence for people; scripts that read stdout never see it."""
-    print(text, file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # closed by the caller (`2>&-`): print would take stdout
+        print(text, file=sys.stderr, flush=True)
+
+
+def without_secrets(value: Any, key: str = "") -> Any:
+    """A document whose addresses hold no password and no token."""
+    if isinstance(value, Mapping):
+        return {inner: without_secrets(part, inner) for inner, part in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(part, key) for part in value]
+    return shown_url(value) if isinstance(value, str) and key in URL_KEYS else value
 
 
 def columns(rows: Iterable[Sequence[object]]) -> list[str]:

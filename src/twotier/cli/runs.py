@@ -9,8 +9,10 @@ from urllib.parse import quote
 
 from twotier.cli.output import dollars, emit, local_time, show
 from twotier.cli.peers import worker_of
+from twotier.errors import NotFoundError, UsageError
 
 HEADS = ("RUN", "JOB", "SLOT", "STATE", "ITEMS", "CALLS", "TOKENS", "COST", "TIER", "BECAUSE")
+LIMIT_MAX = 1_000  # the worker's own limit
 FIELDS_SHOWN = (
     *("id", "job", "slot", "state", "trigger", "started_at", "ended_at", "items", "model_calls"),
     *("tokens", "cost_usd", "tier", "model", "because", "result"),
@@ -19,6 +21,8 @@ FIELDS_SHOWN = (
 
 def latest(config: Path, *, job: str, limit: int, as_json: bool) -> int:
     """The latest runs, newest first."""
+    if not 1 <= limit <= LIMIT_MAX:
+        raise UsageError(f"--limit {limit}: a number between 1 and {LIMIT_MAX}")
     told = worker_of(config).get("/runs", {"job": job, "limit": limit})
     if as_json:
         emit(told)
@@ -31,6 +35,8 @@ def latest(config: Path, *, job: str, limit: int, as_json: bool) -> int:
 
 def one(config: Path, run_id: str, *, as_json: bool) -> int:
     """One run in full."""
+    if "/" in run_id:
+        raise NotFoundError(f"there is no run {run_id!r}; `twotier runs` lists them")
     told = worker_of(config).get(f"/runs/{quote(run_id, safe='')}")
     if as_json:
         emit(told)

@@ -10,13 +10,17 @@ from typing import Any
 from twotier.cli.output import dollars, emit, show
 from twotier.cli.peers import main_of
 from twotier.clock import SystemClock
+from twotier.errors import UsageError
 
 FIELDS = ("requests", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")
+DAYS_MAX = 36_500  # a hundred years; the calendar itself ends at some point
 HEADS = ("REQUESTS", "INPUT", "CACHE READ", "CACHE WRITE", "OUTPUT", "COST", "RESERVED", "MARKED")
 
 
 def spend(config: Path, *, by: str, days: int, month: bool, as_json: bool) -> int:
     """Ask main for the sums since midnight `days` - 1 days ago, or since the first."""
+    if not 1 <= days <= DAYS_MAX:
+        raise UsageError(f"--days {days}: a number between 1 and {DAYS_MAX}")
     now = SystemClock().now().astimezone()
     since = since_month(now) if month else since_days(now, days)
     query = {"by": by, "since": since.isoformat(), "until": now.isoformat()}
@@ -31,7 +35,7 @@ def spend(config: Path, *, by: str, days: int, month: bool, as_json: bool) -> in
 
 def since_days(now: datetime, days: int) -> datetime:
     """Local midnight, `days` - 1 days back. Built from the date: a day may have 23 hours."""
-    date = now.date() - timedelta(days=max(days, 1) - 1)
+    date = now.date() - timedelta(days=days - 1)
     return datetime(date.year, date.month, date.day).astimezone()
 
 

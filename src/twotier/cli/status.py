@@ -7,13 +7,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from twotier.cli.output import dollars, emit, local_time, show
+from twotier.cli.output import dollars, emit, local_time, show, without_secrets
 from twotier.cli.peers import main_of
 
 
 def status(config: Path, *, as_json: bool) -> int:
     """Ask main, print. Raises `NotRunningError` when nobody answers."""
-    told = main_of(config).get("/control/status")
+    told = without_secrets(main_of(config).get("/control/status"))
     if as_json:
         emit(told)
         return 0
