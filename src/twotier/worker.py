@@ -133,9 +133,13 @@ def job_of(config: JobConfig, home: Path) -> Job:
 
 def channels(loaded: Loaded) -> dict[str, Channel]:
     """The ways out of the machine."""
-    ntfy = loaded.config.ntfy
-    token = secrets.resolve(ntfy.token, home=loaded.home) if ntfy.token else None
-    return {"webhook": Webhook(), "ntfy": Ntfy(ntfy.url, token or "")}
+    return {"webhook": Webhook(), "ntfy": Ntfy(loaded.config.ntfy.url, ntfy_token(loaded))}
+
+
+def ntfy_token(loaded: Loaded) -> str:
+    """The one secret the worker holds; empty where there is none."""
+    place = loaded.config.ntfy.token
+    return (secrets.resolve(place, home=loaded.home) if place else None) or ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -153,6 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             level=log.level,
             bytes_max=log.bytes_max,
             files_kept=log.files_kept,
+            secrets=[token] if (token := ntfy_token(loaded)) else [],
         )
         with only_one(loaded.paths.worker_lock):
             asyncio.run(work(loaded))

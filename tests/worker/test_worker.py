@@ -214,5 +214,72 @@ async def explained(child: Worker) -> None:
     assert wrong["error"]["code"] == "not_found"
     assert "there are: inbox" in wrong["error"]["message"]
     assert (await child.get("/nothing"))["error"]["code"] == "not_found"
+    wrong = (await child.get("/runs?state=tired"))["error"]
+    assert wrong["code"] == "invalid_request"
+    assert "'tired' is not a valid RunState; there are: due, running, quiet" in wrong["message"]
     assert (await child.get("/runs?limit=x"))["error"]["code"] == "invalid_request"
     assert (await child.get("/runs/none"))["error"]["code"] == "not_found"
+
+
+def test_runs_can_be_asked_for_by_state(tmp_path: Path) -> None:
+    """A job of every second has a row for each, and most of them say that nothing was done."""
+
+    async def scenario() -> None:
+        home = inbox_home(tmp_path)
+        async with playing_main(home), worker(home) as child:
+            await child.run_ended("quiet")
+            (home / "inbox" / "note.txt").write_text("A long story.", encoding="utf-8")
+            done = await child.run_ended("done")
+            assert (await child.get("/runs?state=done,failed"))["runs"] == [done]
+            quiet = (await child.get("/runs?job=inbox&state=quiet"))["runs"]
+            assert {run["state"] for run in quiet} == {"quiet"}
+            states = {run["state"] for run in (await child.get("/runs"))["runs"]}
+            assert states >= {"quiet", "done"}
+
+    asyncio.run(scenario())
+
+
+def test_what_opens_a_webhook_is_not_shown(tmp_path: Path) -> None:
+    """Neither with the job nor with a run's answers."""
+
+    async def scenario() -> None:
+        hook = "webhook:http://user:passw0rd@127.0.0.1:9/hook?token=s3cret"
+        home = inbox_home(tmp_path, every="1h", deliver=hook)
+        (home / "inbox" / "note.txt").write_text("A long story.", encoding="utf-8")
+        async with playing_main(home), worker(home) as child:
+            run = (await child.get("/jobs/inbox/run", method="POST"))["run"]
+            ended = await child.get(f"/runs/{run}?wait_seconds=10")
+            assert ended["state"] == "failed"  # nobody listens there
+            (answer,) = ended["answers"]
+            assert answer["target"] == "webhook:http://user:***@127.0.0.1:9/hook?token=***"
+            job = await child.get("/jobs/inbox")
+            assert job["deliver"] == answer["target"]
+            for said in (ended, job, await child.get("/jobs"), await child.get("/runs")):
+                assert "s3cret" not in str(said)
+                assert "passw0rd" not in str(said)
+
+    asyncio.run(scenario())
+
+
+def test_the_workers_log_does_not_hold_its_token(tmp_path: Path) -> None:
+    """Whatever text it came in: here a model says it, and the answer goes to the log."""
+
+    async def scenario() -> None:
+        home = inbox_home(tmp_path, every="1h", deliver="log")
+        with (home / "twotier.toml").open("a", encoding="utf-8") as config:
+            config.write('\n[ntfy]\ntoken = "file:ntfy.key"\n')
+        (home / "ntfy.key").touch(mode=0o600)
+        (home / "ntfy.key").write_text("tk_abcdefghijkl", encoding="utf-8")
+        (home / "inbox" / "note.txt").write_text("A long story.", encoding="utf-8")
+
+        async def tell(_: web.Request, __: dict[str, Any]) -> web.StreamResponse:
+            return completion('["one", "tk_abcdefghijkl", "three"]')
+
+        async with playing_main(home, tell), worker(home) as child:
+            run = (await child.get("/jobs/inbox/run", method="POST"))["run"]
+            assert (await child.get(f"/runs/{run}?wait_seconds=10"))["state"] == "done"
+        log = (paths_of(home).logs / "worker.log").read_text(encoding="utf-8")
+        assert "[secret]" in log
+        assert "tk_abcdefghijkl" not in log
+
+    asyncio.run(scenario())

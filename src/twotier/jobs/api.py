@@ -3,10 +3,11 @@
     GET  /healthz
     GET  /jobs, /jobs/{name}
     POST /jobs/{name}/run              -> {"run": id}
-    GET  /runs?job=NAME&limit=N
+    GET  /runs?job=NAME&state=STATE,STATE&limit=N
     GET  /runs/{id}?wait_seconds=S     answers when the run is over, or the time has passed
 
-Every body is JSON with `schema_version`; errors have OpenAI's shape.
+Every body is JSON with `schema_version`; errors have OpenAI's shape. Where an answer is delivered
+to is shown without the secrets of its URL.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from twotier.domain.job import Job, Run
+from twotier.domain.job import Job, Run, RunState
 from twotier.domain.money import MICROUSD_PER_USD
+from twotier.domain.urls import shown_url
 from twotier.errors import NotFoundError, RequestError, TwotierError
 from twotier.jobs.engine import Engine, schedule_text
 from twotier.jobs.items import ItemStore
@@ -74,7 +76,7 @@ class Api:
         settings = {
             "prompt": job.prompt,
             "model": job.model,
-            "deliver": job.deliver,
+            "deliver": shown_url(job.deliver),
             "watch": dict(job.watch) if job.watch is not None else None,
             "each": job.each,
             "answer_lines": job.answer_lines,
@@ -106,16 +108,17 @@ class Api:
         if job:
             self._engine.job(job)
         limit = number(request, "limit", default=20, most=RUNS_MAX)
-        runs = await self._runs.latest(job=job, limit=int(limit))
+        runs = await self._runs.latest(job=job, states=states(request), limit=int(limit))
         return said({"runs": [shown(run) for run in runs]})
 
     async def _run(self, request: Request) -> JSONResponse:
         wait_seconds = number(request, "wait_seconds", default=0, most=WAIT_SECONDS_MAX)
         run = await self._engine.ended(request.path_params["id"], within_seconds=wait_seconds)
-        parts = {
-            "item_list": await self._items.of_run(run.id),
-            "answers": await self._results.of_run(run.id),
-        }
+        answers = [
+            answer | {"target": shown_url(answer["target"])}
+            for answer in await self._results.of_run(run.id)
+        ]
+        parts = {"item_list": await self._items.of_run(run.id), "answers": answers}
         return said(shown(run) | parts)
 
 
@@ -141,6 +144,15 @@ def shown(run: Run) -> dict[str, Any]:
         "because": run.because,
         "result": run.result,
     }
+
+
+def states(request: Request) -> list[RunState]:
+    """The states of the query, none for all: most rows of a busy job say that nothing was done."""
+    names = [name for name in request.query_params.get("state", "").split(",") if name]
+    try:
+        return [RunState(name) for name in names]
+    except ValueError as exc:
+        raise RequestError(f"{exc}; there are: {', '.join(RunState)}") from exc
 
 
 def number(request: Request, name: str, *, default: float, most: float) -> float:

@@ -6,6 +6,7 @@ knows rows and nothing of watching, asking or delivering.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -144,9 +145,12 @@ class RunStore:
         """One run, None if there is none of this id."""
         return next(iter(await self._select(sa.select(runs).where(runs.c.id == run_id))), None)
 
-    async def latest(self, *, job: str = "", limit: int = 20) -> list[Run]:
-        """The newest runs, newest first; of one job if it is named."""
+    async def latest(
+        self, *, job: str = "", states: Collection[RunState] = (), limit: int = 20
+    ) -> list[Run]:
+        """The newest runs, newest first; of one job and in some states if they are named."""
         query = sa.select(runs).order_by(runs.c.slot_ms.desc(), runs.c.id).limit(limit)
+        query = query.where(runs.c.state.in_(states)) if states else query
         return await self._select(query.where(runs.c.job == job) if job else query)
 
     async def forget_old(self) -> int:
