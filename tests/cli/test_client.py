@@ -31,7 +31,7 @@ async def peer(path: Path, answer: bytes, *, hold: bool = False) -> AsyncIterato
 
     async with await asyncio.start_unix_server(handle, path):
         try:
-            yield Peer(path, lambda: "nobody is there")
+            yield Peer(path, "nobody is there")
         finally:
             held.set()
 

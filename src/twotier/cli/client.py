@@ -49,9 +49,9 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Peer:
-    """Main or worker, by its socket. `missing` tells the sentence for "nobody answers"."""
+    """Main or worker, by its socket. `missing` is or finds the sentence for "nobody is there"."""
 
-    def __init__(self, path: Path, missing: Callable[[], str]) -> None:
+    def __init__(self, path: Path, missing: str | Callable[[], str]) -> None:
         self.path = path
         self.missing = missing
 
@@ -99,12 +99,12 @@ class Peer:
 
 
 @contextmanager
-def wire(missing: Callable[[], str] = lambda: NOT_RUNNING) -> Iterator[None]:
+def wire(missing: str | Callable[[], str] = NOT_RUNNING) -> Iterator[None]:
     """Translates what a socket raises. Only round reads and writes: a closed stdout looks alike."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as exc:
-        raise NotRunningError(missing()) from exc
+        raise NotRunningError(missing if isinstance(missing, str) else missing()) from exc
     except TimeoutError as exc:
         raise DeadlineError("no answer came in time; try `twotier doctor`") from exc
     except (OSError, http.client.HTTPException) as exc:

@@ -14,7 +14,7 @@ ASK_SECONDS_MAX = 2.0
 def main_of(config: Path) -> Peer:
     """The main process of this configuration."""
     named = f"twotier is not running for {config}; start it with `twotier up`"
-    return Peer(paths_of(config).main_socket, lambda: named)
+    return Peer(paths_of(config).main_socket, named)
 
 
 def worker_of(config: Path) -> Peer:
