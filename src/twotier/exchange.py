@@ -108,7 +108,10 @@ class Exchange:
                 spec.idle_seconds,
                 spec.total_seconds,
             )
-            self._reply = await self.tier.provider.ask(Ask(body, self._streamed, deadlines))
+            paid = not self.attempt.price.free
+            self._reply = await self.tier.provider.ask(
+                Ask(body, self._streamed, deadlines, paid=paid)
+            )
             self._source = self._carry(self._reply)
             await self._hold()
             opened = True

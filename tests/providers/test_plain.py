@@ -111,6 +111,26 @@ def test_a_dead_pooled_connection_is_replaced_once(loop: str) -> None:
     assert (upstream.connections, len(upstream.requests)) == (2, 3)
 
 
+def test_a_paid_request_is_never_sent_twice(loop: str) -> None:
+    """It has a connection of its own, which cannot be stale; a death is an error at once."""
+
+    async def scenario() -> tuple[TwotierError, RawUpstream]:
+        paid = replace(ASK, paid=True)
+        async with serving(answering(OK, b"")) as upstream, Pool() as pool:
+            await whole_body(pool, upstream)
+            assert await whole_body(pool, upstream, paid) == b"ok"
+            assert upstream.connections == 2
+        async with serving(answering(b"")) as dead, Pool() as pool:
+            with pytest.raises(TwotierError) as caught:
+                await whole_body(pool, dead, paid)
+            return caught.value, dead
+
+    error, upstream = run(loop, scenario())
+    assert isinstance(error, UpstreamError)
+    assert error.started
+    assert len(upstream.requests) == 1
+
+
 def test_the_replacement_is_not_replaced(loop: str) -> None:
     async def serve(
         upstream: RawUpstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

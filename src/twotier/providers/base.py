@@ -31,12 +31,17 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One call upstream. `body` is JSON in the provider's dialect; `headers` are extra ones."""
+    """One call upstream. `body` is JSON in the provider's dialect; `headers` are extra ones.
+
+    `paid`: it costs money, so it must never be sent twice, not even where a pooled connection
+    died before a byte of the answer came.
+    """
 
     body: bytes
     stream: bool
     deadlines: Deadlines
     headers: Mapping[str, str] = field(default_factory=dict)
+    paid: bool = False
 
 
 class Reply(Protocol):

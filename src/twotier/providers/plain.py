@@ -71,7 +71,11 @@ async def post(
         request = written(url, ask, headers=headers)
     except ValueError as exc:
         raise trouble.unaskable(url, exc) from exc
-    answer = await _answered(pool, url, request=request, deadlines=ask.deadlines, sent_at=sent_at)
+    # A connection nobody used before cannot be stale, so nothing is ever sent over a second one.
+    pooled = None if ask.paid else pool.take(place_of(url))
+    answer = await _answered(
+        pool, url, pooled=pooled, request=request, deadlines=ask.deadlines, sent_at=sent_at
+    )
     encoding = answer.fields.get(b"content-encoding", b"identity")
     if 200 <= answer.status < 300:
         if encoding == b"identity":
@@ -99,8 +103,19 @@ def written(url: URL, ask: Ask, *, headers: Mapping[str, str]) -> bytes:
     return b"%b\r\n\r\n%b" % (head.encode(), ask.body)
 
 
+def place_of(url: URL) -> tuple[str, int]:
+    """Host and port: what connections are pooled by."""
+    return (url.raw_host or "", url.port or 80)
+
+
 async def _answered(
-    pool: Pool, url: URL, *, request: bytes, deadlines: Deadlines, sent_at: float
+    pool: Pool,
+    url: URL,
+    *,
+    pooled: Connection | None,
+    request: bytes,
+    deadlines: Deadlines,
+    sent_at: float,
 ) -> Answer:
     """The answer whose head has come.
 
@@ -108,8 +123,6 @@ async def _answered(
     at once and without a single byte the request is sent once more over a new one, and never a
     third time.
     """
-    place = (url.raw_host or "", url.port or 80)
-    pooled = pool.take(place)
     stale: Exception | None = None
     if pooled is not None:
         answer = pooled.ask(request, deadlines=deadlines, sent_at=sent_at)
