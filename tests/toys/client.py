@@ -1,35 +1,33 @@
-"""How tests ask a kept server: one plain HTTP call, its failures as the product's errors."""
+"""How tests ask a kept server: one call through the product's own provider, errors and all."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
-
-import aiohttp
 
 from twotier.domain.endpoint import Endpoint
 from twotier.engines.base import readiness_body
-from twotier.errors import TierUnavailableError, UpstreamError
-from twotier.supervisor.probe import Ask
+from twotier.providers.base import Ask, Deadlines
+from twotier.providers.http import Transport
+from twotier.providers.openai_compatible import OpenAICompatible
+from twotier.supervisor import probe
+
+LIMITS = Deadlines(5.0, 600.0, 600.0, 600.0)  # the caller has the real ones
 
 
 async def chat(endpoint: Endpoint, body: dict[str, Any]) -> dict[str, Any]:
-    """One answer, whole. No limit of its own: the caller has one."""
-    url = f"{endpoint.base_url}/v1/chat/completions"
-    try:
-        async with (
-            aiohttp.ClientSession() as session,
-            session.post(url, json=body) as response,
-        ):
-            if response.status != 200:
-                text = (await response.text())[:300]
-                raise UpstreamError(text, upstream_status=response.status)
-            found: dict[str, Any] = await response.json()
-            return found
-    except aiohttp.ClientError as exc:
-        raise TierUnavailableError(f"{type(exc).__name__}: {exc}") from exc
+    """One answer, whole. A cancelled one leaves no connection behind."""
+    ask = Ask(json.dumps(body).encode(), stream=False, deadlines=LIMITS)
+    async with Transport() as transport:
+        reply = await OpenAICompatible(transport, base_url=endpoint.base_url).ask(ask)
+        try:
+            found: dict[str, Any] = json.loads(b"".join([chunk async for chunk in reply.chunks()]))
+        finally:
+            await reply.close()
+    return found
 
 
-def one_token(model_upstream: str = "toy") -> Ask:
+def one_token(model_upstream: str = "toy") -> probe.Ask:
     """The readiness check of a keeper in a test."""
 
     async def ask(endpoint: Endpoint) -> None:
