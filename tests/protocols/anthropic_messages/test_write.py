@@ -218,6 +218,26 @@ def test_the_schema_of_the_answer_is_closed_as_the_api_wants() -> None:
     assert "additionalProperties" not in schema
 
 
+def test_limits_the_api_refuses_are_said_in_words() -> None:
+    """Lengths and patterns move into the description; a property may still be called `pattern`."""
+    line = {"type": "string", "minLength": 1, "maxLength": 120, "description": "one line"}
+    schema = {
+        "type": "object",
+        "properties": {
+            "pattern": {"type": "string"},
+            "lines": {"type": "array", "items": line, "minItems": 3, "maxItems": 3},
+        },
+    }
+    body, _ = write(output_schema=schema)
+    properties = body["output_config"]["format"]["schema"]["properties"]
+    assert properties["pattern"] == {"type": "string"}
+    assert properties["lines"] == {
+        "type": "array",
+        "items": {"type": "string", "description": "one line (minLength: 1, maxLength: 120)"},
+        "description": "(minItems: 3, maxItems: 3)",
+    }
+
+
 MARK = {"type": "ephemeral"}
 
 

@@ -91,6 +91,13 @@ def write_request(
     return Outgoing(_encode(body), tuple(unsaid))
 
 
+SCHEMA_NAMED = frozenset({"properties", "$defs", "definitions"})
+SCHEMA_LIMITS = frozenset(
+    {"minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems"}
+    | {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+)
+
+
 def _settings(conversation: Conversation, unsaid: list[str]) -> dict[str, Any]:
     body: dict[str, Any] = {}
     stop = [sequence for sequence in conversation.stop if sequence.strip()]
@@ -125,13 +132,28 @@ def _sampling(conversation: Conversation, model: str, *, unsaid: list[str]) -> d
 
 
 def _closed(schema: Any) -> Any:
-    """The schema with `additionalProperties: false` in every object, which the API insists on."""
-    if isinstance(schema, Mapping):
-        closed = {key: _closed(value) for key, value in schema.items()}
-        if closed.get("type") == "object":
-            closed.setdefault("additionalProperties", False)
-        return closed
-    return [_closed(item) for item in schema] if isinstance(schema, list) else schema
+    """The schema as the API takes it: every object closed, limits it refuses said in words.
+
+    It insists on `additionalProperties: false` and knows no lengths, ranges or patterns (its page
+    on structured outputs). They go into the description, where the model can still read them.
+    """
+    if not isinstance(schema, Mapping):
+        return [_closed(item) for item in schema] if isinstance(schema, list) else schema
+    limits = {key: value for key, value in schema.items() if key in SCHEMA_LIMITS}
+    closed = {
+        # Below `properties` the keys are names, and a name may be any word.
+        key: {name: _closed(one) for name, one in value.items()}
+        if key in SCHEMA_NAMED and isinstance(value, Mapping)
+        else _closed(value)
+        for key, value in schema.items()
+        if key not in limits
+    }
+    if closed.get("type") == "object":
+        closed.setdefault("additionalProperties", False)
+    if limits:
+        said = ", ".join(f"{key}: {value}" for key, value in limits.items())
+        closed["description"] = f"{closed.get('description', '')} ({said})".strip()
+    return closed
 
 
 def _system_parts(messages: Sequence[Message]) -> Iterator[Text]:
