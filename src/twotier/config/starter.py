@@ -37,6 +37,10 @@ STARTER = LocalModel(
 )
 
 WATCH = 'watch = { kind = "files", path = "inbox" }'
+# Asked for nothing in particular it goes on to any limit, and what it says gets no better.
+STARTER_LIMIT = """\
+output_tokens_default = 300    # it is so small that it often finds no end; take this out
+"""
 # Before the first word of an answer a model reads the whole file. Two cores give the starter model
 # about 100 tokens a second, so the default of 12,000 bytes can be minutes (Japanese: 7,500 tokens).
 STARTER_WATCH = """\
@@ -51,7 +55,7 @@ TEMPLATE = """\
 # {said}
 engine = {engine}
 model = {model}
-{address}
+{more}{address}
 [tiers.frontier]
 # Waits for its key. Either  export {key_name}=...  before `twotier up`, or write the key
 # into a file beside this one (mode 0600) and say  key = "file:anthropic.key"
@@ -87,6 +91,7 @@ def starter_toml(local: LocalModel = STARTER) -> str:
         said=" ".join(local.said.split()),
         engine=text(local.engine),
         model=text(local.model),
+        more=STARTER_LIMIT if local.model == STARTER.model else "",
         address=address,
         watch=STARTER_WATCH if local.model == STARTER.model else WATCH,
         frontier=FRONTIER_MODEL,
