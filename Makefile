@@ -10,10 +10,10 @@ endif
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
 	--python-version 3.11 --exclude-newer "7 days"
 
-.PHONY: help up base dev check test fix docs lock bench build clean
+.PHONY: help up base dev check test soak fix docs lock bench bench-peers build clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1  /p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1  /p' $(firstword $(MAKEFILE_LIST))
 
 up: base ## the service with the starter model, in the foreground
 	@exec $(BIN)/twotier up --config twotier.toml
@@ -28,6 +28,9 @@ test: dev ## the whole suite with coverage; TEST="tests/ledger -k reserve" for a
 	@$(BIN)/python -m pytest $(if $(TEST),$(TEST),--cov --cov-report=json:.cache/coverage.json)
 	@$(if $(TEST),:,$(BIN)/python tools/coverage_floor.py .cache/coverage.json)
 
+soak: dev ## properties at length, 100,000 bodies that nobody should send
+	@SOAK=1 $(BIN)/python -m pytest -q -o timeout=7200 tests/protocols/test_properties.py tests/protocols/test_anything.py tests/protocols/toolcalls/test_anything.py tests/story/test_fuzz.py
+
 fix: dev ## formats and repairs what can be repaired
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
@@ -40,10 +43,13 @@ lock: python ## new locks, the engines' too: nothing younger than a week
 	@$(LOCK) pyproject.toml -o locks/base.txt
 	@$(LOCK) pyproject.toml --group dev -c locks/base.txt -o locks/dev.txt
 	@$(PYTHON) tools/environment.py build-requirements | $(LOCK) - -c locks/dev.txt -o locks/build.txt
-	@for input in src/twotier/*/locks/*.in; do $(LOCK) $$input -o $${input%.in}.txt; done
+	@for input in src/twotier/*/locks/*.in tests/clients/*.in tests/engines/*.in; do $(LOCK) $$input -o $${input%.in}.txt; done
 
-bench: dev ## every figure the README claims
+bench: dev ## every figure the README claims, beside the peers that are installed
 	@$(BIN)/python -m bench.run
+
+bench-peers: dev ## other gateways to measure beside, in .cache/peers (1.3 GB; PEERS="smg envoy" for some)
+	@$(BIN)/python -m bench.peers $(PEERS)
 
 build: base ## wheel and sdist, in dist/
 	@$(BIN)/python -m hatchling build

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 POLL = "Check the inbox for new comments and summarise each one in a line."
 AGENT_BYTES = 83_000  # about 20,000 tokens: what one turn of an agent carries
@@ -10,16 +11,18 @@ _TURNS = 20
 _TOOLS = 16
 
 
-def small(model: str, *, stream: bool = False) -> bytes:
-    """About 150 bytes."""
-    return json.dumps(
-        {
-            "model": model,
-            "messages": [{"role": "user", "content": POLL}],
-            "max_tokens": 200,
-            **({"stream": True} if stream else {}),
-        }
-    ).encode()
+def small(model: str, *, stream: bool = False, plan: str = "", messages: bool = False) -> bytes:
+    """About 150 bytes, a chat completion or Messages; `plan` is one of the upstream's."""
+    asked: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": "user", "content": f"{POLL} bench:{plan}" if plan else POLL}],
+        "max_tokens": 200,
+    }
+    if stream:
+        asked["stream"] = True
+        if not messages:
+            asked["stream_options"] = {"include_usage": True}  # as agents do
+    return json.dumps(asked).encode()
 
 
 def agent(model: str) -> bytes:

@@ -35,4 +35,4 @@ def rss_megabytes(pid: int) -> float:
 
 def load() -> str:
     """How busy the machine was, for the reader of the table."""
-    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+    return f"load {os.getloadavg()[0]:.1f} of {os.cpu_count()} cores"

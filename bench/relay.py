@@ -1,245 +1,138 @@
 """What twotier adds to a request: CPU time of its main process, and latency.
 
-In one run, in turn: the upstream itself, the bare stack (`peer`), twotier. So the neighbours on the
-machine disturb all three alike, and the ratios hold where the absolute figures do not.
+In one run, in turn: the upstream itself, the bare stack, the peers, twotier. So the neighbours on
+the machine disturb all alike, and the ratios hold where the absolute figures do not.
 """
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import uvloop
-
+from bench import peers
 from bench.bodies import agent, small
-from bench.figures import Figure, median, spread
-from bench.load import Run, Target, drive
-from bench.processes import cpu_seconds, rss_megabytes
-from bench.service import Service, accepts, free_port, played_cache, until
-from bench.upstream import CHUNKS
-from tests.fakes.anthropic_api import FakeAnthropic
+from bench.compare import (
+    ADDED,
+    CHUNKS,
+    CPU,
+    FIRST,
+    MILLI,
+    RATE,
+    Scene,
+    Shots,
+    figure,
+    paired,
+    play,
+    warm,
+)
+from bench.crowd import crowd
+from bench.figures import Figure
+from bench.load import Load
+from bench.stage import staged
+from bench.upstream import CHUNKS as WORDS
+from bench.upstream import PLANS
 
-HERE = Path(__file__).parent
-ROUNDS = 7
-MICRO = 1e6
-MILLI = 1e3
+MANY = 1_000_000
+SECONDS = 0.3
+ONE = Load(MANY, 1, SECONDS, warm=16)
+BUSY = Load(MANY, 32, SECONDS, warm=64)
+STREAMS = replace(BUSY, words=WORDS)
+PACED = replace(ONE, words=PLANS["paced"].chunks)
+LONG = Load(1, words=PLANS["long"].chunks)
 
-CONFIGURATION = """
-[tiers.local]
-engine = "llama_cpp"
-model = "./bench.gguf"
-window_tokens = 65536
+message = partial(small, messages=True)
+stream = partial(small, stream=True)
+message_stream = partial(message, stream=True)
+paced = partial(stream, plan="paced")
+long = partial(stream, plan="long")
+message_long = partial(message_stream, plan="long")
 
-[tiers.other]
-engine = "openai"
-model = "bench-other"
-base_url = "http://127.0.0.1:{upstream_port}"
-
-[tiers.frontier]
-provider = "anthropic"
-model = "claude-opus-4-6"
-base_url = "{anthropic}"
-key = "env:FRONTIER_KEY"
-
-[[budgets]]
-period = "day"
-limit_usd = 100000
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """One run and what it cost a process in CPU time, per request."""
-
-    run: Run
-    cpu_micro: float
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """Somebody who answers; `pid` None where its CPU time does not matter."""
-
-    target: Target
-    pid: int | None = None
-
-    def shoot(self, body: bytes, *, requests: int, connections: int = 1) -> Shot:
-        """Send so many requests."""
-        before = cpu_seconds(self.pid) if self.pid else 0.0
-        run = uvloop.run(drive(self.target, body, requests=requests, connections=connections))
-        used = (cpu_seconds(self.pid) if self.pid else 0.0) - before
-        return Shot(run, used / len(run.latencies_seconds) * MICRO)
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """The three that are compared, warm."""
-
-    direct: Side
-    peer: Side
-    main: Side
-
-
-@contextlib.contextmanager
-def script(name: str, *arguments: int) -> Iterator[subprocess.Popen[bytes]]:
-    """One of the bench's own servers; the first argument is its port."""
-    command = (sys.executable, str(HERE / name), *map(str, arguments))
-    with subprocess.Popen(command) as process:
-        try:
-            until(lambda: accepts(arguments[0]), what=name)
-            yield process
-        finally:
-            process.terminate()
-
-
-@contextlib.contextmanager
-def staged(folder: Path) -> Iterator[Stage]:
-    """Everything started, everything ended."""
-    upstream_port, peer_port = free_port(), free_port()
-    (folder / "bench.gguf").touch()
-    with (
-        script("upstream.py", upstream_port),
-        script("peer.py", peer_port, upstream_port) as peer,
-        FakeAnthropic() as fake,
-        Service(
-            folder,
-            CONFIGURATION.format(upstream_port=upstream_port, anthropic=fake.base_url),
-            module="bench.main",
-            cache=played_cache(folder / "cache"),
-        ) as service,
-    ):
-        service.wait_ready("local", "frontier")
-        yield Stage(
-            Side(Target(upstream_port)),
-            Side(Target(peer_port), peer.pid),
-            Side(Target(service.port, key=service.key), service.pid),
-        )
+SCENES = (
+    Scene("one", "chat", small, ONE),
+    Scene("busy", "chat", small, BUSY),
+    Scene("agent", "agent", agent, ONE),
+    Scene("stream", "chat", stream, STREAMS),
+    Scene("paced", "chat", paced, PACED),
+    Scene("long", "chat", long, LONG),
+    Scene("long, messages", "messages", message_long, LONG),
+    Scene("long, chat from messages", "chat_on_messages", long, LONG),
+    Scene("long, messages from chat", "messages_on_chat", message_long, LONG),
+    Scene("messages", "messages", message, BUSY),
+    Scene("messages from chat", "messages_on_chat", message, BUSY),
+    Scene("chat from messages", "chat_on_messages", small, BUSY),
+    Scene("stream, messages", "messages", message_stream, STREAMS),
+    Scene("stream, messages from chat", "messages_on_chat", message_stream, STREAMS),
+    Scene("stream, chat from messages", "chat_on_messages", stream, STREAMS),
+    Scene("priced", "priced", small, BUSY),
+    Scene("priced, one", "priced", small, ONE),
+)
 
 
 def figures(folder: Path) -> Iterator[Figure]:
-    """All of them; about a minute."""
-    with staged(folder) as stage:
-        for side in (stage.direct, stage.peer, stage.main):
-            side.shoot(small("auto"), requests=500)
-        yield from whole(stage)
-        yield from busy(stage)
-        yield from long_body(stage)
-        yield from streamed(stage)
-        yield from others(stage)
-        assert stage.main.pid is not None
-        yield Figure("main after all this", "", f"{rss_megabytes(stage.main.pid):.0f} MB")
+    """All of them: four minutes, twice as long with all peers."""
+    with staged(folder, peers.started) as stage:
+        yield from peers.told(stage.troupe)
+        warm(stage, SCENES)
+        seen = play(stage, SCENES)
+        yield from relayed(seen)
+        yield from streams(seen)
+        yield from translated(seen)
+        yield from priced(seen)
+        yield from crowd(stage)
+        yield Figure("main after all this", "", f"{stage.main.rss_megabytes():.0f} MB")
 
 
-def in_turn(
-    stage: Stage, body: Callable[[Side], bytes], *, requests: int, connections: int = 1
-) -> tuple[list[Shot], list[Shot], list[Shot]]:
-    """`ROUNDS` rounds of direct, peer, main."""
-    rounds = [
-        [
-            side.shoot(body(side), requests=requests, connections=connections)
-            for side in (stage.direct, stage.peer, stage.main)
-        ]
-        for _ in range(ROUNDS)
-    ]
-    direct, peer, main = zip(*rounds, strict=True)
-    return list(direct), list(peer), list(main)
+def relayed(seen: Mapping[str, Shots]) -> Iterator[Figure]:
+    """Without a stream."""
+    yield figure(seen["one"], CPU, name="relayed, one at a time: CPU", aim="<= 150 us")
+    yield figure(seen["one"], ADDED, name="relayed, one at a time: added p50", aim="<= 0.25 ms")
+    yield figure(seen["busy"], CPU, name="relayed, 32 at a time: CPU", aim="<= 150 us")
+    yield figure(seen["busy"], RATE, name="relayed, 32 at a time: requests", aim=">= 6,000/s")
+    yield figure(seen["agent"], CPU, name="83 KB agent request: CPU", aim="<= 450 us")
+    yield figure(seen["agent"], ADDED, name="83 KB agent request: added p50")
 
 
-def added(over: list[Shot], under: list[Shot]) -> list[float]:
-    """The added p50 of each round in milliseconds."""
-    return [
-        (one.run.p50_seconds - base.run.p50_seconds) * MILLI
-        for one, base in zip(over, under, strict=True)
-    ]
-
-
-def cpu(shots: list[Shot]) -> list[float]:
-    """CPU time per request of each round in microseconds."""
-    return [shot.cpu_micro for shot in shots]
-
-
-def ratio(over: list[Shot], under: list[Shot]) -> float:
-    """How many times the CPU time, from pairs of the same round."""
-    return median(a / b for a, b in zip(cpu(over), cpu(under), strict=True))
-
-
-def whole(stage: Stage) -> Iterator[Figure]:
-    """The relayed request without a stream, one at a time: the two figures that have an aim."""
-    direct, peer, main = in_turn(stage, lambda _: small("auto"), requests=400)
-    yield Figure(
-        "relayed request: CPU of main",
-        "<= 250 us",
-        f"{spread(cpu(main))} us, {ratio(main, peer):.2f} x the bare stack",
+def streams(seen: Mapping[str, Shots]) -> Iterator[Figure]:
+    """With one."""
+    name = f"stream of {WORDS} chunks, 32 at a time"
+    yield figure(seen["stream"], CPU, name=f"{name}: CPU", aim="<= 500 us")
+    yield figure(seen["paced"], FIRST, name="paced stream: first word added p50", aim="<= 0.5 ms")
+    yield figure(
+        seen["long"], CHUNKS, name="one long stream, relayed: chunks a core", aim=">= 20,000/s"
     )
-    yield Figure(
-        "relayed request: added p50, one at a time",
-        "<= 0.5 ms",
-        f"{spread(added(main, direct), '.2f')} ms; direct "
-        f"{median(shot.run.p50_seconds for shot in direct) * MILLI:.2f} ms",
-    )
-    yield Figure(
-        "bare stack (uvicorn + aiohttp): CPU, added p50",
-        "",
-        f"{spread(cpu(peer))} us, {spread(added(peer, direct), '.2f')} ms",
-    )
-
-
-def busy(stage: Stage) -> Iterator[Figure]:
-    """Requests a second with 32 clients at once, who share the machine with us."""
-    direct, peer, main = in_turn(stage, lambda _: small("auto"), requests=960, connections=32)
-    per_second = [median(shot.run.per_second for shot in one) for one in (direct, peer, main)]
-    yield Figure(
-        "requests/s, 32 at a time: direct, bare stack, twotier",
-        "",
-        f"{per_second[0]:.0f}, {per_second[1]:.0f}, {per_second[2]:.0f}",
-    )
-    yield Figure(
-        "relayed request, 32 at a time: CPU of main",
-        "",
-        f"{spread(cpu(main))} us, {ratio(main, peer):.2f} x the bare stack",
-    )
-
-
-def long_body(stage: Stage) -> Iterator[Figure]:
-    """One turn of an agent."""
-    direct, peer, main = in_turn(stage, lambda _: agent("local"), requests=150)
-    yield Figure(
-        "83 KB agent request: CPU of main, added p50",
-        "",
-        f"{spread(cpu(main))} us, {spread(added(main, direct), '.2f')} ms; bare stack "
-        f"{median(cpu(peer)):.0f} us",
-    )
-
-
-def streamed(stage: Stage) -> Iterator[Figure]:
-    """Fifty chunks, each by itself, relayed: what a token costs."""
-    body = small("auto", stream=True)
-    _, peer, main = in_turn(stage, lambda _: body, requests=64, connections=16)
-    yield Figure(
-        f"streamed answer of {CHUNKS} chunks, relayed: CPU of main",
-        "",
-        f"{spread(cpu(main))} us, {median(cpu(main)) / CHUNKS:.0f} us a chunk, "
-        f"{ratio(main, peer):.2f} x the bare stack",
-    )
-
-
-def others(stage: Stage) -> Iterator[Figure]:
-    """Ways that cost more by their nature: for information."""
-    for name, model, requests in (
-        (f"asked whole, streamed upstream ({CHUNKS} chunks), put together", "other", 64),
-        ("frontier, translated, reserved and settled on disk", "frontier", 96),
+    for scene, what in (
+        ("long, messages", "Messages relayed"),
+        ("long, chat from messages", "chat from Messages"),
+        ("long, messages from chat", "Messages from chat"),
     ):
-        shots = [
-            stage.main.shoot(small(model), requests=requests, connections=8)
-            for _ in range(ROUNDS // 2)
-        ]
-        yield Figure(f"{name}: CPU of main", "", f"{spread(cpu(shots))} us")
-    alone = [stage.main.shoot(small("frontier"), requests=20) for _ in range(ROUNDS // 2)]
-    yield Figure(
-        "frontier: p50, one at a time, two durable commits and the fake's own time",
-        "",
-        f"{spread([shot.run.p50_seconds * MILLI for shot in alone], '.1f')} ms",
-    )
+        aim = ">= 20,000/s" if "relayed" in what else ">= 8,000/s"
+        yield figure(seen[scene], CHUNKS, name=f"one long stream, {what}: chunks a core", aim=aim)
+
+
+def translated(seen: Mapping[str, Shots]) -> Iterator[Figure]:
+    """Against the same relayed: what the client speaks stays the same."""
+    for scene, same, what in (
+        ("messages from chat", "messages", "Messages from chat"),
+        ("stream, messages from chat", "stream, messages", "streamed Messages from chat"),
+        ("stream, chat from messages", "stream", "streamed chat from Messages"),
+    ):
+        cost = figure(seen[scene], CPU, name=f"translated, {what}: CPU", aim="<= 2 x relayed")
+        times = paired(seen[scene], seen[same], lambda run, base: run.cpu_micro / base.cpu_micro)
+        yield replace(cost, seen=f"{cost.seen}, {times:.2f} x relayed")
+    name = "frontier asked whole: streamed, put together: CPU"
+    yield figure(seen["chat from messages"], CPU, name=name)
+
+
+def priced(seen: Mapping[str, Shots]) -> Iterator[Figure]:
+    """Reserved and settled on disk, by commits that requests share."""
+    for scene, same, what in (
+        ("priced, one", "one", "one at a time"),
+        ("priced", "busy", "32 at a time"),
+    ):
+        cost = figure(seen[scene], CPU, name=f"priced tier, {what}: CPU")
+        more = paired(seen[scene], seen[same], lambda run, base: run.cpu_micro - base.cpu_micro)
+        wait = paired(seen[scene], seen[same], lambda run, base: run.p50_seconds - base.p50_seconds)
+        told = f"{cost.seen}; {more:.0f} us and {wait * MILLI:.2f} ms p50 more than a free one"
+        yield replace(cost, seen=told)

@@ -10,18 +10,20 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bench import decision, install, relay, start
-from bench.figures import Figure, table
+from bench import decision, failover, install, normal, relay, start
+from bench.figures import Figure, absolute, table
 from bench.processes import load
 
 
 def main() -> None:
     """Measure, and print as Markdown. Progress goes to stderr."""
-    began = time.monotonic()
+    began, before = time.monotonic(), load()
     folder = Path(tempfile.mkdtemp(prefix="twotier-bench-"))
     groups: dict[str, Callable[[], Iterable[Figure]]] = {
         "decision": decision.figures,
+        "normal": normal.figures,
         "relay": lambda: relay.figures(folder),
+        "failover": lambda: failover.figures(folder),
         "start": lambda: start.figures(folder),
         "install": lambda: install.figures(folder),
     }
@@ -34,13 +36,16 @@ def main() -> None:
                 seen.append(figure)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(table(seen))
+    print(f"twotier, and how many times the others it is.\n\n{table(seen)}")
+    if any(one.beside for one in seen):
+        print(f"\nThe same rounds in absolute figures: median (least).\n\n{absolute(seen)}")
     if "start" in wanted:
         told = ", ".join(f"{package} {milli:.0f}" for package, milli in start.imports())
         print(f"\nWhere the start goes, imports of main in ms (the stopwatch included): {told}.")
+    took = time.monotonic() - began
     print(
-        f"\nPython {platform.python_version()}, {platform.system()} {platform.machine()}, {load()};"
-        f" medians, least and most in brackets; {time.monotonic() - began:.0f} s in all"
+        f"\nPython {platform.python_version()}, {platform.system()} {platform.machine()},"
+        f" {before}, at the end {load()}; medians, least and most in brackets; {took:.0f} s in all"
     )
 
 

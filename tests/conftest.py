@@ -9,12 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
 CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 MISSING = "missing:"
+# Children run in folders of their own, where a relative path would lead to another program.
+if "PYTHONPATH" in os.environ:
+    paths = os.environ["PYTHONPATH"].split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(str(Path(path).resolve()) for path in paths)
 ReportT = TypeVar("ReportT", pytest.TestReport, pytest.CollectReport)
 
 

@@ -17,7 +17,7 @@ DECISIONS = ROOT / "docs" / "decisions"
 LINKS = re.compile(r"\]\((?!https?://|#|mailto:)([^)#]+)")
 
 
-@pytest.mark.parametrize("name", ["configuration.md", "errors.md"])
+@pytest.mark.parametrize("name", ["configuration.md", "errors.md", "metrics.md"])
 def test_a_generated_page_is_what_the_program_says(name: str) -> None:
     """A setting or an error that changes takes its page with it: run `make docs`."""
     assert (docs.DOCS / name).read_text(encoding="utf-8") == docs.page(name)

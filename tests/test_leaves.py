@@ -1,14 +1,11 @@
-"""The small modules everything stands on: the lock, the client's key, the log, the sockets."""
+"""The small modules everything stands on: the lock, the client's key, the sockets."""
 
 from __future__ import annotations
 
-import json
-import logging
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +14,6 @@ from twotier.domain.money import FREE, Attempt, Outcome, Settled, Settlement
 from twotier.errors import AlreadyRunningError, EngineError
 from twotier.keys import client_key
 from twotier.lock import only_one
-from twotier.logs import JsonLines, start_logging
 from twotier.say import fields, headers
 from twotier.serve import private_socket, tcp_socket
 
@@ -66,43 +62,6 @@ def test_an_empty_key_file_is_no_key_and_an_open_one_is_closed(tmp_path: Path) -
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.fixture
-def quiet_root() -> Iterator[None]:
-    """The root logger as it was."""
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    yield
-    for handler in [one for one in root.handlers if one not in before]:
-        root.removeHandler(handler)
-        handler.close()
-    root.setLevel(level)
-
-
-@pytest.mark.usefixtures("quiet_root")
-def test_the_log_is_json_lines_without_secrets(tmp_path: Path) -> None:
-    """Fields stay fields, a known secret is cut out wherever it came from, 0600."""
-    path = tmp_path / "main.log"
-    start_logging(path, level="info", bytes_max=10**6, files_kept=1, secrets=["canary-123456"])
-    log = logging.getLogger("twotier.test")
-    log.info("asked", extra={"tier": "local", "error": "bad key canary-123456"})
-    try:
-        int("canary-123456")
-    except ValueError:
-        log.exception("defect")
-    text = path.read_text(encoding="utf-8")
-    assert "canary" not in text
-    first, second = (json.loads(line) for line in text.splitlines())
-    assert (first["event"], first["tier"], first["error"]) == ("asked", "local", "bad key [secret]")
-    assert "ValueError" in second["traceback"]
-    assert path.stat().st_mode & 0o777 == 0o600
-
-
-def test_short_words_are_not_taken_for_secrets() -> None:
-    """A secret of a few characters would blank half the log."""
-    record = logging.LogRecord("x", logging.INFO, "", 0, "no key", None, None)
-    assert "no key" in JsonLines(["key"]).format(record)
-
-
 def test_a_port_that_is_taken_is_named() -> None:
     """With the setting that changes it."""
     with socket.socket() as other:
@@ -126,7 +85,7 @@ def test_headers_and_log_say_the_same_words() -> None:
     attempt = Attempt("r-0", "r", "local", "mlx-local", "a/b", "auto", "polling", FREE, 7)
     told = headers(attempt, None, failures=["frontier: full"], dropped=["seed"])
     assert told == {
-        "x-twotier-request": "r",
+        **dict.fromkeys(("x-twotier-request", "x-request-id", "request-id"), "r"),
         "x-twotier-tier": "local",
         "x-twotier-model": "mlx-local/a/b",
         "x-twotier-rule": "polling",
@@ -136,5 +95,6 @@ def test_headers_and_log_say_the_same_words() -> None:
         "x-twotier-dropped": "seed",
     }
     assert headers(attempt, 1_500_000)["x-twotier-cost-usd"] == "1.500000"
-    line = fields(attempt, Settlement(Settled.SETTLED, Outcome.OK, 3))
+    line = fields(attempt, Settlement(Settled.SETTLED, Outcome.OK, 3, first_token_seconds=0.12345))
     assert (line["rule"], line["model"]) == ("polling", "mlx-local/a/b")
+    assert (line["outcome"], line["first_token_seconds"]) == ("ok", 0.123)

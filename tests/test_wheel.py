@@ -24,7 +24,7 @@ ALLOWED = (
     r"twotier/(?:\w+/)*\w+\.py",
     r"twotier/py\.typed",
     r"twotier/config/\w+\.toml",
-    r"twotier/ledger/\w+\.(?:toml|json)",
+    r"twotier/(?:ledger|models)/\w+\.(?:toml|json)",
     r"twotier/(?:engines|models)/locks/\w+\.(?:in|txt)",
     r"twotier-[\d.]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE)",
 )

@@ -1,4 +1,4 @@
-"""Writes the generated pages of `docs/`: settings, errors, commands.
+"""Writes the generated pages of `docs/`: settings, errors, metrics, commands.
 
 Each page is made from what the program itself says (the configuration's types, the error classes,
 the command line's help), so it cannot be out of date without a test failing. `make docs` writes
@@ -24,6 +24,7 @@ from pydantic.fields import FieldInfo
 
 from twotier import errors
 from twotier.config import schema
+from twotier.telemetry.families import FAMILIES
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -47,6 +48,11 @@ Everything twotier refuses or reports on purpose is one of these, in `src/twotie
 HTTP they have OpenAI's shape, `error.type` and `error.code` as below, and `error.message` says what
 to do next. On the command line they end with the exit code: {EXIT_CODES}.
 """
+ABOUT_METRICS = """\
+What `GET /metrics` tells, from `src/twotier/telemetry/families.py`. How to scrape it, and what to
+look at first, stands in [observability](observability.md). Everything counts from the start of the
+main process.
+"""
 ABOUT_COMMANDS = f"""\
 Results go to stdout, talk to stderr. `--json` gives results as JSON with a schema version. Exit
 codes: {EXIT_CODES}.
@@ -55,7 +61,13 @@ codes: {EXIT_CODES}.
 
 def page(name: str) -> str:
     """The text of one generated page."""
-    return {"configuration.md": configuration, "errors.md": error_list, "cli.md": commands}[name]()
+    pages = {
+        "configuration.md": configuration,
+        "errors.md": error_list,
+        "metrics.md": metrics,
+        "cli.md": commands,
+    }
+    return pages[name]()
 
 
 def configuration() -> str:
@@ -188,6 +200,26 @@ def error_list() -> str:
     return "\n".join([*lines, ""])
 
 
+def metrics() -> str:
+    """Every metric, from `twotier.telemetry.families`."""
+    lines = [
+        "# Metrics\n",
+        NOTE,
+        ABOUT_METRICS,
+        "| metric | kind | labels | |",
+        "|---|---|---|---|",
+    ]
+    for family in FAMILIES:
+        labels = ", ".join(f"`{label}`" for label in family.labels)
+        lines.append(f"| `{family.name}` | {family.kind} | {labels} | {family.text} |")
+    lines.append("")
+    for family in FAMILIES:
+        if family.buckets:
+            bounds = ", ".join(f"{bound:g}" for bound in family.buckets)
+            lines.append(f"Buckets of `{family.name}`, in seconds: {bounds}.\n")
+    return "\n".join(lines)
+
+
 def commands() -> str:
     """The help of every command, as the program prints it."""
     lines = [
@@ -228,6 +260,6 @@ def help_text(path: tuple[str, ...]) -> str:
 
 
 if __name__ == "__main__":
-    for name in ("configuration.md", "errors.md", "cli.md"):
+    for name in ("configuration.md", "errors.md", "metrics.md", "cli.md"):
         (DOCS / name).write_text(page(name), encoding="utf-8")
         print(f"docs/{name}")

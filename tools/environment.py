@@ -70,7 +70,9 @@ def make_venv() -> None:
 def install(locks: tuple[str, ...]) -> None:
     """Everything in the locks, wheels only, every hash checked."""
     wanted = [argument for lock in locks for argument in ("-r", str(ROOT / lock))]
-    flags = ["--require-hashes", "--only-binary", ":all:", *wanted]
+    # The locks are whole. Left to itself, pip 23 resolves an extra (`coverage[toml]`) to a release
+    # that is newer than the pin, and then misses its hash.
+    flags = ["--require-hashes", "--no-deps", "--only-binary", ":all:", *wanted]
     uv = shutil.which("uv")
     if uv and went_well([uv, "pip", "install", "--python", str(PYTHON), *flags]):
         return

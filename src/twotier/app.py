@@ -1,10 +1,9 @@
 """The main process: builds everything from the configuration, runs it, stops it.
 
 Order of life: lock, log, ledger, tiers, then all tasks in one group: the two servers (TCP and the
-private socket), a keeper for each local server and one for the worker. Order of death: the worker,
-the servers (answers may end), the local servers, the ledger. Killed with -9, the next main charges
-the ledger's open rows and adopts the local servers that still live; the worker has ended by
-itself, because our socket closed.
+private socket), a keeper for each child. Order of death: the worker, the servers (answers may end),
+the local servers, the ledger. Killed with -9, the next main charges the ledger's open rows and
+adopts the local servers that still live; the worker has ended by itself: our socket closed.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -21,31 +19,35 @@ from typing import Any
 import uvloop
 
 from twotier.attempts import new_ids
+from twotier.build.alerts import alerts_of
+from twotier.build.clients import clients
 from twotier.build.front import Front, Opened, make_dispatch
-from twotier.build.log import note_change, start_log
+from twotier.build.household import Household
+from twotier.build.learned import hear_loads
 from twotier.build.money import budgets, prices
+from twotier.build.slots import ease_in
+from twotier.build.standby import places
+from twotier.build.telemetry import Telemetry
 from twotier.build.tiers import Workshop
 from twotier.build.worker import worker_spec
 from twotier.clock import SystemClock
 from twotier.config.load import Loaded
 from twotier.errors import first_cause
 from twotier.exchange import Ground
-from twotier.gateway.models import ModelRoute
-from twotier.keys import client_key
+from twotier.gateway.live import Live
+from twotier.learned.speeds import Speeds
+from twotier.learned.tiers import Learned
 from twotier.ledger.book import Book
 from twotier.lock import only_one
 from twotier.probing import Probe
 from twotier.providers.http import Transport
 from twotier.supervisor.keeper import Keeper
-from twotier.supervisor.process import Processes
-from twotier.supervisor.spec import KeptSpec
 
 log = logging.getLogger("twotier")
 OnReady = Callable[[dict[str, Any]], None]
 OnStopping = Callable[[int], None]
 
 ANSWERS_SECONDS_MAX = 10.0  # for answers on their way when we are told to stop
-FIRST_LOOK_SECONDS = 1.5  # how long the banner waits for local servers that come up quickly
 
 
 def run(loaded: Loaded, *, on_ready: OnReady, on_stopping: OnStopping) -> int:
@@ -67,7 +69,9 @@ class Main:
         self.loaded = loaded
         self.clock = SystemClock()
         self.new_id = new_ids()
-        self.keepers: list[Keeper] = []
+        self.learned = Learned(Speeds(self.clock))
+        alerts = alerts_of(loaded, self.clock)
+        self.house = Household(self.clock, alerts, places(self.loaded.config, self.clock))
         self.stopping = asyncio.Event()
         self.closing = asyncio.Event()
         self.hurrying = asyncio.Event()
@@ -76,56 +80,53 @@ class Main:
 
     async def run(self) -> int:
         """From nothing to everything, and back."""
-        key = client_key(self.loaded.paths.client_key)
-        start_log(self.loaded, key)
+        keys = clients(self.loaded)
+        telemetry = Telemetry(self.loaded, keys.default_key, clock=self.clock, learned=self.learned)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self.stop)
         async with AsyncExitStack() as stack:
+            stack.callback(telemetry.close)
             book = await Book.open(self.loaded.paths.ledger, clock=self.clock)
             stack.push_async_callback(book.close)
             transport = await stack.enter_async_context(Transport())
             probe = Probe(book, self.clock, self.new_id)
             shop = Workshop(
-                self.loaded, transport, self.clock, self.keep, probe, prices(self.loaded)
+                self.loaded, transport, self.clock, self.house, probe, prices(self.loaded)
             )
-            ground = Ground(book, budgets(self.loaded), self.clock)
-            dispatch = make_dispatch(shop, ground=ground, new_id=self.new_id)
-            worker = self.keep(worker_spec(self.loaded))
-            front = Front(self.loaded, dispatch, ground, worker.facts, self.stop, self.closing)
-            await self.live(front.open(key), worker)
+            ground = Ground(book, budgets(self.loaded), self.clock, telemetry.told, keys.budgets_of)
+            dispatch = make_dispatch(shop, ground=ground, new_id=self.new_id, learned=self.learned)
+            ease_in(dispatch.tiers, self.house.listen)
+            hear_loads(self.learned, self.house.listen)
+            await self.learned.open(book)
+            stack.callback(self.learned.close)
+            worker = self.house.keep(worker_spec(self.loaded))
+            front = Front(
+                self.loaded, dispatch, ground, telemetry, self.stop, self.closing, self.house
+            )
+            await self.live(front.open(keys, worker.facts), worker)
         return 0
-
-    def keep(self, spec: KeptSpec) -> Keeper:
-        """A keeper that will run with us."""
-        keeper = Keeper(
-            spec, Processes(), clock=self.clock, random=random.random, on_change=note_change
-        )
-        self.keepers.append(keeper)
-        return keeper
 
     async def live(self, opened: Opened, worker: Keeper) -> None:
         """Run everything until told to stop, then end it in order."""
         servers = opened.servers
         async with asyncio.TaskGroup() as group:
             serving = [group.create_task(server.run_until_stopped()) for server in servers]
-            for server in servers:
-                await server.listening.wait()
-            keeping = [group.create_task(keeper.run()) for keeper in self.keepers]
-            await self.first_look()
+            await opened.listening()
+            self.house.begin(group)
+            await self.house.first_look()
             self._on_ready(await opened.status.told())
             await self.stopping.wait()
-            log.info("stopping", extra={"under_way": opened.chat.under_way})
-            self._on_stopping(opened.chat.under_way)
-            patience = group.create_task(self.lose_patience(opened.chat))
+            log.info("stopping", extra={"under_way": opened.live.under_way})
+            self._on_stopping(opened.live.under_way)
+            patience = group.create_task(self.lose_patience(opened.live))
             for server in servers:
                 server.stop()
             await worker.stop()
             self.closing.set()
             await asyncio.gather(*serving)
             patience.cancel()
-            await asyncio.gather(*(keeper.stop() for keeper in self.keepers))
-            for task in keeping:
-                task.cancel()
+            opened.answers.close()
+            await self.house.end()
         self.loaded.paths.main_socket.unlink(missing_ok=True)
         log.info("stopped")
 
@@ -133,16 +134,9 @@ class Main:
         """Begin to stop; the second time, at once."""
         (self.hurrying if self.stopping.is_set() else self.stopping).set()
 
-    async def lose_patience(self, chat: ModelRoute) -> None:
+    async def lose_patience(self, live: Live) -> None:
         """Answers may end by themselves for a while; then they are ended, with an error."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(ANSWERS_SECONDS_MAX):
                 await self.hurrying.wait()
-        chat.end()
-
-    async def first_look(self) -> None:
-        """Give children a moment, so that the banner can say `ready` where it soon is true."""
-        await asyncio.gather(
-            *(keeper.ensure_ready(within_seconds=FIRST_LOOK_SECONDS) for keeper in self.keepers),
-            return_exceptions=True,
-        )
+        live.end()

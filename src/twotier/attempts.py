@@ -11,7 +11,7 @@ from datetime import date
 from twotier.domain.clock import Clock
 from twotier.domain.decision import Decision, Option
 from twotier.domain.message import Usage
-from twotier.domain.money import Attempt, Price
+from twotier.domain.money import FREE, Attempt, Price
 from twotier.domain.task import Caller, Task
 from twotier.domain.tier import TierSpec
 from twotier.errors import PriceUnknownError
@@ -50,8 +50,10 @@ class Attempts:
         """The row of one try: which model, at what price, and the most it can cost."""
         spec = self.specs[option.tier]
         model = option.model or spec.model
-        price = spec.price
-        if option.model or price is None:
+        # Counting is not charged (platform.claude.com/docs/en/build-with-claude/token-counting).
+        counted = task.dialect == "anthropic_count"
+        price = FREE if counted else spec.price
+        if not counted and (option.model or price is None):
             price = self.price(spec.provider, model, self.clock.now().date())
         if price is None:
             raise PriceUnknownError(
@@ -68,11 +70,14 @@ class Attempts:
             rule=rule,
             price=price,
             reserved_microusd=worst_case(task.prompt_tokens_max, output_tokens, price=price),
+            kind="probe" if task.probe else "request",
             client=caller.client,
             job=caller.job,
             run=caller.run,
             step=caller.step,
             background=caller.background,
+            dialect=task.dialect,
+            trace=caller.trace,
         )
 
 

@@ -13,9 +13,8 @@ class SystemClock:
         """The wall time, aware, in UTC."""
         return datetime.now(UTC)  # noqa: TID251 - this is the place the rule points to
 
-    def monotonic(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()
+    # Seconds that never go back: the system's own function, asked a dozen times a request.
+    monotonic = staticmethod(time.monotonic)
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""

@@ -11,9 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+# How upstreams say that an account has no credit: Anthropic, and OpenAI under status 429.
+BILLING_KINDS = frozenset({"billing_error", "insufficient_quota"})
+# A model that was told in words what to answer, and answered otherwise: its server is well.
+UNFIT_KIND = "answer_unfit"
+
+NOTED_CHARACTERS_MAX = 300
+KIND_CHARACTERS_MAX = 60  # a type is a word; what is longer is something else
+
 
 class TwotierError(Exception):
-    """The root: something twotier understood and can explain."""
+    """The root: something twotier understood and can explain.
+
+    `spent`: we have tried again as often as we may, so a client should not. `request_id` is what
+    the log calls the request that met it, empty outside one.
+    """
 
     status: ClassVar[int] = 500
     kind: ClassVar[str] = "api_error"
@@ -24,6 +36,18 @@ class TwotierError(Exception):
         super().__init__(message)
         self.message = message
         self.retry_after_seconds = retry_after_seconds
+        self.spent = False
+        self.request_id = ""
+
+    @property
+    def noted(self) -> str:
+        """What log and ledger may hold of it: its code and the sentence it was raised with.
+
+        Never an upstream's sentence, which may quote the prompt; that is for the client alone.
+        """
+        if isinstance(self.__cause__, UpstreamError):
+            return f"{self.code}: {self.__cause__.noted}"
+        return f"{self.code}: {self.args[0]}"[:NOTED_CHARACTERS_MAX]
 
 
 class ConfigError(TwotierError):
@@ -53,6 +77,12 @@ class AlreadyRunningError(TwotierError):
     code = "already_running"
 
 
+class LockedError(TwotierError):
+    """Another command holds a file for longer than it ever should."""
+
+    code = "locked"
+
+
 class RequestError(TwotierError):
     """The request itself is wrong; sending it again unchanged cannot help."""
 
@@ -65,6 +95,22 @@ class TooLongError(RequestError):
     """The prompt plus the reserved output does not fit the window of any allowed tier."""
 
     code = "context_length_exceeded"
+
+
+class ThreadError(RequestError):
+    """The request goes on with a conversation whose beginning only its provider keeps.
+
+    Nobody could say what it costs, or send it to another tier. Anthropic's own clients know the
+    code, and send the whole conversation instead.
+    """
+
+    code = "thread_unsupported_request"
+
+
+class UnsayableError(RequestError):
+    """This tier cannot be told what the request says; another may be asked instead."""
+
+    code = "cannot_be_said"
 
 
 class AuthError(TwotierError):
@@ -107,6 +153,22 @@ class MethodError(TwotierError):
     code = "method_not_allowed"
 
 
+class UnderWayError(TwotierError):
+    """A request with this Idempotency-Key is being answered now; come back for its answer."""
+
+    status = 409
+    kind = "invalid_request_error"
+    code = "request_under_way"
+
+
+class KeyReusedError(TwotierError):
+    """This Idempotency-Key has been used for another path or another body."""
+
+    status = 422
+    kind = "invalid_request_error"
+    code = "idempotency_key_reused"
+
+
 class TooLargeError(TwotierError):
     """The body is larger than `gateway.body_bytes_max`."""
 
@@ -140,10 +202,31 @@ class LedgerError(TwotierError):
 
 
 class TierUnavailableError(TwotierError):
-    """The tier cannot be asked now: not reachable, still loading, no key, or quarantined."""
+    """The tier cannot be asked now: not reachable, still loading, no key, or quarantined.
+
+    `unreachable`: nothing listens where it should be, or no connection came about.
+    """
 
     status = 503
     code = "tier_unavailable"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_seconds: float | None = None,
+        unreachable: bool = False,
+    ) -> None:
+        super().__init__(message, retry_after_seconds=retry_after_seconds)
+        self.unreachable = unreachable
+
+
+class QueueFullError(TierUnavailableError):
+    """All slots of the tier are taken, and the line in front of them is too long."""
+
+    status = 429
+    kind = "rate_limit_error"
+    code = "queue_full"
 
 
 class UpstreamError(TwotierError):
@@ -170,6 +253,19 @@ class UpstreamError(TwotierError):
         self.upstream_status = upstream_status
         self.upstream_kind = upstream_kind
         self.started = started
+
+    @property
+    def noted(self) -> str:
+        """Its status and type in place of its sentence; without a status the sentence is ours."""
+        if not self.upstream_status:
+            return f"{self.code}: {self.args[0]}"[:NOTED_CHARACTERS_MAX]
+        kind = self.upstream_kind[:KIND_CHARACTERS_MAX]
+        return f"{self.code}: {self.upstream_status} {kind}"
+
+    @property
+    def billing(self) -> bool:
+        """Whether it is the owner's account that is empty: no wait and no other body mends that."""
+        return self.upstream_kind in BILLING_KINDS
 
 
 class StreamBrokenError(TwotierError):

@@ -8,60 +8,101 @@ of the client's dialect, never a made-up finish.
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from twotier.domain.clock import Clock
-from twotier.domain.message import Closed, Event, Failed, Observed, Request, Usage
-from twotier.domain.money import Attempt, Budget, Outcome, Settled, Settlement
-from twotier.domain.tier import TierFacts, TierSpec
-from twotier.errors import (
-    StreamBrokenError,
-    TierUnavailableError,
-    TooLongError,
-    TwotierError,
-    UpstreamError,
+from twotier.domain.message import (
+    NOTHING_PASSED,
+    UNSTREAMED,
+    Closed,
+    Dialect,
+    Event,
+    Failed,
+    Observed,
+    Request,
+    Usage,
+    Whole,
 )
+from twotier.domain.money import Attempt, Budget, Outcome, Settled, Settlement
+from twotier.domain.reading import Reading
+from twotier.domain.tier import TierFacts, TierSpec
+from twotier.domain.timing import Timing
+from twotier.errors import TwotierError, UpstreamError
 from twotier.ledger.book import Book
-from twotier.ledger.cost import cost
-from twotier.protocols import INBOUND, OUTBOUND, StreamWriter
+from twotier.ledger.charge import charge
+from twotier.protocols import (
+    INBOUND,
+    OUTBOUND,
+    REPAIRED,
+    Rename,
+    StreamReader,
+    StreamRelay,
+    StreamWriter,
+)
 from twotier.protocols.assemble import Assembly
-from twotier.providers.base import Ask, Deadlines, Provider, Reply
-from twotier.say import fields, ref
+from twotier.protocols.normal import Checked, Normaliser, unfit
+from twotier.protocols.toolcalls import Habits, Repaired, repair_of
+from twotier.protocols.wire import Order, renaming, too_deep
+from twotier.providers.base import Ask, Deadlines, Provider, Reply, all_of
+from twotier.providers.trouble import too_long
+from twotier.router.breaker import Signal, signal_of
+from twotier.router.line import Ticket
+from twotier.say import ref
+from twotier.slots import PATIENT, Patience, Slots
 
-log = logging.getLogger("twotier.exchange")
-
-# Tokens a model may have written that had not reached us when the stream broke.
-UNSEEN_TOKENS = 64
 HELD_BYTES_MAX = 1_000_000
-# llama.cpp and vLLM name it; Anthropic says it in the sentence of an `invalid_request_error`.
-TOO_LONG_KINDS = frozenset({"exceed_context_size_error", "context_length_exceeded"})
-TOO_LONG_WORDS = re.compile(r"prompt is too long|context (?:size|length|window)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """A tier as it is asked. `keep` names the only fields its server may see; None means all."""
+    """A tier as it is asked. `keep` names the only fields its server may see in each
+    dialect; None means all. `normal` says chat bodies as its server can take them, None where it
+    takes everything. `kept`: a keeper has its server, and judges it. `slots` is None where any
+    number of requests may be in it. `patience` gives the seconds to wait for a first token, by
+    the tokens of the prompt; None: always the same. `memory` tells how large its server may become.
+    `calls`: how its model and server call tools; None: the server is taken at its word.
+    """
 
     spec: TierSpec
     provider: Provider
     facts: Callable[[], TierFacts]
-    keep: frozenset[str] | None = None
+    keep: Mapping[Dialect, frozenset[str]] | None = None
+    normal: Normaliser | None = None
+    kept: bool = False
+    slots: Slots | None = None
+    patience: Callable[[int], float] | None = None
+    memory: Callable[[], Mapping[str, object]] | None = None
+    calls: Habits | None = None
+
+
+def no_budgets(_: str) -> Sequence[Budget]:
+    """Of a client without budgets of its own."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What every exchange stands on."""
+    """What every exchange stands on. `told` hears of each attempt's end, and must not wait.
+
+    `budgets` hold for everybody; `own` knows those of one client, as they are now.
+    """
 
     book: Book
     budgets: Sequence[Budget]
     clock: Clock
+    told: Sequence[Callable[[Attempt, Settlement], None]] = ()
+    own: Callable[[str], Sequence[Budget]] = no_budgets
+
+    def budgets_of(self, client: str) -> Sequence[Budget]:
+        """Every budget that has a say in this client's work, its own first."""
+        return (*own, *self.budgets) if (own := self.own(client)) else self.budgets
 
 
 class Exchange:
-    """See the module. Use: `open`, then `chunks`, and `close` whatever happened.
+    """See the module. Use: `open`, then `read` until it gives nothing, and `close` always.
 
     `expected` holds the estimated input tokens and the limit of output tokens.
     """
@@ -76,44 +117,82 @@ class Exchange:
         self._request = request
         self._expected = expected
         self._ground = ground
-        self._theirs = OUTBOUND[tier.provider.dialect]
+        self._same = tier.spec.speaks(request.dialect, exacting=request.exacting)
+        self._dialect = request.dialect if self._same else tier.spec.dialect
+        self._theirs = OUTBOUND[self._dialect]
         self._ours = INBOUND[request.dialect]
-        self._same = tier.provider.dialect == request.dialect
-        self._streamed = request.stream or tier.spec.stream_always
-        self._source: AsyncGenerator[bytes] | None = None
+        self._streamed = request.stream or (
+            tier.spec.stream_always and request.dialect not in UNSTREAMED
+        )
+        self._reading: Reading | None = None
+        if self._streamed:
+            self._reading = Reading(ground.clock.monotonic)
+            self.observed.on_progress = self._reading.note
+        self._order: Order | None = None
+        read = self._ours.read_conversation
+        self._repair = repair_of(request, read, habits=tier.calls, upstream=self._dialect)
+        if self._repair is not None:
+            self._theirs = REPAIRED[self._dialect]
+        self._voice: StreamWriter | StreamRelay | None = None
+        self._next: Callable[[Reply], Awaitable[bytes]] | None = None
+        self._relay: StreamRelay
+        self._reader: StreamReader
+        self._writer: StreamWriter
+        self._ended = False
         self._reply: Reply | None = None
-        self._held: list[bytes] = []
+        self._ticket: Ticket | None = None
+        self._waited = 0.0
+        self._held = b""
         self._error: TwotierError | None = None
+        self._failed: UpstreamError | None = None  # said inside the stream
         self._whole = False
         self._started = ground.clock.monotonic()
         self._first: float | None = None
+        self._bytes_out = 0
         self._row = attempt.price.free  # a row of a free tier is written at the end, and always
         self._closed = False
 
-    async def open(self) -> None:
-        """Reserve where money is at stake, ask, and wait for the first real content.
+    async def open(self, for_slot: Patience = PATIENT) -> None:
+        """Take a slot, reserve where money is at stake, ask, and wait for the first real content.
 
-        Raises what `Provider.ask` raises, `BudgetError` and `LedgerError`; then it is closed.
+        Raises what `Provider.ask` and `Slots.enter` raise, `BudgetError` and `LedgerError`; then it
+        is closed. `for_slot` says how long a slot is waited for.
         """
         opened = False
         try:
             body = self._body()
+            if self.tier.slots is not None and self._dialect != "anthropic_count":
+                self._ticket = await self.tier.slots.enter(self.attempt, for_slot)
+                self._waited = self._ticket.since - self._started
+            budgets = self._ground.budgets_of(self.attempt.client)
             if not self.attempt.price.free:
-                await self._ground.book.reserve(self.attempt, self._ground.budgets)
+                await self._ground.book.reserve(self.attempt, budgets)
                 self._row = True
-            spec = self.tier.spec
+            elif budgets:
+                await self._ground.book.check(self.attempt, budgets)
+            spec, patience = self.tier.spec, self.tier.patience
+            first_token_seconds = spec.first_token_seconds
+            if patience is not None:
+                first_token_seconds = patience(self._expected.input_tokens)
             deadlines = Deadlines(
                 spec.connect_seconds,
-                spec.first_token_seconds,
+                first_token_seconds,
                 spec.idle_seconds,
                 spec.total_seconds,
             )
             paid = not self.attempt.price.free
             self._reply = await self.tier.provider.ask(
-                Ask(body, self._streamed, deadlines, paid=paid)
+                Ask(
+                    body,
+                    self._streamed,
+                    deadlines,
+                    dialect=self._dialect,
+                    passed=self._request.passed if self._same else NOTHING_PASSED,
+                    paid=paid,
+                )
             )
-            self._source = self._carry(self._reply)
-            await self._hold()
+            self._next = self._way()
+            await self._hold(self._reply)
             opened = True
         except UpstreamError as exc:
             self._error = too_long(exc) or exc
@@ -121,23 +200,43 @@ class Exchange:
         except TwotierError as exc:
             self._error = exc
             raise
+        except RecursionError as exc:  # what could be read at the door may be too deep down here
+            self._error = too_deep()
+            raise self._error from exc
         finally:
             if not opened:
                 await self.close()
 
-    async def chunks(self) -> AsyncGenerator[bytes]:
-        """The bytes for the client, an error event of its dialect at the end where it failed."""
-        for chunk in self._held:
-            yield chunk
-        if self._whole or self._source is None:
-            return
-        try:
-            async for chunk in self._source:
-                yield chunk
-            self._whole = True
-        except TwotierError as exc:
-            self._error = exc
-            yield self._writer().error(exc)
+    async def read(self) -> bytes:
+        """The next bytes for the client, none at the end; an error event of its dialect where the
+        answer failed.
+        """
+        if self._held:
+            chunk, self._held = self._held, b""
+        elif self._whole or self._error is not None or self._reply is None or self._next is None:
+            return b""
+        else:
+            try:
+                chunk = await self._next(self._reply)
+                self._whole = not chunk
+            except (TwotierError, RecursionError) as exc:
+                chunk = self.failed(exc if isinstance(exc, TwotierError) else too_deep())
+        self._bytes_out += len(chunk)
+        return chunk
+
+    def failed(self, error: TwotierError) -> bytes:
+        """The end of a stream that has begun and cannot go on, in the client's dialect."""
+        self._error = error
+        return (self._voice or self._open_writer()).error(error)
+
+    def whole(self) -> bool:
+        """Whether all of the answer came, and nothing went wrong."""
+        return self._whole and self._error is None
+
+    def cut(self) -> int:
+        """The limit of tokens that cut it inside a tool call; 0 where none is known to."""
+        inside = self._repair is not None and self._repair.cut(self.observed)
+        return self._expected.output_tokens if inside else 0
 
     async def close(self) -> None:
         """Let the upstream go and settle the row, exactly once."""
@@ -145,23 +244,30 @@ class Exchange:
             return
         self._closed = True
         try:
-            if self._source is not None:
-                await self._source.aclose()
             if self._reply is not None:
                 await self._reply.close()
         finally:
+            if self._ticket is not None and self.tier.slots is not None:
+                self.tier.slots.leave(self._ticket, answered=self._answered())
             await self._settle()
+
+    def _answered(self) -> bool:
+        """Whether its server did its work, or refused as only a living one can."""
+        if self._error is None:
+            return self._whole or self.observed.content
+        return signal_of(self._error, kept=False) is Signal.ANSWERED
 
     async def _settle(self) -> None:
         """The row's end. The book queues it at once, so that a cancelled caller loses nothing."""
         settlement = self.settlement()
-        log.info("asked", extra=fields(self.attempt, settlement))
-        if not self._row:
-            return
-        if self.attempt.price.free:
-            self._ground.book.record(self.attempt, settlement)
-        else:
-            await self._ground.book.settle(self.attempt.id, settlement)
+        try:
+            if self._row and self.attempt.price.free:
+                self._ground.book.record(self.attempt, settlement)
+            elif self._row:
+                await self._ground.book.settle(self.attempt.id, settlement)
+        finally:  # after the row, which no listener's trouble may keep from being written
+            for tell in self._ground.told:
+                tell(self.attempt, settlement)
 
     @property
     def cost_microusd(self) -> int | None:
@@ -184,11 +290,21 @@ class Exchange:
             cost_microusd=microusd,
             usage=usage,
             model_served=seen.model or self.attempt.model,
-            error="" if self._error is None else f"{self._error.code}: {self._error.message}"[:300],
+            error="" if self._error is None else self._error.noted,
             upstream_status=upstream_status(self._reply, self._error),
             first_token_seconds=self._first,
             total_seconds=self._ground.clock.monotonic() - self._started,
+            finish=seen.finish or "",
+            bytes_out=self._bytes_out,
+            repairs=() if self._repair is None else tuple(self._repair.kinds),
+            timing=seen.timing or self._timing(),
+            waited_seconds=self._waited,
         )
+
+    def _timing(self) -> Timing | None:
+        """How long its server read, where it was seen reading."""
+        reading = self._reading
+        return None if reading is None else reading.timing(self._started, self._first)
 
     def _charge(self) -> tuple[Settled, Usage, int]:
         """As far as it is known now."""
@@ -199,98 +315,160 @@ class Exchange:
         model = self.attempt.model if self.attempt.model != self.tier.spec.model else ""
         model = model or self.tier.spec.model_upstream
         limit = self._expected.output_tokens
+        keep = None if self.tier.keep is None else self.tier.keep[self._dialect]
+        normal = self.tier.normal if self._dialect == "openai_chat" else None
         if self._same:
-            out = self._ours.rewrite(
+            out = (normal or self._ours).rewrite(
                 self._request,
                 model=model,
                 max_output_tokens=limit,
                 stream=self._streamed,
-                keep=self.tier.keep,
+                keep=keep,
             )
         else:
             conversation = self._ours.read_conversation(self._request.body)
             out = self._theirs.write_request(
                 conversation, model=model, max_output_tokens=limit, stream=self._streamed
             )
-        self.dropped = out.unsaid
+            out = out if normal is None else normal.written(out)
+        self.dropped, self._order = out.unsaid, out.order
         return out.body
 
-    async def _hold(self) -> None:
-        """Take from the source until there is something no other tier could take back."""
-        assert self._source is not None  # noqa: S101 - set by the only caller
-        held = 0
-        async for chunk in self._source:
-            self._held.append(chunk)
-            held += len(chunk)
-            if self._request.stream and (self.observed.content or held > HELD_BYTES_MAX):
-                break
-        else:
+    async def _hold(self, reply: Reply) -> None:
+        """Take what comes until there is something no other tier could take back."""
+        assert self._next is not None  # noqa: S101 - set by the only caller
+        if not self._request.stream:
+            self._held = await self._next(reply)
             self._whole = True
+            return
+        held: list[bytes] = []
+        size = 0
+        while not self.observed.content and size <= HELD_BYTES_MAX:
+            chunk = await self._next(reply)
+            if not chunk:
+                self._whole = True
+                break
+            held.append(chunk)
+            size += len(chunk)
+        self._held = held[0] if len(held) == 1 else b"".join(held)
         self._first = self._ground.clock.monotonic() - self._started
 
-    def _carry(self, reply: Reply) -> AsyncGenerator[bytes]:
+    def _way(self) -> Callable[[Reply], Awaitable[bytes]]:
         """The one of four ways that fits how the client asked and how the upstream answers."""
         if not self._streamed:
-            return self._whole_to_whole(reply)
+            return self._whole_to_whole
         if not self._request.stream:
-            return self._stream_to_whole(reply)
-        renamed = self.tier.spec.model_upstream != self.tier.spec.model
-        if self._same and not renamed:
-            return self._relay(reply)
-        return self._translate(reply)
+            return self._stream_to_whole
+        spec = self.tier.spec
+        bent = self._order is not None or (spec.stream_bent and self._dialect == spec.dialect)
+        if self._same and not bent and (relay := self._open_relay()):
+            self._relay = self._voice = relay
+            return self._relayed
+        self._reader, self._writer = self._open_reader(), self._open_writer()
+        self._voice = self._writer
+        return self._translated
 
-    async def _relay(self, reply: Reply) -> AsyncGenerator[bytes]:
+    def _rename(self) -> Rename | None:
+        """A name that only its server uses (mlx-lm's `default_model`) is not the client's."""
+        spec = self.tier.spec
+        return None if spec.model_upstream == spec.model else (spec.model_upstream, self._ref)
+
+    async def _relayed(self, reply: Reply) -> bytes:
         """The upstream's own bytes, watched as they pass."""
-        relay = self._ours.stream_relay(include_usage=self._request.include_usage)
-        async for chunk in reply.chunks():
+        relay = self._relay
+        while self._failed is None and (chunk := await reply.read()):
             out, events = relay.feed(chunk)
             self._observe(events)
             if out:
-                yield out
+                return out
+        if self._failed is not None:
+            raise self._failed
         relay.end()
+        return b""
 
-    async def _translate(self, reply: Reply) -> AsyncGenerator[bytes]:
+    async def _translated(self, reply: Reply) -> bytes:
         """The same events in the client's dialect."""
-        reader = self._theirs.stream_reader()
-        writer = self._writer()
-        async for chunk in reply.chunks():
+        reader, writer = self._reader, self._writer
+        if self._ended:
+            return b""
+        while self._failed is None and (chunk := await reply.read()):
             events = reader.feed(chunk)
             self._observe(events)
-            # The terminator waits until the stream has really ended well.
-            kept = (event for event in events if not isinstance(event, Closed))
-            if out := b"".join(writer.write(event) for event in kept):
-                yield out
+            # The terminator waits until the stream has really ended well; a failure is ours to say.
+            kept = (event for event in events if not isinstance(event, Closed | Failed))
+            if out := b"".join(map(writer.write, kept)):
+                return out
+        if self._failed is not None:
+            raise self._failed
         reader.end()
-        yield writer.write(Closed())
+        self._ended = True
+        return writer.write(Closed())
 
-    async def _stream_to_whole(self, reply: Reply) -> AsyncGenerator[bytes]:
+    async def _stream_to_whole(self, reply: Reply) -> bytes:
         """A streamed answer put together for a client that waits for all of it."""
-        reader, assembler = self._theirs.stream_reader(), Assembly()
-        async for chunk in reply.chunks():
+        reader, assembly = self._open_reader(), Assembly()
+        while chunk := await reply.read():
             events = reader.feed(chunk)
             self._observe(events)
+            if self._failed is not None:
+                raise self._failed
+            if self._first is None and self.observed.content:
+                self._first = self._ground.clock.monotonic() - self._started
             for event in events:
-                assembler.fold(event)
+                assembly.fold(event)
         reader.end()
-        whole = replace(assembler.whole(), model=ref(self.attempt))
-        yield self._ours.write_whole(whole, created=self._now())
+        return self._written(assembly.whole())
 
-    async def _whole_to_whole(self, reply: Reply) -> AsyncGenerator[bytes]:
+    async def _whole_to_whole(self, reply: Reply) -> bytes:
         """One body, forwarded if the dialect is the same and said anew if not."""
-        body = b"".join([chunk async for chunk in reply.chunks()])
+        body = await all_of(reply)
         self.observed = self._theirs.observe_whole(body)
-        if not self._same:
-            whole = replace(self._theirs.read_whole(body), model=ref(self.attempt))
-            body = self._ours.write_whole(whole, created=self._now())
-        yield body
+        if self._repair is not None or self._order is not None or not self._same:
+            given = self._theirs.read_whole(body)
+            whole = given if self._repair is None else self._repair.whole(given)
+            if self._order is not None and (failed := unfit(whole, self._order)):
+                raise broken(failed)
+            if whole is not given:
+                self.observed.mend(whole)
+            if whole is not given or self._order is not None or not self._same:
+                return self._written(whole)
+        rename = renaming(self._rename())
+        return body if rename is None else rename(body)
 
-    def _writer(self) -> StreamWriter:
+    def _written(self, whole: Whole) -> bytes:
+        """A whole answer in the client's dialect."""
+        named = replace(whole, model=self._ref)
+        return self._ours.write_whole(named, created=self._now(), request=self._request)
+
+    @property
+    def _ref(self) -> str:
+        return ref(self.attempt)
+
+    def _open_relay(self) -> StreamRelay | None:
+        """None where calls are to be repaired and a relayed stream could not go on with them."""
+        rename = self._rename()
+        if self._repair is None:
+            return self._ours.stream_relay(self._request, rename=rename)
+        if (guarded := self._ours.guarded) is None:
+            return None
+        return guarded(self._request, self._repair, created=self._now(), rename=rename)
+
+    def _open_reader(self) -> StreamReader:
+        """Reads a stream of the upstream's, repairs its calls, and holds it to what its model was
+        told in words.
+        """
+        reader = self._theirs.stream_reader()
+        if self._repair is not None:
+            reader = Repaired(reader, self._repair)
+        return reader if self._order is None else Checked(reader, self._order)
+
+    def _open_writer(self) -> StreamWriter:
         """Writes a stream in the client's dialect."""
         return self._ours.stream_writer(
             self.attempt.request_id,
-            model=ref(self.attempt),
+            model=self._ref,
             created=self._now(),
-            include_usage=self._request.include_usage,
+            request=self._request,
         )
 
     def _now(self) -> int:
@@ -298,55 +476,17 @@ class Exchange:
         return int(self._ground.clock.now().timestamp())
 
     def _observe(self, events: Sequence[Event]) -> None:
-        """Fold events for the ledger; an error inside the stream is an error here."""
-        for event in events:
-            self.observed.fold(event)
-            if isinstance(event, Failed):
-                raise UpstreamError(
-                    event.message,
-                    upstream_status=event.status,
-                    upstream_kind=event.kind,
-                    started=True,
-                )
+        """Fold events for the ledger. An error inside the stream is an error here, but what came
+        before it in the same piece is the client's.
+        """
+        if failed := self.observed.fold_all(events):
+            self._failed = broken(failed)
 
 
-def too_long(error: UpstreamError) -> TooLongError | None:
-    """The upstream's own word for a prompt that does not fit; our estimate is only that."""
-    said = error.upstream_kind in TOO_LONG_KINDS or TOO_LONG_WORDS.search(error.message)
-    if said and error.upstream_status in (400, 413):
-        return TooLongError(f"{error.message}; shorten the prompt, or ask a tier with more room")
-    return None
-
-
-def charge(
-    attempt: Attempt, seen: Observed, *, error: TwotierError | None, expected: Usage
-) -> tuple[Settled, Usage, int]:
-    """How sure the cost is, of which usage, and the cost in micro-dollars.
-
-    The provider's final usage settles. An attempt the upstream never took is void. With a partial
-    usage the input is known and the output is bounded by the bytes seen, two to a token, plus what
-    may have been under way. With none at all the whole reservation is charged.
-    """
-    if seen.usage is not None and seen.usage_final:
-        return Settled.SETTLED, seen.usage, cost(seen.usage, attempt.price)
-    if never_taken(error):
-        return Settled.VOID, Usage(), 0
-    if seen.usage is None and not attempt.price.free:
-        return Settled.ESTIMATED, Usage(), attempt.reserved_microusd
-    usage = seen.usage or replace(expected, output_tokens=0)
-    bound = min(expected.output_tokens, -(-seen.output_bytes // 2) + UNSEEN_TOKENS)
-    usage = replace(usage, output_tokens=max(usage.output_tokens, bound))
-    return Settled.ESTIMATED, usage, cost(usage, attempt.price)
-
-
-def never_taken(error: TwotierError | None) -> bool:
-    """True where the upstream certainly did no work: nothing was sent, or it refused at once."""
-    if isinstance(error, UpstreamError):
-        return not error.started
-    return isinstance(error, TierUnavailableError) or (
-        error is not None
-        and error.status in (400, 402)
-        and not isinstance(error, StreamBrokenError)
+def broken(failed: Failed) -> UpstreamError:
+    """A failure that an answer told, as the error it is."""
+    return UpstreamError(
+        failed.message, upstream_status=failed.status, upstream_kind=failed.kind, started=True
     )
 
 

@@ -13,13 +13,14 @@ import msgspec
 
 from twotier.domain.clock import Clock
 from twotier.domain.endpoint import Endpoint
+from twotier.domain.message import Observed
 from twotier.domain.money import FREE, NO_USAGE, Attempt, Outcome, Settled, Settlement
 from twotier.domain.tier import TierSpec
 from twotier.engines.base import readiness_body
 from twotier.errors import TwotierError
 from twotier.ledger.book import Book
 from twotier.protocols import OUTBOUND
-from twotier.providers.base import Ask, Deadlines, Provider
+from twotier.providers.base import Ask, Deadlines, Provider, all_of
 
 PROBE_SECONDS = 600.0  # the keeper holds the real limit; this one only ends what it forgot
 
@@ -45,21 +46,25 @@ class Probe:
             try:
                 reply = await provider.ask(Ask(body, stream=False, deadlines=limits))
                 try:
-                    answer = b"".join([chunk async for chunk in reply.chunks()])
+                    answer = await all_of(reply)
                 finally:
                     await reply.close()
                 seen = OUTBOUND[provider.dialect].observe_whole(answer)
             except TwotierError as exc:
-                self.note(
-                    spec, Outcome.ERROR, began=began, error=f"{exc.code}: {exc.message}"[:300]
-                )
+                self.note(spec, Outcome.ERROR, began=began, error=exc.noted)
                 raise
-            self.note(spec, Outcome.OK, began=began, served=seen.model)
+            self.note(spec, Outcome.OK, began=began, seen=seen)
 
         return ready
 
     def note(
-        self, spec: TierSpec, outcome: Outcome, *, began: float, served: str = "", error: str = ""
+        self,
+        spec: TierSpec,
+        outcome: Outcome,
+        *,
+        began: float,
+        seen: Observed | None = None,
+        error: str = "",
     ) -> None:
         """One row of kind `probe`."""
         id_ = self.new_id()
@@ -82,8 +87,8 @@ class Probe:
                 Settled.SETTLED,
                 outcome,
                 0,
-                NO_USAGE,
-                model_served=served,
+                usage=(seen and seen.usage) or NO_USAGE,
+                model_served=seen.model if seen else "",
                 error=error,
                 total_seconds=seconds,
             ),

@@ -23,7 +23,8 @@ from twotier.agent.model import MainClient
 from twotier.clock import SystemClock
 from twotier.config import secrets
 from twotier.config.load import Loaded, load
-from twotier.config.schema import JobConfig, duration_seconds
+from twotier.config.values import duration_seconds
+from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
 from twotier.domain.job import Job
 from twotier.errors import TwotierError

@@ -47,6 +47,7 @@ STATUS: dict[str, Any] = {
         },
     ],
     "worker": {"state": "ready", "pid": 4244, "because": ""},
+    "requests": {"in_flight": 1, "since_start": 12},
     "spend_today_usd": "1.234500",
     "budgets": [
         {
@@ -177,6 +178,8 @@ class StandIn:
             "POST /control/route": ROUTED,
             "GET /control/spend": SPEND,
             "POST /control/stop": {"schema_version": 1, "stopping": True},
+            "GET /control/keys": {"schema_version": 1, "used": {"phone": RUN["ended_at"]}},
+            "POST /control/keys/reload": {"schema_version": 1, "names": ["phone"]},
             "GET /v1/models": {"object": "list", "data": [{"id": "auto", "owned_by": "twotier"}]},
             "POST /v1/chat/completions": COMPLETION,
             "GET /jobs": {"schema_version": 1, "jobs": [JOB]},
@@ -260,7 +263,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     keep = {
         name: value
         for name, value in os.environ.items()
-        if name in ("PATH", "HOME", "LANG") or name.startswith("COVERAGE")
+        if name in ("PATH", "HOME", "LANG", "PYTHONPATH") or name.startswith("COVERAGE")
     }
     plain = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "100", "PYTHONWARNINGS": "error"}
     return {**keep, **plain, "TZ": "UTC", **(extra or {})}

@@ -17,7 +17,7 @@ from tests.cli.standin import SECONDS_MAX, environment, standin, twotier
 from twotier.cli import take_config
 from twotier.errors import UsageError
 
-NEEDS_MAIN = ["status", "ask x", "route x", "spend", "models list", "job list", "runs", "down"]
+NEEDS_MAIN = ["status", "ask x", "route x", "spend", "job list", "runs", "down"]
 HEAVY = {"aiohttp", "alembic", "pydantic", "rich", "sqlalchemy", "starlette", "uvicorn", "asyncio"}
 
 

@@ -9,18 +9,22 @@ from pathlib import Path
 import pytest
 
 from tests.cli.standin import CANARY, STATUS, Done, standin, twotier
-from twotier.cli import commands
+from twotier.cli.rights import Policy
 from twotier.domain.tier import TierPolicy
 
 EVERY_COMMAND = [
     "up", "down", "status", "ask", "route", "job", "job list", "job show", "job run", "runs",
     "spend", "models", "models list", "models pull", "doctor", "config", "config check",
-    "config show", "config path", "config schema", "key", "key show", "key path",
+    "engine", "engine start", "engine stop", "engine restart", "engine why", "engine logs",
+    "engine upgrade", "engine rollback", "engine take-over",
+    "config show", "config path", "config schema", "key", "key add", "key list", "key set",
+    "key remove", "key show", "key path",
 ]  # fmt: skip
 WITH_JSON = [
     "status", "ask Hello", "route Hello", "job list", "job show inbox", "job run inbox", "runs",
     "runs r1", "spend", "models list", "doctor", "config check", "config show", "config path",
-    "key path", "config schema",
+    "key path", "key list", "key add phone", "key set default --policy local-only",
+    "config schema",
 ]  # fmt: skip
 
 
@@ -60,7 +64,7 @@ def test_json_is_one_document_with_a_version(tmp_path: Path, words: str) -> None
 
 def test_the_words_of_a_policy_are_those_of_the_domain() -> None:
     """They are written twice so that parsing loads nothing; this holds them together."""
-    assert set(typing.get_args(commands.Policy)) == {policy.value for policy in TierPolicy}
+    assert set(typing.get_args(Policy)) == {policy.value for policy in TierPolicy}
 
 
 def test_status_says_what_runs_and_why_not(tmp_path: Path) -> None:

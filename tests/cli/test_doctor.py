@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.absent import without
 from tests.cli.standin import CANARY, STATUS, Done, standin, twotier
 
 CONFIG = """\
@@ -33,11 +34,11 @@ def listening() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def doctor(tmp_path: Path, text: str) -> tuple[Done, dict[str, dict[str, Any]]]:
+def doctor(tmp_path: Path, text: str, **more: str) -> tuple[Done, dict[str, dict[str, Any]]]:
     """The real command without a main, and its findings by name."""
     (tmp_path / "twotier.toml").write_text(text)
     config = str(tmp_path / "twotier.toml")
-    env = {"TWOTIER_CACHE": str(tmp_path / "cache")}
+    env = {"TWOTIER_CACHE": str(tmp_path / "cache"), **more}
     done = asyncio.run(twotier("--config", config, "doctor", "--json", env=env))
     return done, {finding["name"]: finding for finding in done.document["findings"]}
 
@@ -99,6 +100,36 @@ def test_a_kept_server_that_was_never_prepared_is_told_how(tmp_path: Path) -> No
     assert found["local model"]["mend"] == "twotier models pull starter"
     assert "bad" not in {found["local engine"]["level"], found["local model"]["level"]}
     assert done.code in (0, 1)  # the default port may be taken on the machine of the tests
+
+
+def test_an_address_that_others_reach_needs_clients_with_keys(tmp_path: Path) -> None:
+    """Said here before `up` refuses; a key file that cannot be read is told apart."""
+    reachable = f'[gateway]\nport = {free_port()}\nhost = "0.0.0.0"\nallowed_hosts = ["nas"]\n'
+    done, found = doctor(tmp_path, reachable)
+    assert (found["clients"]["level"], found["clients"]["mend"]) == ("bad", "twotier key add NAME")
+    assert done.code == 1
+    (tmp_path / ".twotier").mkdir(mode=0o700, exist_ok=True)
+    (tmp_path / ".twotier" / "keys.json").write_text("{")
+    _, found = doctor(tmp_path, reachable)
+    assert found["clients"]["mend"].startswith("mv ")
+    (tmp_path / ".twotier" / "keys.json").unlink()
+    _, found = doctor(tmp_path, "")
+    assert found["clients"]["text"] == "0 with keys of their own"
+
+
+def test_spans_nobody_can_send_or_receive_are_found(tmp_path: Path) -> None:
+    """A collector that is away costs spans, a missing extra keeps `up` from starting."""
+    with listening() as there:
+        away = free_port()
+        text = '[telemetry]\notlp_endpoint = "http://127.0.0.1:{port}"\n'
+        _, found = doctor(tmp_path, text.format(port=there))
+        assert found["telemetry"]["level"] == "ok"
+        _, found = doctor(tmp_path, text.format(port=away))
+        assert found["telemetry"]["level"] == "warn"
+        with without(tmp_path, "opentelemetry") as env:
+            _, found = doctor(tmp_path, text.format(port=there), **env)
+    assert found["telemetry"]["level"] == "bad"
+    assert found["telemetry"]["mend"] == "pip install 'twotier[otel]'"
 
 
 def test_a_starter_model_that_was_changed_is_bad(tmp_path: Path) -> None:

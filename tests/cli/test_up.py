@@ -13,8 +13,8 @@ from tests.cli.standin import STATUS, standin, twotier
 from twotier.cli.prepare import kept, suggestion
 from twotier.cli.up import banner, next_job
 from twotier.config.load import load
-from twotier.config.schema import JobConfig
 from twotier.config.starter import STARTER, write_starter
+from twotier.config.work import JobConfig
 
 NOW = datetime(2026, 2, 3, 7, 12, 4, tzinfo=UTC)
 
@@ -78,13 +78,14 @@ def test_the_first_configuration_takes_what_the_machine_has(tmp_path: Path) -> N
         try:
             from twotier.models.discover import Place
 
-            place = Place("toy", runner.addresses[0][1])
+            place = Place("toy", runner.addresses[0][1], "ollama")
             local = await asyncio.to_thread(suggestion, [place])
             write_starter(tmp_path / "twotier.toml", local)
         finally:
             await runner.cleanup()
         config = load(tmp_path / "twotier.toml").config
         assert config.tiers["local"].model == "found-model"
+        assert config.tiers["local"].engine == "ollama"
         assert config.tiers["local"].base_url == f"http://127.0.0.1:{place.port}/v1"
         assert kept(config) == {}
 

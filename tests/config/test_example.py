@@ -16,8 +16,11 @@ from twotier.config.load import check, section_of
 
 TEXT = (Path(schema.__file__).parent / "example.toml").read_text(encoding="utf-8")
 OFF = re.compile(r"^#(?=[a-z_0-9]+ = )", re.MULTILINE)
-# Of two settings that exclude one another, the example shows one switched off.
-EXCLUDED = re.compile(r"^#cron = .*$", re.MULTILINE)
+# Of two settings that exclude one another the example shows one switched off, and it has no second
+# local tier.
+EXCLUDED = re.compile(
+    r"^#(?:cron|in_place_of|command|command_env|command_folder) = .*$", re.MULTILINE
+)
 
 
 def sections(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterator[tuple[Any, ...]]:

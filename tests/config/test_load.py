@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from twotier.build.tiers import STARTER
+from twotier.build.shelves import STARTER
 from twotier.config import values
 from twotier.config.load import load
 from twotier.errors import ConfigError
@@ -75,6 +75,7 @@ def test_no_file_says_what_writes_one(tmp_path: Path) -> None:
 
 
 JOB = '[[jobs]]\nname = "a"\nprompt = "p"\nevery = "1h"\n'
+STANDS_BY = '\n[tiers.b]\nengine = "llama_cpp"\nmodel = "b"\nin_place_of = "{}"\n'
 LOCAL = '[tiers.local]\nengine = "llama_cpp"\nmodel = "starter"\n'
 FRONTIER = '[tiers.frontier]\nprovider = "anthropic"\nmodel = "claude-opus-4-6"\n'
 WATCHED = JOB + 'watch = { kind = "files", path = "./in/box" }\n'
@@ -102,6 +103,18 @@ WATCHED = JOB + 'watch = { kind = "files", path = "./in/box" }\n'
         (JOB + 'deliver = "file:~/x"', "jobs.0.deliver: file:~/x points outside"),
         (JOB + 'deliver = "file:a/../../x"', "jobs.0.deliver: file:a/../../x points outside"),
         (WATCHED + 'deliver = "file:in/x/../box/{stem}.md"', "jobs.0: deliver = "),
+        (LOCAL + STANDS_BY.format("frontier"), "tiers.b.in_place_of: 'frontier' is no tier with a"),
+        (LOCAL + STANDS_BY.format("b"), "tiers.b.in_place_of: 'b' is no tier with a place of its"),
+        (
+            LOCAL + STANDS_BY.format("local") + STANDS_BY.replace("s.b]", "s.c]").format("b"),
+            "tiers.c.in_place_of: 'b' is no tier with a place of its own; there are: local",
+        ),
+        (
+            LOCAL.replace("llama_cpp", "openai")
+            + 'base_url = "http://127.0.0.1:1"'
+            + STANDS_BY.format("local"),
+            "tiers.b.in_place_of: both need an engine that twotier starts (llama_cpp, mlx_lm",
+        ),
         (JOB + 'model = "gpt"', "jobs.0.model: no tier or alias 'gpt'; there are: auto"),
         (LOCAL + JOB + 'tier = "frontier"', 'jobs.0.tier: "frontier" needs a tier that is not'),
         (FRONTIER + JOB + 'tier = "local-only"', 'jobs.0.tier: "local-only" needs a local tier'),
@@ -112,9 +125,23 @@ WATCHED = JOB + 'watch = { kind = "files", path = "./in/box" }\n'
         (LOCAL.replace("local", "Big One", 1).replace("[tiers.Big One]", '[tiers."Big One"]'),
          "tiers.Big One: a tier's name is"),
         (LOCAL.replace("local", "auto", 1), "tiers.auto: this name is taken"),
-        ('[gateway]\nhost = "0.0.0.0"', "this version serves this machine only"),
-        ('[gateway]\nhost = "192.168.1.5"', "gateway.host: '192.168.1.5' is not this machine"),
-        ('[gateway]\nhost = "example.com"', "this version serves this machine only"),
+        (LOCAL.replace("local", "worker", 1), "tiers.worker: this name is taken"),
+        ('[gateway]\nhost = "0.0.0.0"', "gateway: host 0.0.0.0 can be reached from other machine"),
+        ('[gateway]\nhost = "192.168.1.5"', 'such as allowed_hosts = ["nas.local"]'),
+        ('[gateway]\nhost = "example.com"', "gateway.host: 'example.com' is no address"),
+        ('[gateway]\nhost = ""', "gateway.host: '' is no address"),
+        ('[gateway]\nallowed_hosts = ["*"]', "gateway.allowed_hosts.0: '*' is no host"),
+        ('[gateway]\nallowed_hosts = ["http://nas"]', "is no host; write a name such as nas.local"),
+        ('[gateway]\nallowed_hosts = ["nas:8484"]', "gateway.allowed_hosts.0: 'nas:8484' is no h"),
+        ('[gateway]\nallowed_hosts = ["nas..local"]', "gateway.allowed_hosts.0: 'nas..local' is n"),
+        ('[gateway]\nallowed_origins = ["*"]', "gateway.allowed_origins.0: '*' is no origin"),
+        ('[gateway]\nallowed_origins = ["null"]', "gateway.allowed_origins.0: 'null' is no origin"),
+        ('[gateway]\nallowed_origins = ["chat.example.org"]', "scheme, host and port as a browser"),
+        ('[gateway]\nallowed_origins = ["https://a.b/c"]', "gateway.allowed_origins.0: 'https://a"),
+        ('[gateway]\npublic_url = "https://a.b"', "public_url names a.b, which is refused"),
+        ('[gateway]\npublic_url = "a.b"', "gateway.public_url: must be an address such as"),
+        ('[gateway]\npublic_url = "http://u:p@localhost"', "gateway.public_url: must be an ad"),
+        ('[gateway]\npublic_url = "http://localhost/?a=b"', "gateway.public_url: must be an addre"),
         ('state = "."', "state: '.' must be a folder of its own"),
         ('state = ""', "state: '' must be a folder of its own"),
         ('state = "a\\u0000b"', "state: a path holds no control characters"),
@@ -137,6 +164,10 @@ def test_what_could_never_work_is_refused_with_its_path(
     [
         '[gateway]\nhost = "127.8.9.1"',
         '[gateway]\nhost = "::1"',
+        '[gateway]\nhost = "0.0.0.0"\nallowed_hosts = ["NAS.local", "192.168.1.5", "[fd00::7]"]',
+        '[gateway]\nhost = "::"\nallowed_hosts = ["nas"]\npublic_url = "http://nas:8484/models/"',
+        '[gateway]\npublic_url = "http://localhost:8484"',
+        '[gateway]\nallowed_origins = ["https://a.b:444", "app://obsidian.md", "http://[::1]:80"]',
         '[gateway]\nhost = "localhost"',
         LOCAL + "wait_seconds = 0",
         LOCAL + JOB + 'model = "starter"',
@@ -154,6 +185,19 @@ def test_what_works_is_taken(tmp_path: Path, text: str) -> None:
     path = tmp_path / "twotier.toml"
     path.write_text(text)
     load(path)
+
+
+def test_hosts_and_origins_are_kept_as_they_are_compared(tmp_path: Path) -> None:
+    """Small letters, addresses in their short form, no slash at an end."""
+    path = tmp_path / "twotier.toml"
+    path.write_text(
+        '[gateway]\nallowed_hosts = ["NAS.Local", "[FD00:0:0::7]"]\n'
+        'allowed_origins = ["HTTPS://Chat.Example.org"]\npublic_url = "https://nas.local/"\n'
+    )
+    gateway = load(path).config.gateway
+    assert gateway.allowed_hosts == ("nas.local", "fd00::7")
+    assert gateway.allowed_origins == ("https://chat.example.org",)
+    assert gateway.public_url == "https://nas.local"
 
 
 def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import TypeVar
 import pytest
 
 from tests.contract.upstreams import UPSTREAMS, Server, Upstream
+from tests.providers.reading import chunks
 from twotier.domain.message import Closed, Ended, Event, Failed, Metered, Text
 from twotier.errors import (
     DeadlineError,
@@ -42,7 +43,7 @@ async def events_of(provider: Provider, ask: Ask) -> list[Event]:
     reader = OUTBOUND[provider.dialect].stream_reader()
     reply = await provider.ask(ask)
     try:
-        events = [event async for chunk in reply.chunks() for event in reader.feed(chunk)]
+        events = [event async for chunk in chunks(reply) for event in reader.feed(chunk)]
         reader.end()
         return events
     finally:
@@ -152,7 +153,7 @@ def test_an_error_inside_a_good_stream_is_a_failure(upstream: Upstream, server: 
     async def scenario(provider: Provider) -> list[Event]:
         reader = OUTBOUND[provider.dialect].stream_reader()
         reply = await provider.ask(upstream.ask())
-        return [event async for chunk in reply.chunks() for event in reader.feed(chunk)]
+        return [event async for chunk in chunks(reply) for event in reader.feed(chunk)]
 
     assert isinstance(with_provider(upstream, server.base_url, scenario)[-1], Failed)
 
@@ -175,7 +176,7 @@ def test_an_upstream_sees_its_caller_leave(upstream: Upstream, server: Server) -
 
     async def scenario(provider: Provider) -> float:
         reply = await provider.ask(upstream.ask())
-        async for _ in reply.chunks():
+        async for _ in chunks(reply):
             break
         await reply.close()
         started = time.monotonic()
@@ -223,12 +224,12 @@ def test_a_slow_client_does_not_make_its_upstream_late(upstream: Upstream, serve
 
     async def scenario(provider: Provider) -> int:
         reply = await provider.ask(upstream.ask(idle=0.1, first_token=0.3))
-        chunks = 0
-        async for _ in reply.chunks():
-            chunks += 1
-            if chunks == 1:
+        seen = 0
+        async for _ in chunks(reply):
+            seen += 1
+            if seen == 1:
                 await asyncio.sleep(0.5)
-        return chunks
+        return seen
 
     assert with_provider(upstream, server.base_url, scenario) >= 1
 
@@ -238,7 +239,7 @@ def test_the_total_time_counts_also_while_nobody_reads(upstream: Upstream, serve
 
     async def scenario(provider: Provider) -> None:
         reply = await provider.ask(upstream.ask(total=0.3))
-        async for _ in reply.chunks():
+        async for _ in chunks(reply):
             await asyncio.sleep(0.4)
 
     with pytest.raises(DeadlineError, match="total time"):

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 from tests.fakes.anthropic_api import Behaviour, FakeAnthropic
 from tests.fakes.openai_server import FakeOpenAI, Quirk
@@ -55,24 +53,22 @@ class ReadyKeeper:
     def suspect(self, because: str) -> None:
         self.suspicions.append(because)
 
-    def in_use(self) -> AbstractContextManager[Use]:
+    def pick_up(self) -> Use:
+        self.uses += 1
         return _Use(self)
 
 
-class _Use(nullcontext[Any]):
+class _Use:
     def __init__(self, keeper: ReadyKeeper) -> None:
-        super().__init__()
         self._keeper = keeper
-
-    def __enter__(self) -> _Use:
-        self._keeper.uses += 1
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._keeper.uses -= 1
+        self._held = True
 
     def progressed(self) -> None:
         self._keeper.progress += 1
+
+    def lay_down(self) -> None:
+        self._keeper.uses -= self._held
+        self._held = False
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from twotier.domain.message import (
     utf8_bytes,
 )
 from twotier.domain.money import FREE, Price, usd
+from twotier.domain.tier import STRICTNESS, TierPolicy, stricter
+from twotier.domain.timing import Timing
 
 
 def test_an_answer_is_folded_into_what_the_ledger_keeps() -> None:
@@ -44,6 +46,22 @@ def test_an_answer_is_folded_into_what_the_ledger_keeps() -> None:
     failed = Failed("x", "overloaded_error", 529)
     seen.fold(failed)
     assert seen.failed is failed
+
+
+def test_whoever_asks_hears_how_far_the_prompt_is_read_and_when_it_was() -> None:
+    """A sign of life without figures says nothing; a later usage without times erases none."""
+    steps: list[Progress] = []
+    seen = Observed(on_progress=steps.append)
+    timing = Timing(10, 1.0)
+    for event in (
+        Progress(),
+        Progress(5, 10),
+        Metered(Usage(1), timing=timing),
+        Metered(Usage(2), final=True),
+    ):
+        seen.fold(event)
+    assert steps == [Progress(5, 10)]
+    assert (seen.timing, seen.usage_final) == (timing, True)
 
 
 def test_nothing_but_signs_of_life_is_no_content() -> None:
@@ -78,3 +96,11 @@ def test_only_a_price_of_nothing_is_free() -> None:
 def test_a_sum_is_written_with_the_digits_that_matter(microusd: int, text: str) -> None:
     """Cents for dollars, more for fractions of a cent."""
     assert usd(microusd) == text
+
+
+def test_of_two_policies_the_stricter_counts() -> None:
+    """Whichever side it stands on; every policy has its place in the order."""
+    assert sorted(STRICTNESS) == sorted(TierPolicy)
+    for rank, wide in enumerate(STRICTNESS):
+        for strict in STRICTNESS[rank:]:
+            assert stricter(wide, strict) is stricter(strict, wide) is strict

@@ -27,6 +27,8 @@ from twotier.models import starter
 from twotier.packages import find_installer
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
+ZOMBIE = Path(__file__).with_name("zombie.txt")
+OLDER_MLX = Path(__file__).with_name("mlx_lm_0_30_7.txt")
 TRAINING_SECONDS_MAX = 600.0
 
 
@@ -43,16 +45,33 @@ def say(text: str) -> None:
 @functools.cache
 def engine_environment(name: str) -> Path:
     """The python of an engine's environment."""
+    return environment_of(lock_path(engine(name).traits))
+
+
+@functools.cache
+def zombie_environment() -> Path:
+    """The python that runs a pair of mlx-lm and mlx whose server dies and goes on listening."""
+    return environment_of(ZOMBIE)
+
+
+@functools.cache
+def older_mlx_environment() -> Path:
+    """The python that runs mlx-lm 0.30.7."""
+    return environment_of(OLDER_MLX)
+
+
+def environment_of(lock: Path) -> Path:
+    """The python of the environment of a lock."""
     try:
         return environment.ensure(
-            lock_path(engine(name).traits),
+            lock,
             CACHE / "engines",
             installer=find_installer(bars=False),
             clock=SystemClock(),
             say=say,
         )
     except EngineError as exc:
-        require(f"no environment for {name}: {exc.message}")
+        require(f"no environment for {lock.stem}: {exc.message}")
 
 
 def starter_engine_environment() -> Path:

@@ -28,7 +28,7 @@ from tests.toys.client import chat, one_token
 from tests.toys.tiny_minimax import ARGUMENTS, FINAL, TOOLS, after_the_call, says
 from twotier.clock import SystemClock
 from twotier.domain.endpoint import Endpoint
-from twotier.engines.base import REGISTRY, Ownership, Settings, engine, identity, lock_path
+from twotier.engines.base import REGISTRY, Settings, engine, identity, lock_path
 from twotier.errors import ConfigError, EngineError
 from twotier.supervisor.keeper import Keeper
 from twotier.supervisor.process import Processes
@@ -84,15 +84,15 @@ def test_an_engine_says_what_is_fixed_about_it(name: str) -> None:
     traits = engine(name).traits
     assert traits.name == name
     assert traits.base_path == "/v1"
-    assert {"messages", "max_tokens", "tools"} <= traits.fields
-    if traits.ownership is Ownership.MANAGED:
+    assert {"messages", "max_tokens", "tools"} <= traits.fields["openai_chat"]
+    if traits.lock:
         text = lock_path(traits).read_text()
         assert "--hash=sha256:" in text
         assert "://" not in text
 
 
 def test_an_unknown_engine_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="llama_cpp, mlx_lm, openai"):
+    with pytest.raises(ConfigError, match=r"llama_cpp, .*mlx_lm, ollama, openai"):
         engine("lama")
 
 
@@ -102,6 +102,32 @@ def test_a_managed_engine_listens_on_loopback_only_and_gets_no_foreign_pages() -
     assert "127.0.0.1" in launch.argv
     assert "http://127.0.0.1:4711" in launch.argv
     assert launch.env == {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+
+def test_a_limit_of_the_prompt_cache_reaches_the_engine() -> None:
+    """Each in its own unit; without one nothing is said."""
+    limited = Settings(4096, prompt_cache_bytes=3 * 1024**3)
+    mlx = engine("mlx_lm").launch(NOWHERE, NOWHERE, port=1, settings=limited).argv
+    llama = engine("llama_cpp").launch(NOWHERE, NOWHERE, port=1, settings=limited).argv
+    assert mlx[-2:] == ("--prompt-cache-bytes", "3221225472")
+    assert llama[-1] == "--cache-mib=3072"
+    for name in ("mlx_lm", "llama_cpp"):
+        plain = engine(name).launch(NOWHERE, NOWHERE, port=1, settings=Settings(4096))
+        assert not any("cache" in word for word in plain.argv)
+
+
+def test_an_older_server_is_started_without_the_options_it_does_not_know(tmp_path: Path) -> None:
+    """One that is not known ends its start; what it knows stands in its own source."""
+    source = tmp_path / "lib" / "python3.11" / "site-packages" / "mlx_lm" / "server.py"
+    source.parent.mkdir(parents=True)
+    limited = Settings(4096, prompt_cache_bytes=1024)
+    python = tmp_path / "bin" / "python"
+    source.write_text('parser.add_argument("--decode-concurrency")')
+    older = engine("mlx_lm").launch(python, NOWHERE, port=1, settings=limited).argv
+    source.write_text('("--decode-concurrency") ("--allowed-origins") ("--prompt-cache-bytes")')
+    newer = engine("mlx_lm").launch(python, NOWHERE, port=1, settings=limited).argv
+    gone = set(newer) - set(older)
+    assert gone == {"--allowed-origins", "http://127.0.0.1:1", "--prompt-cache-bytes", "1024"}
 
 
 def test_somebody_elses_server_is_not_ours_to_start() -> None:
@@ -207,6 +233,7 @@ def test_the_mlx_server_calls_a_tool_dies_and_comes_back(tmp_path: Path) -> None
         async with kept(keeper):
             first = await keeper.ensure_ready(within_seconds=60)
             await check_probe(first)
+            await check_origins(first)
             pid = keeper.facts().pid
             assert pid
             os.kill(pid, signal.SIGKILL)
@@ -218,6 +245,20 @@ def test_the_mlx_server_calls_a_tool_dies_and_comes_back(tmp_path: Path) -> None
             await check_probe(second)
 
     asyncio.run(scenario())
+
+
+async def check_origins(endpoint: Endpoint) -> None:
+    """A page of another site is not let in: its browser asks first, and hears nothing that allows.
+
+    (What a page sends without asking the server still takes, as it takes anything on its port; the
+    page cannot read the answer, and the port is another one at each start.)
+    """
+    url = f"{endpoint.base_url}/v1/chat/completions"
+    async with aiohttp.ClientSession() as session:
+        for origin, allowed in (("https://evil.example", None), (endpoint.base_url,) * 2):
+            asking = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+            async with session.options(url, headers=asking) as answer:
+                assert answer.headers.get("Access-Control-Allow-Origin") == allowed
 
 
 async def check_probe(endpoint: Endpoint) -> None:

@@ -20,9 +20,17 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.anthropic_bill import PRICES, Cache, Row
-from tests.fakes.anthropic_rules import VERSIONS, InvalidError, blocks, check, check_version
-from tests.fakes.mind import Said, Thought, answer, tokens
+from tests.fakes.anthropic_bill import PRICES, Cache, Row, prompt_tokens
+from tests.fakes.anthropic_rules import (
+    VERSIONS,
+    InvalidError,
+    blocks,
+    check,
+    check_count,
+    check_version,
+    joined,
+)
+from tests.fakes.mind import Mind, Said, Thought, answer, tokens
 from tests.fakes.serving import Served
 
 OUTPUT_TOKENS_MAX = 128_000
@@ -64,9 +72,11 @@ _WORDS_BEFORE_TROUBLE = 3
 class FakeAnthropic(Served):
     """See the module. `bodies` are the requests that passed validation, oldest first.
 
+    `queries` are their query strings, `counted` the bodies whose tokens were counted, for nothing.
     `pace_seconds` is waited between streamed events. `cache_tokens_min` is 4,096 for Opus 4.6; a
     smaller one makes small tests possible. `headers` holds the request headers, `retry_after` the
-    header that 429 and 529 carry.
+    header that 429 and 529 carry. `joins_turns`: two turns of one role are one, as in the real API;
+    without it they are refused, so that nobody of ours writes them.
     """
 
     def __init__(
@@ -76,12 +86,18 @@ class FakeAnthropic(Served):
         pace_seconds: float = 0.0,
         cache_tokens_min: int = 4096,
         retry_after: str = "7",
+        mind: Mind = answer,
+        joins_turns: bool = False,
     ) -> None:
         super().__init__()
         self.key = key
+        self.mind = mind
+        self._joins_turns = joins_turns
         self.bill: list[Row] = []
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.queries: list[str] = []
+        self.counted: list[dict[str, Any]] = []
         self._pace_seconds = pace_seconds
         self._retry_after = retry_after
         self._queue: deque[Behaviour | None] = deque()
@@ -99,31 +115,61 @@ class FakeAnthropic(Served):
         self._queue.extend(behaviours)
 
     def application(self) -> web.Application:
-        """`POST /v1/messages`, and nothing else."""
+        """`POST /v1/messages` and `/v1/messages/count_tokens`, and nothing else."""
         application = web.Application(client_max_size=32 * 1024 * 1024)
         application.router.add_post("/v1/messages", self._messages)
+        application.router.add_post("/v1/messages/count_tokens", self._count)
         return application
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
+        body, request_id = await self._read(request)
+        if isinstance(body, web.Response):
+            return body
+        self.bodies.append(body)
+        self.queries.append(request.query_string)
+        return await self._behave(request, body=body, request_id=request_id)
+
+    async def _count(self, request: web.Request) -> web.StreamResponse:
+        body, request_id = await self._read(request, counted=True)
+        if isinstance(body, web.Response):
+            return body
+        self.counted.append(body)
+        headers = self.reply_headers(request_id)
+        behaviour = self._behaviour(body)
+        if behaviour in _ERRORS:
+            return self._error(request_id, _ERRORS[behaviour])
+        return web.json_response({"input_tokens": prompt_tokens(body)}, headers=headers)
+
+    async def _read(
+        self, request: web.Request, *, counted: bool = False
+    ) -> tuple[dict[str, Any] | web.Response, str]:
+        """The body, or the reply that refuses it; and the id of the request."""
         self._requests += 1
         self.note_peer(request)
         request_id = f"req_fake{self._requests:06d}"
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         refusal = self._unauthorised(request)
         if refusal is not None:
-            return self._error(request_id, refusal)
+            return self._error(request_id, refusal), request_id
         try:
             body = json.loads(await request.read())
-            check(body, output_tokens_max=OUTPUT_TOKENS_MAX, signatures=self._signatures)
-            check_version(body, request.headers["anthropic-version"])
+            self._check(body, request, counted=counted)
         except (json.JSONDecodeError, UnicodeDecodeError) as exc:
-            return self._error(request_id, (400, "invalid_request_error", f"not JSON: {exc}"))
+            refusal = (400, "invalid_request_error", f"not JSON: {exc}")
         except InvalidError as exc:
-            return self._error(request_id, (400, "invalid_request_error", str(exc)))
-        if body["model"] not in PRICES:
-            return self._error(request_id, (404, "not_found_error", f"model: {body['model']}"))
-        self.bodies.append(body)
-        return await self._behave(request, body=body, request_id=request_id)
+            refusal = (400, "invalid_request_error", str(exc))
+        if refusal is None and body["model"] not in PRICES:
+            refusal = (404, "not_found_error", f"model: {body['model']}")
+        return (body if refusal is None else self._error(request_id, refusal)), request_id
+
+    def _check(self, body: Any, request: web.Request, *, counted: bool) -> None:
+        body = joined(body) if self._joins_turns else body
+        beta = bool(request.headers.get("anthropic-beta"))
+        if counted:
+            check_count(body, signatures=self._signatures, beta=beta)
+        else:
+            check(body, output_tokens_max=OUTPUT_TOKENS_MAX, signatures=self._signatures, beta=beta)
+        check_version(body, request.headers["anthropic-version"])
 
     async def _behave(
         self, request: web.Request, *, body: dict[str, Any], request_id: str
@@ -170,6 +216,12 @@ class FakeAnthropic(Served):
         signature = f"sig{len(self._signatures):04d}=="
         self._signatures[signature] = thinking
         return signature
+
+    def redact(self) -> str:
+        """Thinking that nobody may read, accepted back as it is."""
+        data = f"redacted{len(self._signatures):04d}=="
+        self._signatures[data] = ""
+        return data
 
     @property
     def pace_seconds(self) -> float:
@@ -228,10 +280,13 @@ def told(body: Mapping[str, Any]) -> Said:
     must_call = {"any": "", "tool": choice.get("name")}.get(choice["type"])
     tools = body.get("tools") or () if choice["type"] != "none" else ()
     form = (body.get("output_config") or {}).get("format") or {}
-    results = [block for block in blocks(body["messages"][-1]) if block["type"] == "tool_result"]
+    turns = body["messages"]
+    answers = (at for at, turn in enumerate(turns, 1) if turn["role"] == "assistant")
+    since = [block for turn in turns[max(answers, default=0) :] for block in blocks(turn)]
+    results = [block for block in since if block["type"] == "tool_result"]
     return Said(
         last_text(body),
-        tools=[(tool["name"], tool["input_schema"]) for tool in tools],
+        tools=[(tool["name"], tool["input_schema"]) for tool in tools if "input_schema" in tool],
         results=[result_text(block) for block in results],
         must_call=must_call,
         may_call_many=not choice.get("disable_parallel_tool_use", False),
@@ -244,7 +299,7 @@ def result_text(block: Mapping[str, Any]) -> str:
     content = block.get("content", "")
     if isinstance(content, str):
         return content
-    return " ".join(inner.get("text", "[image]") for inner in content)
+    return " ".join(inner.get("text", f"[{inner['type']}]") for inner in content)
 
 
 class _Writing:
@@ -261,7 +316,7 @@ class _Writing:
         self._stop_reason = "end_turn"
         self._stop_sequence: str | None = None
         self.output_tokens = 0
-        self._compose(answer(told(body)))
+        self._compose(fake.mind(told(body)))
 
     def message(self, row: Row) -> dict[str, Any]:
         """The whole message."""
@@ -279,9 +334,7 @@ class _Writing:
     def _compose(self, thought: Thought) -> None:
         """The blocks, up to `max_tokens`."""
         if (self._body.get("thinking") or {}).get("type") in {"enabled", "adaptive"}:
-            thinking = "The user wants an answer. I give one."
-            self._take("thinking", thinking)
-            self._content[-1]["signature"] = self._fake.sign(thinking)
+            self._think()
         text = self._until_stop(thought.text)
         if text:
             self._take("text", text)
@@ -294,6 +347,19 @@ class _Writing:
             self._stop_reason = "tool_use"
         if self._behaviour in _STOPS:
             self._stop_reason = _STOPS[self._behaviour]
+
+    def _think(self) -> None:
+        """Signed, or redacted where the prompt says `fake:redacted`, or only signed."""
+        if "fake:redacted" in last_text(self._body):
+            self._content.append({"type": "redacted_thinking", "data": self._fake.redact()})
+            self.output_tokens += 5
+        else:
+            self._take("thinking", "The user wants an answer. I give one.")
+            block = self._content[-1]
+            if self._body["thinking"].get("display") == "omitted":
+                block["thinking"] = ""
+            block["signature"] = self._fake.sign(block["thinking"])
+        self._row.thinking_tokens = self.output_tokens
 
     def _until_stop(self, text: str) -> str:
         for sequence in self._body.get("stop_sequences") or ():
@@ -361,7 +427,7 @@ class _Writing:
     async def _start(self, reply: web.StreamResponse, index: int, block: dict[str, Any]) -> None:
         empty = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}}
         empty["tool_use"] = {"input": {}}  # type: ignore[dict-item]
-        start = {**block, **empty[block["type"]]}
+        start = {**block, **empty.get(block["type"], {})}
         await self._send(
             reply, {"type": "content_block_start", "index": index, "content_block": start}
         )
@@ -381,6 +447,8 @@ class _Writing:
                     for piece in tokens(block["thinking"])
                 ]
                 return [*deltas, ({"type": "signature_delta", "signature": block["signature"]}, 0)]
+            case "redacted_thinking":
+                return []
             case _:
                 text = json.dumps(block["input"])
                 pieces = [text[at : at + 5] for at in range(0, len(text), 5)]

@@ -19,6 +19,7 @@ from tests.fakes.mind import tokens
 LOOKBACK_BLOCKS = 20
 # Micro-dollars per token: fresh input, output, cache read, 5-minute write, 1-hour write.
 PRICES = {
+    "claude-opus-4-5": (5, 25, Fraction("0.5"), Fraction("6.25"), 10),
     "claude-opus-4-6": (5, 25, Fraction("0.5"), Fraction("6.25"), 10),
     "claude-opus-4-7": (5, 25, Fraction("0.5"), Fraction("6.25"), 10),
     "claude-sonnet-4-6": (3, 15, Fraction("0.3"), Fraction("3.75"), 6),
@@ -34,6 +35,7 @@ class Row:
     model: str
     input_tokens: int = 0
     output_tokens: int = 0
+    thinking_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_5m_tokens: int = 0
     cache_write_1h_tokens: int = 0
@@ -63,6 +65,7 @@ class Row:
                 "ephemeral_1h_input_tokens": self.cache_write_1h_tokens,
             },
             "output_tokens": self.output_tokens,
+            "output_tokens_details": {"thinking_tokens": self.thinking_tokens},
             "service_tier": "standard",
         }
 
@@ -98,6 +101,11 @@ class Cache:
         row.input_tokens = total - upto
 
 
+def prompt_tokens(body: Mapping[str, Any]) -> int:
+    """All tokens the model would read."""
+    return _running(body)[0][-1]
+
+
 def _running(body: Mapping[str, Any]) -> tuple[list[int], list[str]]:
     """Tokens up to and with each block, and the hash of everything up to there."""
     sums: list[int] = []
@@ -115,8 +123,8 @@ def _running(body: Mapping[str, Any]) -> tuple[list[int], list[str]]:
 
 
 def _spoken(block: Mapping[str, Any]) -> str:
-    """What of a block the model reads: an image counts like a hundred words."""
-    if block.get("type") == "image":
+    """What of a block the model reads: an image or a document counts like a hundred words."""
+    if block.get("type") in {"image", "document"}:
         return "word " * 100
     if block.get("type") == "text":
         return str(block["text"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,9 @@ class Thought:
     calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
 
 
+Mind = Callable[[Said], Thought]
+
+
 def answer(said: Said) -> Thought:
     """The one answer to what was said."""
     if said.results:
@@ -49,8 +52,10 @@ def answer(said: Said) -> Thought:
     return Thought(told[1] if told else f"You said: {said.text}")
 
 
-def sample(schema: Mapping[str, Any]) -> Any:
+def sample(schema: Any) -> Any:
     """Something that fits the schema: the first value of each kind."""
+    if not isinstance(schema, Mapping):  # `true`: anything fits
+        return {}
     if "enum" in schema:
         return schema["enum"][0]
     match schema.get("type", "object"):

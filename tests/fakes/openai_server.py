@@ -18,8 +18,12 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.mind import Said, Thought, answer, tokens
+from tests.fakes import openai_responses, openai_texts
+from tests.fakes.mind import Mind, Said, Thought, answer, tokens
 from tests.fakes.serving import Served
+
+CHAT, TEXTS, EMBEDDINGS = "/v1/chat/completions", "/v1/completions", "/v1/embeddings"
+RESPONSES = "/v1/responses"
 
 
 class Quirk(StrEnum):
@@ -52,22 +56,24 @@ class Raw:
 class FakeOpenAI(Served):
     """See the module. `left` counts the callers that went away before their answer was whole."""
 
-    def __init__(self, *, pace_seconds: float = 0.0) -> None:
+    def __init__(self, *, pace_seconds: float = 0.0, mind: Mind = answer) -> None:
         super().__init__()
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.left = 0
         self._queue: deque[Quirk | Raw | None] = deque()
         self._pace_seconds = pace_seconds
+        self.mind = mind
 
     def queue(self, *quirks: Quirk | Raw | None) -> None:
         """What the next requests meet, one each; None for an ordinary answer."""
         self._queue.extend(quirks)
 
     def application(self) -> web.Application:
-        """`POST /v1/chat/completions`, and nothing else."""
+        """Chat, Responses and the two older paths."""
         application = web.Application(client_max_size=32 * 1024 * 1024)
-        application.router.add_post("/v1/chat/completions", self._chat)
+        for path in (CHAT, TEXTS, EMBEDDINGS, RESPONSES):
+            application.router.add_post(path, self._chat)
         return application
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
@@ -101,10 +107,26 @@ class FakeOpenAI(Served):
                 assert request.transport is not None
                 request.transport.abort()
                 await asyncio.sleep(3600)
-        thought = answer(told(body))
+        return await self._answer(request, body=body, quirk=quirk)
+
+    async def _answer(
+        self, request: web.Request, *, body: dict[str, Any], quirk: Quirk | Raw | None
+    ) -> web.StreamResponse:
+        if request.path == EMBEDDINGS:
+            return web.json_response(openai_texts.embeddings(body))
+        if request.path == TEXTS:
+            found, events = openai_texts.whole(body), openai_texts.stream(body)
+        elif request.path == RESPONSES:
+            thought = self.mind(openai_responses.told(body))
+            found = openai_responses.whole(body, thought)
+            events = openai_responses.stream(body, thought)
+        else:
+            thought = self.mind(told(body))
+            found = whole(body, thought, quirk=quirk)
+            events = stream(body, thought, quirk=quirk)
         if not body.get("stream"):
-            return web.json_response(whole(body, thought, quirk=quirk))
-        return await self._stream(request, thought=thought, quirk=quirk)
+            return web.json_response(found)
+        return await self._stream(request, events=events, quirk=quirk)
 
     async def _raw(self, request: web.Request, raw: Raw) -> web.StreamResponse:
         headers = {"content-type": raw.content_type, **raw.headers}
@@ -117,12 +139,10 @@ class FakeOpenAI(Served):
         return reply
 
     async def _stream(
-        self, request: web.Request, *, thought: Thought, quirk: Quirk | Raw | None
+        self, request: web.Request, *, events: list[str], quirk: Quirk | Raw | None
     ) -> web.StreamResponse:
-        body = self.bodies[-1]
         reply = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await reply.prepare(request)
-        events = list(stream(body, thought, quirk=quirk))
         for at, event in enumerate(events):
             if at == 2 and quirk == Quirk.CLEAN_CUT:
                 break
@@ -138,17 +158,26 @@ class FakeOpenAI(Served):
 
 
 def told(body: Mapping[str, Any]) -> Said:
-    """The request, free of the dialect."""
-    last = body["messages"][-1]
-    content = last.get("content") or ""
-    if not isinstance(content, str):
-        content = " ".join(part.get("text", "[image]") for part in content)
+    """The request, free of the dialect. What tools answered may be followed by more text."""
+    turns = body["messages"]
+    answers = (at for at, turn in enumerate(turns, 1) if turn["role"] == "assistant")
+    since = turns[max(answers, default=0) :]
+    form = body.get("response_format") or {}
     tools = [tool["function"] for tool in body.get("tools") or ()]
     return Said(
-        content,
+        said(turns[-1]),
         tools=[(tool["name"], tool.get("parameters") or {}) for tool in tools],
-        results=[content] if last["role"] == "tool" else [],
+        results=[said(turn) for turn in since if turn["role"] == "tool"],
+        schema=(form.get("json_schema") or {}).get("schema"),
     )
+
+
+def said(turn: Mapping[str, Any]) -> str:
+    """The text of a turn."""
+    content = turn.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return " ".join(part.get("text", "[image]") for part in content)
 
 
 def head(body: Mapping[str, Any], kind: str) -> dict[str, Any]:
@@ -167,11 +196,11 @@ def usage(thought: Thought) -> dict[str, Any]:
     }
 
 
-def calls(thought: Thought) -> list[dict[str, Any]]:
-    """The calls, as the wire says them."""
+def calls(body: Mapping[str, Any], thought: Thought) -> list[dict[str, Any]]:
+    """The calls, as the wire says them; no id comes twice in a conversation."""
     return [
         {
-            "id": f"call_{at}",
+            "id": f"call_{len(body['messages'])}_{at}",
             "type": "function",
             "function": {"name": name, "arguments": json.dumps(arguments)},
         }
@@ -185,7 +214,7 @@ def whole(
     """The answer in one piece."""
     message: dict[str, Any] = {"role": "assistant", "content": thought.text}
     if thought.calls:
-        message["tool_calls"] = calls(thought)
+        message["tool_calls"] = calls(body, thought)
     finish = "tool_calls" if thought.calls or quirk == Quirk.NO_CALLS else "stop"
     choice = {"index": 0, "message": message, "finish_reason": finish}
     return {**head(body, "chat.completion"), "choices": [choice], "usage": usage(thought)}
@@ -209,7 +238,8 @@ def stream(body: Mapping[str, Any], thought: Thought, *, quirk: Quirk | Raw | No
         error = {"message": "out of memory", "type": "server_error", "code": 500}
         return [*events, f"data: {json.dumps({'error': error})}\n\n"]
     events += [
-        chunk({"tool_calls": [{"index": at, **call}]}) for at, call in enumerate(calls(thought))
+        chunk({"tool_calls": [{"index": at, **call}]})
+        for at, call in enumerate(calls(body, thought))
     ]
     events.append(chunk({}, "tool_calls" if thought.calls or quirk == Quirk.NO_CALLS else "stop"))
     if (body.get("stream_options") or {}).get("include_usage"):

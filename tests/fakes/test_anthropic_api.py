@@ -124,6 +124,66 @@ def test_thinking_comes_signed_and_is_taken_back_only_unchanged(
         client.messages.create(model=MODEL, max_tokens=100, messages=turns)
 
 
+def test_thinking_may_be_redacted_or_only_signed(client: anthropic.Anthropic) -> None:
+    """Both go back as they came; the text of the second is empty."""
+    ask = user("hello fake:redacted")
+    redacted = client.messages.create(
+        model=MODEL, max_tokens=2000, thinking={"type": "adaptive"}, messages=ask
+    )
+    assert redacted.content[0].type == "redacted_thinking"
+    omitted = client.messages.create(
+        model=MODEL,
+        max_tokens=2000,
+        thinking={"type": "adaptive", "display": "omitted"},
+        messages=user("hello"),
+    )
+    assert omitted.content[0].type == "thinking"
+    assert omitted.content[0].thinking == ""
+    turns: Any = [
+        *ask,
+        {"role": "assistant", "content": redacted.content},
+        *user("more"),
+        {"role": "assistant", "content": omitted.content},
+        *user("more"),
+    ]
+    client.messages.create(model=MODEL, max_tokens=100, messages=turns)
+    turns[1] = {"role": "assistant", "content": [{"type": "redacted_thinking", "data": "forged"}]}
+    with pytest.raises(anthropic.BadRequestError, match="Invalid `data`"):
+        client.messages.create(model=MODEL, max_tokens=100, messages=turns)
+
+
+def test_tokens_are_counted_for_nothing(fake: FakeAnthropic, client: anthropic.Anthropic) -> None:
+    """As many as the answer's usage says; a limit has no place there."""
+    counted = client.messages.count_tokens(model=MODEL, messages=user("hello there"))
+    assert fake.bill == []
+    asked = client.messages.create(model=MODEL, max_tokens=5, messages=user("hello there"))
+    assert counted.input_tokens == asked.usage.input_tokens
+    with pytest.raises(anthropic.BadRequestError, match="max_tokens: Extra inputs"):
+        client.messages.count_tokens(model=MODEL, messages=user("x"), extra_body={"max_tokens": 5})
+
+
+def test_beta_fields_need_a_beta_header(fake: FakeAnthropic, client: anthropic.Anthropic) -> None:
+    """What came with it is noted."""
+    edits: Any = {"edits": [{"type": "clear_tool_uses_20250919"}]}
+    client.beta.messages.create(
+        model=MODEL,
+        max_tokens=5,
+        messages=user("hi"),
+        context_management=edits,
+        betas=["context-management-2025-06-27"],
+        extra_query={"beta": "true"},
+    )
+    assert fake.headers[-1]["anthropic-beta"] == "context-management-2025-06-27"
+    assert fake.queries[-1] == "beta=true"
+    with pytest.raises(anthropic.BadRequestError, match="context_management: Extra inputs"):
+        client.messages.create(
+            model=MODEL,
+            max_tokens=5,
+            messages=user("hi"),
+            extra_body={"context_management": edits},
+        )
+
+
 def test_a_marked_prefix_is_written_once_and_read_after_that(
     fake: FakeAnthropic, client: anthropic.Anthropic
 ) -> None:
@@ -242,6 +302,26 @@ def test_a_wrong_key_is_refused(fake: FakeAnthropic, key: str) -> None:
         )
 
 
+def shown(**block: Any) -> Any:
+    return {"messages": user([block])}
+
+
+def test_turns_of_one_role_are_one_where_a_test_wants_the_api_as_it_is() -> None:
+    """The real one joins them; ours are refused, because no writer of ours may make any."""
+    with (
+        FakeAnthropic(joins_turns=True) as fake,
+        anthropic.Anthropic(base_url=fake.base_url, api_key=fake.key, max_retries=0) as client,
+    ):
+        turns = [*user("a"), *user("say: b")]
+        message = client.messages.create(model=MODEL, max_tokens=50, messages=turns)
+    assert message.content[0].type == "text"
+    assert message.content[0].text == "b"
+
+
+THINK = {"type": "enabled", "budget_tokens": 1024}
+HOUR = {"type": "ephemeral", "ttl": "1h"}
+
+
 def use(call: str) -> Any:
     return {"type": "tool_use", "id": call, "name": "weather", "input": {}}
 
@@ -269,6 +349,10 @@ def result(call: str) -> Any:
         ({"messages": user(" ")}, "must contain non-whitespace text"),
         ({"messages": [*user("a"), *user("b")]}, "roles must alternate"),
         ({"messages": [{"role": "system", "content": "a"}]}, "first message must use"),
+        (
+            {"messages": [*user("a"), {"role": "system", "content": "b"}]},
+            "role 'system' is not supported on this model",
+        ),
         ({"messages": [*user("a"), {"role": "assistant", "content": "b"}]}, "prefill"),
         (
             {"messages": [*user("a"), {"role": "assistant", "content": [use("t:1")]}]},
@@ -283,6 +367,52 @@ def result(call: str) -> Any:
             {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
             "'additionalProperties' must be",
         ),
+        (
+            {"model": "claude-opus-4-7", "max_tokens": 2000, "thinking": THINK},
+            "thinking.type.enabled is not supported",
+        ),
+        ({"model": "claude-haiku-4-5", "thinking": {"type": "adaptive"}}, "adaptive is not"),
+        ({"thinking": THINK}, "`max_tokens` must be greater"),
+        ({"thinking": {"type": "adaptive"}, "temperature": 0.5}, "may only be set to 1"),
+        ({"thinking": {"type": "adaptive"}, "top_k": 5}, "`top_k` must be unset"),
+        (
+            {
+                "max_tokens": 2000,
+                "thinking": THINK,
+                "tools": [WEATHER],
+                "tool_choice": {"type": "any"},
+            },
+            "Thinking may not be enabled when tool_choice forces tool use",
+        ),
+        (
+            {
+                "max_tokens": 2000,
+                "thinking": THINK,
+                "messages": [
+                    *user("a"),
+                    {"role": "assistant", "content": [use("t1")]},
+                    *user([result("t1")]),
+                ],
+            },
+            "must start with a thinking block",
+        ),
+        ({"output_config": {"effort": "xhigh"}}, "effort 'xhigh' is not supported"),
+        ({"service_tier": "flex"}, "service_tier: Input should be"),
+        ({"metadata": {"team": "a"}}, "metadata: Extra inputs"),
+        (
+            {
+                "system": [{"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}}],
+                **shown(type="text", text="b", cache_control=HOUR),
+            },
+            "must not come after",
+        ),
+        (
+            shown(type="document", source={"type": "base64", "media_type": "text/html"}),
+            "document: media_type",
+        ),
+        (shown(type="search_result", source=5), "search_result.source"),
+        (shown(type="mystery"), "'mystery' does not match"),
+        ({"tools": [{**WEATHER, "strict": True}]}, "'additionalProperties' must be"),
     ],
 )
 def test_what_the_real_api_refuses_is_refused(

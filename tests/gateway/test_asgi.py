@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from twotier.errors import RequestError, TooLargeError
-from twotier.gateway.asgi import ClientGoneError, Message, encode, gone, header, read_body
+from twotier.gateway.asgi import ClientGoneError, Message, encode, header, read_body
 
 
 def body_of(*parts: bytes, limit: int = 100, length: str = "") -> bytes:
@@ -63,17 +63,6 @@ def test_a_client_that_leaves_while_sending_is_gone() -> None:
         heard(
             [{"type": "http.request", "body": b"a", "more_body": True}, {"type": "http.disconnect"}]
         )
-
-
-def test_gone_returns_when_the_client_leaves() -> None:
-    """Late parts of a body are passed over."""
-    waiting: list[Message] = [{"type": "http.request"}, {"type": "http.disconnect"}]
-
-    async def receive() -> Message:
-        return waiting.pop(0)
-
-    asyncio.run(gone(receive))
-    assert not waiting
 
 
 def test_a_header_cannot_be_split_by_a_line_break() -> None:

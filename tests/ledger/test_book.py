@@ -8,13 +8,13 @@ import stat
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import closing
-from dataclasses import fields, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import fields, replace
 
 from tests.ledger.toys import NOON, OPUS, USD, HandClock, daily, free, paid, settled
 from twotier.domain.decision import Because, Decision, Option
@@ -24,6 +24,7 @@ from twotier.domain.task import Task
 from twotier.domain.tier import TierPolicy
 from twotier.errors import BudgetError, LedgerError
 from twotier.ledger.book import Book
+from twotier.ledger.rows import sum_paid
 from twotier.ledger.writer import BEHIND_ROWS_MAX
 
 HOUR = timedelta(hours=1)
@@ -102,6 +103,7 @@ def test_every_field_of_a_settled_attempt_comes_back(path: Path) -> None:
     end = Settlement(
         Settled.ESTIMATED, Outcome.ERROR, 55, Usage(1, 2, 3, 4, 5, 6), "ms", "broke", 529, 0.25, 1.5
     )
+    end = replace(end, repairs=("types", "leaked"))
 
     async def scenario(book: Book, clock: HandClock) -> None:
         await book.reserve(attempt)
@@ -125,7 +127,7 @@ def test_every_field_of_a_settled_attempt_comes_back(path: Path) -> None:
         "cache_write_1h_tokens": 5, "reasoning_tokens": 6, "price_input": 5_000_000,
         "price_output": 25_000_000, "price_cache_read": 500_000, "price_cache_write": 6_250_000,
         "price_cache_write_1h": 10_000_000, "price_since": OPUS.since,
-        "price_source": OPUS.source,
+        "price_source": OPUS.source, "repairs": "types leaked",
     }  # fmt: skip
     assert told.items() <= settled_row.items()
     assert set(settled_row) - set(told) == {"created_ms"}
@@ -223,6 +225,80 @@ def test_a_new_period_begins_with_nothing_spent(path: Path) -> None:
         await book.settle("a", settled(100))  # late: it counts in the day it began
         states = await book.budgets((day, month))
         assert [(s.spent_microusd, s.reserved_microusd) for s in states] == [(0, 500), (100, 500)]
+
+    with_book(path, scenario)
+
+
+def test_a_clients_budget_counts_that_clients_work_alone(path: Path) -> None:
+    """In the same transaction as everybody's; what others spend leaves it untouched."""
+    own, other = daily(1000, client="phone"), daily(1000, client="laptop")
+    every = daily(2500)
+
+    async def scenario(book: Book, clock: HandClock) -> None:
+        await book.reserve(paid("a", 900, client="phone"), (own, every))
+        await book.reserve(paid("b", 900, client="laptop"), (other, every))
+        with pytest.raises(BudgetError, match="key phone: the limit"):
+            await book.reserve(paid("c", 101, client="phone"), (own, every))
+        await book.settle("a", settled(400))
+        await book.reserve(paid("c", 600, client="phone"), (own, every))
+        with pytest.raises(BudgetError, match=r"budget daily: .* \$0\.001500 reserved"):
+            await book.reserve(paid("d", 601, client=""), (every,))
+        states = await book.budgets((own, other, every))
+        told = [(s.spent_microusd, s.reserved_microusd) for s in states]
+        assert told == [(400, 600), (0, 900), (400, 1500)]
+
+    with_book(path, scenario)
+
+
+def test_a_clients_budget_is_summed_from_the_file_after_a_restart(path: Path) -> None:
+    """By the index that holds it, however many free rows lie beside."""
+    own = daily(1000, client="phone")
+
+    async def spent(book: Book, clock: HandClock) -> None:
+        for number, client in enumerate(("phone", "laptop", "phone")):
+            await book.reserve(paid(f"a{number}", 300, client=client), (own,))
+
+    async def again(book: Book, clock: HandClock) -> None:
+        with pytest.raises(BudgetError, match="key phone"):
+            await book.reserve(paid("b", 401, client="phone"), (own,))
+        await book.reserve(paid("c", 400, client="phone"), (own,))
+
+    with_book(path, spent)
+    with_book(path, again)
+    with closing(sqlite3.connect(path)) as connection:
+        sql, values = sum_paid("phone", (0, 1))
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
+    assert "COVERING INDEX ix_usage_paid_client (client=?" in str(plan)
+
+
+def test_free_work_is_refused_where_a_reached_limit_stops_everything(path: Path) -> None:
+    """And only there: a limit that sends work to the free tier lets it go on."""
+
+    async def scenario(book: Book, clock: HandClock) -> None:
+        await book.reserve(paid("a", 1000, client="phone"))
+        for budget in (daily(1001), daily(1000, at_limit="local-only"), daily(1, client="laptop")):
+            await book.check(free("f", client="phone"), (budget,))
+        for budget in (daily(1000), daily(1000, client="phone")):
+            with pytest.raises(BudgetError, match=r"limit of .* is reached"):
+                await book.check(free("f", client="phone"), (budget,))
+
+    with_book(path, scenario)
+    assert len(rows(path)) == 1
+
+
+def test_the_book_knows_when_each_client_came_last(path: Path) -> None:
+    """Those of the time that is asked for; free work counts."""
+
+    async def scenario(book: Book, clock: HandClock) -> None:
+        for name, client in (("a", "phone"), ("b", "old"), ("c", "phone")):
+            book.record(free(name, client=client), settled())
+            clock.turn(-3600)
+        await book.flush()
+        assert await book.clients(NOON - timedelta(hours=4)) == {
+            "phone": NOON,
+            "old": NOON - timedelta(hours=1),
+        }
+        assert await book.clients(NOON) == {"phone": NOON}
 
     with_book(path, scenario)
 

@@ -116,6 +116,23 @@ def test_a_refusal_names_the_cap_what_is_spent_and_the_reset() -> None:
         assert part in verdict.sentence
 
 
+def test_a_refusal_of_a_keys_own_budget_names_the_key_and_how_to_raise_it() -> None:
+    """A person has several keys, and a `limit_usd` in the file is not where this one stands."""
+    budget = Budget("macbook", "week", "UTC", None, 2 * USD, "local-only", client="macbook")
+    verdict = judge([BudgetState(budget, 2 * USD, 0, *period(budget, NOON))], 1)
+    for part in (
+        "key macbook: the limit of $2.00 per week",
+        "resets at 2026-03-16 00:00 UTC",
+        "until then use a free tier, or raise `twotier key set macbook --budget-usd`",
+    ):
+        assert part in verdict.sentence
+
+
+def test_where_everything_stops_no_free_tier_is_offered() -> None:
+    """`stop` refuses free work too, so the sentence must not send anybody there."""
+    assert "free tier" not in judge([state(10 * USD)], 1).sentence
+
+
 def test_background_work_stops_first_and_leaves_the_rest_to_a_person() -> None:
     """The last tenth of a limit is for someone at the keyboard."""
     assert judge([state(8 * USD)], 1 * USD, background=True).allowed

@@ -10,12 +10,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from tests.ledger.toys import HandClock
+from tests.ledger.toys import HandClock, daily, paid
 from twotier.errors import LedgerError
 from twotier.ledger.book import Book
 from twotier.ledger.migrate import HEAD, SCRIPTS, migrate, stored_revision
@@ -78,6 +79,34 @@ def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with closing(connect(path)) as connection:
         connection.execute("DROP TABLE meta")
     migrate(path)
+    assert stored_revision(path) == HEAD
+
+
+def test_a_ledger_of_the_first_version_keeps_its_rows(tmp_path: Path) -> None:
+    """Brought to the tables of today, whatever lies in it, and its sums go on from there."""
+    path = new(tmp_path)
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    engine = migrating_engine(path)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    assert "ix_usage_paid_client" not in tables(path)
+
+    async def opened() -> None:
+        book = await Book.open(path, clock=HandClock())
+        await book.reserve(paid("b", 20, client="phone"))
+        (state,) = await book.budgets([daily(100, client="phone")])
+        assert state.reserved_microusd == 20
+        assert [row.attempt_id for row in await book.recent(9)] == ["b", "a"]
+        await book.close()
+
+    with closing(connect(path)) as old:
+        names = [row[1] for row in old.execute("PRAGMA table_info(usage)")]
+        values = {"attempt_id": "a", "created_ms": 1, "settled": "settled", "outcome": "ok"}
+        words = ", ".join("?" for _ in names)
+        old.execute(f"INSERT INTO usage VALUES ({words})", [values.get(one, 0) for one in names])
+    asyncio.run(opened())
     assert stored_revision(path) == HEAD
 
 

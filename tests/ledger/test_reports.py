@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.ledger.toys import NOON, HandClock, daily, paid
+from twotier.domain.money import Outcome, Settled, Settlement
 from twotier.errors import LedgerError, UsageError
 from twotier.ledger.book import Book
 from twotier.ledger.reports import Reports
@@ -42,3 +43,23 @@ def test_a_wrong_question_is_named(tmp_path: Path, by: str, zone: str, says: str
     reports = Reports(tmp_path / "none.db")
     with pytest.raises(UsageError, match=says):
         reports.spend(by=by, since=NOON, until=NOON, zone=zone)
+
+
+def test_repairs_are_summed_by_model_since_then(tmp_path: Path) -> None:
+    """Each kind as often as it was; attempts without any are in no sum."""
+    path = tmp_path / "ledger.db"
+    clock = HandClock()
+
+    async def written() -> None:
+        book = await Book.open(path, clock=clock)
+        for name, repairs in (("a", ("leaked", "types")), ("b", ()), ("c", ("leaked", "cut"))):
+            await book.reserve(paid(name, 10))
+            end = Settlement(Settled.SETTLED, Outcome.OK, 1, repairs=repairs)
+            await book.settle(name, end)
+        (row,) = await book.repairs(NOON - timedelta(days=7))
+        assert (row.tier, row.model) == ("frontier", "anthropic/claude-opus-4-6")
+        assert row.kinds == {"leaked": 2, "types": 1, "cut": 1}
+        assert await book.repairs(NOON + timedelta(days=7)) == []
+        await book.close()
+
+    asyncio.run(written())

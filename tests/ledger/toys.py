@@ -34,7 +34,9 @@ class HandClock:
         self.moment += timedelta(seconds=seconds)
 
 
-def paid(attempt_id: str, reserved_microusd: int, *, background: bool = False) -> Attempt:
+def paid(
+    attempt_id: str, reserved_microusd: int, *, background: bool = False, client: str = ""
+) -> Attempt:
     return Attempt(
         id=attempt_id,
         request_id=f"r-{attempt_id}",
@@ -46,6 +48,7 @@ def paid(attempt_id: str, reserved_microusd: int, *, background: bool = False) -
         price=OPUS,
         reserved_microusd=reserved_microusd,
         background=background,
+        client=client,
     )
 
 
@@ -70,5 +73,7 @@ def settled(cost_microusd: int = 0, state: Settled = Settled.SETTLED) -> Settlem
     return Settlement(state, Outcome.OK, cost_microusd, Usage(100, 20, 3, 4, 5, 6), "served")
 
 
-def daily(limit_microusd: int, *, at_limit: str = "stop", zone: str = "UTC") -> Budget:
-    return Budget("daily", "day", zone, None, limit_microusd, at_limit)
+def daily(
+    limit_microusd: int, *, at_limit: str = "stop", zone: str = "UTC", client: str = ""
+) -> Budget:
+    return Budget("daily", "day", zone, None, limit_microusd, at_limit, client)

@@ -7,12 +7,11 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from twotier.models.discover import FoundServer, Place, on_disk, servers
+from twotier.models.discover import FoundServer, Place, servers
 from twotier.supervisor.process import Processes
 
 LIST = json.dumps({"object": "list", "data": [{"id": "qwen3:8b"}, {"id": "tiny"}]})
@@ -83,37 +82,3 @@ def test_slow_servers_cost_a_third_of_a_second_together() -> None:
             return time.monotonic() - began
 
     assert asyncio.run(scenario()) < 1.5
-
-
-def mlx_folder(folder: Path, **config: object) -> Path:
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"model_type": "minimax_m2"} | config))
-    (folder / "model.safetensors").write_bytes(b"w" * 1000)
-    return folder
-
-
-def test_models_on_disk_are_listed_biggest_first(tmp_path: Path) -> None:
-    """Our own folder, and what another program has fetched into the hub's cache."""
-    own, hub = tmp_path / "models", tmp_path / "hub"
-    own.mkdir()
-    (own / "small.gguf").write_bytes(b"g" * 10)
-    mlx_folder(own / "mine", quantization={"bits": 4})
-    mlx_folder(hub / "models--mlx-community--M2-4bit" / "snapshots" / "abc")
-    mlx_folder(hub / "models--someone--torch-model" / "snapshots" / "abc")
-    half = mlx_folder(hub / "models--mlx-community--half-fetched" / "snapshots" / "abc")
-    (half / "model-2.safetensors").symlink_to("../../blobs/none")
-    (own / "notes").mkdir()
-    broken = mlx_folder(own / "broken-mlx")
-    (broken / "config.json").write_text("{")
-    found = on_disk(own, hub)
-    assert [(model.name, model.engine) for model in found] == [
-        ("mine", "mlx_lm"),
-        ("mlx-community/M2-4bit", "mlx_lm"),
-        ("small", "llama_cpp"),
-    ]
-    assert found[2].size_bytes == 10
-    assert "mlx_lm" in found[0].text()
-
-
-def test_an_empty_machine_has_nothing(tmp_path: Path) -> None:
-    assert on_disk(tmp_path / "no", tmp_path / "none") == ()

@@ -66,13 +66,17 @@ def exchanges(draw: st.DrawFn, number: int) -> list[Message]:
 @st.composite
 def conversations(draw: st.DrawFn) -> Conversation:
     """One that ends with the user's turn."""
-    system = [Message("system", (Text(text),)) for text in draw(st.lists(FULL_TEXTS, max_size=2))]
+    system = tuple(Text(text) for text in draw(st.lists(FULL_TEXTS, max_size=2)))
     turns = [turn for number in range(draw(st.integers(0, 3))) for turn in draw(exchanges(number))]
     tools = draw(st.lists(TOOLS, max_size=3, unique_by=lambda tool: tool.name))
     return Conversation(
-        messages=(*system, *turns, Message("user", (Text(draw(FULL_TEXTS)),))),
+        messages=(
+            *([Message("system", system)] if system else []),
+            *turns,
+            Message("user", (Text(draw(FULL_TEXTS)),)),
+        ),
         tools=tuple(tools),
-        tool_choice=draw(CHOICES),
+        tool_choice=draw(CHOICES) if tools else None,
         max_output_tokens=5,
         temperature=draw(st.sampled_from([None, 0.0, 0.7])),
         top_p=draw(st.sampled_from([None, 0.9])),

@@ -35,6 +35,8 @@ def test_parts_keep_the_order_in_which_they_began() -> None:
         ReasoningDelta("ink"),
         ReasoningDelta("", "sig"),
         ReasoningDelta("again"),
+        ReasoningDelta("", hidden="sealed"),
+        ReasoningDelta("more"),
         TextDelta("a"),
         TextDelta("b"),
         ToolCallBegan(0, "c0", "f"),
@@ -44,7 +46,7 @@ def test_parts_keep_the_order_in_which_they_began() -> None:
         ToolCallDelta(0, "1}"),
         Metered(Usage()),
         Metered(usage, final=True),
-        Ended("tool_calls"),
+        Ended("tool_calls", "END"),
         Closed(),
     ):
         assembly.fold(event)
@@ -54,12 +56,15 @@ def test_parts_keep_the_order_in_which_they_began() -> None:
         (
             Reasoning("think", "sig"),
             Reasoning("again"),
+            Reasoning("", hidden="sealed"),
+            Reasoning("more"),
             Text("ab"),
             ToolCall("c0", "f", '{"x":1}'),
             ToolCall("c1", "g", "{}"),
         ),
         "tool_calls",
         usage,
+        "END",
     )
 
 

@@ -104,3 +104,26 @@ def test_what_is_encoded_is_decoded(data: bytes, name: str) -> None:
 
 def test_a_comment_is_encoded_as_one() -> None:
     assert Decoder().feed(encode_comment("hi")) == [SseEvent(b"", "", b"hi")]
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        b"data: a\n\ndata: b\n\n",
+        b"event: e\ndata: a\n\ndata: b\n\nevent: f\ndata: c\n\n",
+        b"data: a\ndata: b\n\n",
+        b"event: e\ndata: a\ndata: b\n\n",
+        b"event: e\n\ndata: a\n\n",
+        b"event: e\nid: 1\ndata: a\n\n",
+        b": hi\n\ndata: a\n\n",
+        b"\n\n",
+        b"\n\ndata: a\n\n",
+    ],
+)
+def test_whole_events_in_one_chunk_are_what_single_bytes_make_of_them(chunk: bytes) -> None:
+    whole, single = Decoder(), Decoder()
+    whole.feed(b": first\n\n")
+    single.feed(b": first\n\n")
+    assert whole.feed(chunk) == [
+        event for at in range(len(chunk)) for event in single.feed(chunk[at : at + 1])
+    ]

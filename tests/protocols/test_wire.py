@@ -5,10 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from tests.protocols.pdfs import pdf
 from twotier.errors import RequestError, StreamBrokenError
 from twotier.protocols.wire import (
     MESSAGE_CHARS_MAX,
+    PAGES_MAX,
+    check_text,
     media_type_and_data,
+    pages_at_most,
     read_client_json,
     read_error_body,
     read_upstream_json,
@@ -47,6 +51,15 @@ def test_a_wrong_body_is_refused_with_the_name_of_the_field(body: bytes, sentenc
     with pytest.raises(RequestError) as caught:
         read_client_json(OUTER, body)
     assert sentence in caught.value.message
+
+
+def test_what_is_no_text_is_refused_wherever_it_stands() -> None:
+    """The decoder steps over what it does not take out, and a relay would pass it on."""
+    for body in (b'{"arguments": {"a": "\xb8"}}', b'{"na\xffme": 1}', b"\xed\xa0\x80"):
+        with pytest.raises(RequestError, match="UTF-8"):
+            check_text(body)
+    check_text(b'{"a": "text"}')
+    check_text('{"a": "Köln 🙂"}'.encode())
 
 
 def test_a_body_that_is_nested_too_deep_is_refused() -> None:
@@ -128,3 +141,24 @@ def test_a_data_url_is_taken_apart() -> None:
     assert media_type_and_data("data:image/png;base64,AAAA") == ("image/png", "AAAA")
     assert media_type_and_data("https://example.com/a.png") is None
     assert media_type_and_data("data:text/plain,hello") is None
+
+
+@pytest.mark.parametrize(
+    ("data", "pages"),
+    [
+        (pdf(3), 3),
+        ("data:application/pdf;base64," + pdf(3), 3),
+        (pdf(40, packed=True), 40),
+        (pdf(500), PAGES_MAX),
+        (pdf(2, packed=True, flate=False), PAGES_MAX),
+        (pdf(0), PAGES_MAX),
+        ("A", PAGES_MAX),
+        ("aGk=", 0),
+        ("", PAGES_MAX),
+    ],
+)
+def test_pages_are_counted_and_what_hides_them_is_taken_for_the_largest(
+    data: str, pages: int
+) -> None:
+    """In the clear, in a compressed list, encrypted, no PDF at all."""
+    assert pages_at_most(data) == pages

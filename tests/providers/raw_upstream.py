@@ -11,7 +11,7 @@ import uvloop
 from yarl import URL
 
 from twotier.protocols.openai_chat import read_error
-from twotier.providers.base import Ask, Deadlines
+from twotier.providers.base import Ask, Deadlines, all_of
 from twotier.providers.plain import PlainReply, post
 from twotier.providers.plain_pool import Pool
 
@@ -110,6 +110,6 @@ async def whole(pool: Pool, upstream: RawUpstream, asked: Ask = ASK) -> bytes:
     """Post and read to the end."""
     reply = await ask(pool, upstream, asked)
     try:
-        return b"".join([chunk async for chunk in reply.chunks()])
+        return await all_of(reply)
     finally:
         await reply.close()

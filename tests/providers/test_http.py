@@ -10,13 +10,19 @@ import pytest
 from yarl import URL
 
 from tests.fakes.openai_server import FakeOpenAI, Raw
+from twotier.domain.message import Passed
 from twotier.errors import StreamBrokenError, TierUnavailableError, TwotierError, UpstreamError
 from twotier.protocols.openai_chat import read_error
-from twotier.providers.base import Ask, Deadlines, Reply
+from twotier.providers.base import Ask, Deadlines, Reply, all_of
 from twotier.providers.http import Transport, post
 from twotier.providers.trouble import ERROR_BODY_BYTES_MAX
 
-ASK = Ask(b'{"messages": []}', stream=True, deadlines=Deadlines(1, 2, 2, 4), headers={"x-a": "b"})
+ASK = Ask(
+    b'{"messages": []}',
+    stream=True,
+    deadlines=Deadlines(1, 2, 2, 4),
+    passed=Passed(headers={"x-a": "b"}),
+)
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ async def posted(base_url: str) -> tuple[Reply, bytes]:
             headers={"Content-Type": "application/json"},
             read_error=read_error,
         )
-        body = b"".join([chunk async for chunk in reply.chunks()])
+        body = await all_of(reply)
         await reply.close()
         return reply, body
 

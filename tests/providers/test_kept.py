@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.contract.upstreams import ReadyKeeper
+from tests.providers.reading import chunks
 from twotier.domain.endpoint import Endpoint
 from twotier.errors import (
     DeadlineError,
@@ -17,7 +18,7 @@ from twotier.errors import (
     TwotierError,
     UpstreamError,
 )
-from twotier.providers.base import Ask, Deadlines
+from twotier.providers.base import Ask, Deadlines, all_of
 from twotier.providers.kept import KeptProvider
 from twotier.providers.scripted import Answer, Line, Scripted
 
@@ -39,7 +40,7 @@ def kept(
 async def read(provider: KeptProvider) -> bytes:
     reply = await provider.ask(ASK)
     assert (reply.status, reply.headers) == (200, {"x": "y"})
-    return b"".join([chunk async for chunk in reply.chunks()])
+    return await all_of(reply)
 
 
 def test_the_server_is_held_in_use_until_the_last_byte() -> None:
@@ -48,7 +49,7 @@ def test_the_server_is_held_in_use_until_the_last_byte() -> None:
         provider = kept(Scripted([WHOLE]), keeper)
         reply = await provider.ask(ASK)
         assert keeper.uses == 1
-        async for _ in reply.chunks():
+        async for _ in chunks(reply):
             assert keeper.uses == 1
         assert (keeper.uses, keeper.progress) == (0, 2)
         await reply.close()

@@ -10,7 +10,7 @@ from tests.fakes.openai_server import FakeOpenAI, Quirk
 from twotier.errors import TierUnavailableError, UpstreamError
 from twotier.providers.base import Ask, Deadlines
 from twotier.providers.http import Transport
-from twotier.providers.openai_compatible import OpenAICompatible, chat_url
+from twotier.providers.openai_compatible import OpenAICompatible, versioned
 
 BODY = b'{"model": "m", "messages": [{"role": "user", "content": "hi"}]}'
 ASK = Ask(BODY, stream=False, deadlines=Deadlines(1, 2, 2, 4))
@@ -28,7 +28,7 @@ ASK = Ask(BODY, stream=False, deadlines=Deadlines(1, 2, 2, 4))
     ],
 )
 def test_the_base_url_is_taken_with_and_without_its_version(base_url: str, url: str) -> None:
-    assert str(chat_url(base_url)) == url
+    assert versioned(base_url) + "/chat/completions" == url
 
 
 @pytest.mark.parametrize(("outage", "kind"), [(True, TierUnavailableError), (False, UpstreamError)])

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from yarl import URL
 
 from tests.fakes.openai_server import FakeOpenAI, Raw
 from tests.providers.raw_upstream import ASK, LOOPS, OK, RawUpstream, answering, ask, run, serving
 from tests.providers.raw_upstream import whole as whole_body
+from tests.providers.reading import chunks
+from twotier.domain.message import Passed
 from twotier.errors import (
     DeadlineError,
     StreamBrokenError,
@@ -227,10 +229,10 @@ def test_half_a_body_is_a_broken_stream(loop: str, response: bytes) -> None:
 def test_what_came_before_the_break_is_read_first(loop: str) -> None:
     async def scenario() -> bytes:
         async with serving(answering(CHUNKED + b"4\r\nhalf\r\n")) as upstream, Pool() as pool:
-            chunks = (await ask(pool, upstream)).chunks()
-            seen = await anext(chunks)
+            pieces = chunks(await ask(pool, upstream))
+            seen = await anext(pieces)
             with pytest.raises(StreamBrokenError):
-                await anext(chunks)
+                await anext(pieces)
         return seen
 
     assert run(loop, scenario()) == b"half"
@@ -249,11 +251,11 @@ def test_a_reset_is_no_end_even_where_the_end_is_the_close(loop: str) -> None:
 
     async def scenario() -> None:
         async with serving(serve) as upstream, Pool() as pool:
-            chunks = (await ask(pool, upstream)).chunks()
-            assert await anext(chunks) == b"half"
+            pieces = chunks(await ask(pool, upstream))
+            assert await anext(pieces) == b"half"
             seen.set()
             with pytest.raises(StreamBrokenError):
-                await anext(chunks)
+                await anext(pieces)
 
     seen = asyncio.Event()
     run(loop, scenario())
@@ -288,7 +290,7 @@ def test_a_header_cannot_end_its_line(loop: str, value: str) -> None:
     async def scenario() -> int:
         async with serving(answering(OK)) as upstream, Pool() as pool:
             with pytest.raises(TierUnavailableError, match="line break"):
-                await ask(pool, upstream, replace(ASK, headers={"x-beta": value}))
+                await ask(pool, upstream, replace(ASK, passed=Passed(headers={"x-beta": value})))
             return upstream.connections
 
     assert run(loop, scenario()) == 0
@@ -328,7 +330,7 @@ def test_a_reply_closed_before_its_end_closes_at_once_and_is_not_pooled(loop: st
             for _ in range(2):
                 upstream.left.clear()
                 reply = await ask(pool, upstream)
-                async for _ in reply.chunks():
+                async for _ in chunks(reply):
                     break
                 await reply.close()
                 async with asyncio.timeout(1):
@@ -355,10 +357,10 @@ def test_leaving_the_pool_breaks_what_is_still_read(loop: str) -> None:
     async def scenario() -> None:
         async with serving(stalling) as upstream:
             async with Pool() as pool:
-                chunks = (await ask(pool, upstream)).chunks()
-                assert await anext(chunks) == b"half"
+                pieces = chunks(await ask(pool, upstream))
+                assert await anext(pieces) == b"half"
             with pytest.raises(StreamBrokenError):
-                await anext(chunks)
+                await anext(pieces)
 
     run(loop, scenario())
 
@@ -391,7 +393,7 @@ def test_a_fast_upstream_waits_for_a_slow_reader(loop: str) -> None:
             reply = await ask(pool, upstream)
             async with asyncio.timeout(5):
                 early = await stalled()
-            return early, sum([len(chunk) async for chunk in reply.chunks()])
+            return early, sum([len(chunk) async for chunk in chunks(reply)])
 
     early, received = run(loop, scenario())
     assert early < total // 3  # the kernel's own buffers, some megabytes

@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
+from tests.providers.reading import chunks
 from twotier.domain.message import Reasoning, Text, ToolCall, Usage, Whole
 from twotier.errors import BudgetError, StreamBrokenError, TierUnavailableError
 from twotier.protocols.assemble import Assembly
 from twotier.protocols.openai_chat import StreamReader, read_whole
-from twotier.providers.base import Ask, Deadlines
+from twotier.providers.base import Ask, Deadlines, all_of
 from twotier.providers.scripted import Answer, Scripted, events
 
 WHOLE = Whole(
@@ -30,7 +31,7 @@ async def body(provider: Scripted, *, stream: bool) -> bytes:
     reply = await provider.ask(ask(stream=stream))
     assert reply.status == 200
     assert reply.headers["content-type"]
-    return b"".join([chunk async for chunk in reply.chunks()])
+    return await all_of(reply)
 
 
 def test_a_whole_answer_is_said_as_the_ask_wants_it() -> None:
@@ -62,13 +63,13 @@ def test_errors_come_before_or_in_the_answer() -> None:
             await provider.ask(ask(stream=True))
         reply = await provider.ask(ask(stream=True))
         with pytest.raises(StreamBrokenError):
-            _ = [chunk async for chunk in reply.chunks()]
+            _ = [chunk async for chunk in chunks(reply)]
         closed = await provider.ask(ask(stream=True))
-        chunks = []
-        async for chunk in closed.chunks():
-            chunks.append(chunk)
+        seen = []
+        async for chunk in chunks(closed):
+            seen.append(chunk)
             await closed.close()
-        assert chunks == [b"a"]
+        assert seen == [b"a"]
         with pytest.raises(TierUnavailableError, match="the script is over"):
             await provider.ask(ask(stream=True))
 

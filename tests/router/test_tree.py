@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from twotier.domain.decision import Decision
 from twotier.domain.message import Request
 from twotier.domain.money import FREE, Price
 from twotier.domain.task import Caller
-from twotier.domain.tier import TierFacts, TierPolicy, TierSpec, TierState
+from twotier.domain.tier import Load, TierFacts, TierPolicy, TierSpec, TierState
 from twotier.router.estimate import estimate
 from twotier.router.names import Names
 from twotier.router.rules import KINDS, TREE
-from twotier.router.tree import Router
+from twotier.router.tree import Router, ready_behind
 
 PRICE = Price(5_000_000, 25_000_000, 500_000, 6_250_000, 10_000_000, "2026-02-05", "test")
 LOCAL = TierSpec(
@@ -53,6 +54,7 @@ NAMES = Names(
     lambda provider, model: (provider, model) == ("anthropic", "claude-haiku-4-5"),
 )
 ROUTER = Router(NAMES)
+LOCAL_ONLY = Caller(policy=TierPolicy.LOCAL_ONLY)
 READY = {name: TierFacts(name, TierState.READY) for name in ("local", "frontier")}
 
 
@@ -183,6 +185,47 @@ def test_a_tier_without_tools_is_not_given_any() -> None:
     assert any(one.rule == "fallback" for one in decision.because)
 
 
+BELOW = "not for tool work: its probe passed single 33 % of 90 %"
+
+
+@pytest.mark.parametrize(
+    ("model", "caller", "tools", "order"),
+    [
+        ("auto", Caller(kind="polling"), 2, ["frontier"]),
+        ("auto", Caller(kind="polling"), 0, ["local", "frontier"]),
+        ("auto", Caller(kind="polling", probe=True), 2, ["local", "frontier"]),
+        ("local", Caller(probe=True), 2, ["local"]),
+        ("frontier", Caller(), 2, ["frontier"]),
+        ("haiku", Caller(), 2, ["frontier"]),
+    ],
+)
+def test_a_tier_below_the_bar_gets_no_tools(
+    model: str, caller: Caller, tools: int, order: list[str]
+) -> None:
+    """Only where tools are offered, and never in the way of the next probe."""
+    router = Router(NAMES, untooled={"local": BELOW})
+    request = Request("openai_chat", b"{}", model, tools=tools, text_bytes=9)
+    assert tiers(router.decide(estimate(request, caller), READY)) == order
+
+
+def test_an_order_for_a_tier_below_the_bar_is_refused_aloud() -> None:
+    """By name or by policy: never given to another tier, and the figures are said."""
+    request = Request("openai_chat", b"{}", "m25", tools=1)
+    router = Router(NAMES, untooled={"local": BELOW})
+    decision = router.decide(estimate(request, Caller()), READY)
+    assert (decision.options, decision.refusal_code) == ((), "invalid_request")
+    assert BELOW in decision.refusal
+    only = estimate(msgspec.structs.replace(request, model="auto"), LOCAL_ONLY)
+    assert BELOW in router.decide(only, READY).refusal
+
+
+def test_another_model_of_a_probed_tier_was_not_probed() -> None:
+    """A pass-through keeps its tools."""
+    router = Router(NAMES, untooled={"frontier": BELOW})
+    request = Request("openai_chat", b"{}", "haiku", tools=1)
+    assert tiers(router.decide(estimate(request, Caller()), READY)) == ["frontier"]
+
+
 def test_an_unknown_price_is_refused_not_free() -> None:
     """A tier without a price is taken away, with the key to set."""
     dear = dataclasses.replace(FRONTIER, price=None)
@@ -205,6 +248,51 @@ def test_the_sick_go_last_and_those_coming_up_keep_their_place() -> None:
     assert tiers(ROUTER.decide(task, facts)) == ["local", "frontier"]
     both = {name: TierFacts(name, TierState.DOWN) for name in READY}
     assert tiers(ROUTER.decide(task, both)) == ["local", "frontier"]
+
+
+def test_one_that_was_lost_goes_last_until_it_is_back() -> None:
+    """The first load is waited for; a server that died is not, where another may answer."""
+    request = Request("openai_chat", b"{}", "auto", head_text="Summarise this")
+    task = estimate(request, Caller())
+    back_soon = TierFacts("local", TierState.COMING_UP, "starting again in 1 s", lost=True)
+    decision = ROUTER.decide(task, {**READY, "local": back_soon})
+    assert tiers(decision) == ["frontier", "local"]
+    assert decision.because[-1].text == "local goes last: starting again in 1 s"
+    alone = estimate(request, Caller(policy=TierPolicy.LOCAL_ONLY))
+    assert tiers(ROUTER.decide(alone, {**READY, "local": back_soon})) == ["local"]
+
+
+def test_only_a_tier_behind_that_is_ready_can_take_over() -> None:
+    """What stands before is tried already; what is down or has to be waited for does not help."""
+    decision = ask("Summarise this")
+    assert ready_behind(0, decision, facts=READY)
+    assert not ready_behind(1, decision, facts=READY)
+    for state in (TierState.NO_KEY, TierState.COMING_UP):
+        facts = {**READY, "frontier": TierFacts("frontier", state)}
+        assert not ready_behind(0, decision, facts=facts)
+
+
+def test_a_tier_that_cannot_call_tools_gets_no_work_with_tools() -> None:
+    """It would answer with a text about the tool."""
+    plain = dataclasses.replace(LOCAL, can_tools=False)
+    router = Router(Names((plain, FRONTIER), {}, lambda _p, _m: False))
+    task = estimate(Request("openai_chat", b"{}", "local", tools=1), Caller())
+    decision = router.decide(task, READY)
+    assert (decision.refusal_code, "cannot call tools" in decision.refusal) == (
+        "invalid_request",
+        True,
+    )
+
+
+def test_what_cannot_be_translated_goes_to_a_server_that_speaks_it() -> None:
+    """Embeddings are not said in other words; the refusal names the path and the setting."""
+    task = estimate(Request("openai_embeddings", b"{}", "auto"), Caller())
+    refused = ROUTER.decide(task, READY)
+    assert refused.refusal_code == "invalid_request"
+    assert "/v1/embeddings" in refused.refusal
+    speaking = dataclasses.replace(LOCAL, also=frozenset({"openai_embeddings"}))
+    router = Router(Names((speaking, FRONTIER), {}, lambda _p, _m: False))
+    assert tiers(router.decide(task, READY)) == ["local"]
 
 
 def test_a_rule_can_be_switched_off() -> None:
@@ -263,3 +351,63 @@ def test_the_worst_case_counts_bytes_images_and_framing() -> None:
     assert task.prompt_tokens_max == 4_000 + 2 * 5_000 + 1_000
     assert task.prompt_tokens == 1_000 + 2 * 1_600
     assert task.background
+
+
+SECOND = dataclasses.replace(LOCAL, name="second")
+THREE = Router(Names((LOCAL, SECOND, FRONTIER), {}, lambda _provider, _model: False))
+POLL = estimate(
+    Request("openai_chat", b"{}", "auto", head_text="check for new comments", text_bytes=200),
+    Caller(),
+)
+
+
+def loaded(**waiting: int) -> dict[str, TierFacts]:
+    """Three tiers that are ready; those named have two slots, both taken, and so many waiting."""
+    loads = {name: Load(2, 2, 2, count, full=count >= 8) for name, count in waiting.items()}
+    names = ("local", "second", "frontier")
+    return {name: TierFacts(name, TierState.READY, load=loads.get(name)) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("facts", "order", "said"),
+    [
+        (loaded(), ["local", "second", "frontier"], []),
+        (
+            loaded(local=0),
+            ["second", "local", "frontier"],
+            ["local goes behind its like: 2 of 2 slots taken, 0 waiting"],
+        ),
+        (loaded(local=1, second=3), ["local", "second", "frontier"], []),
+        (
+            loaded(local=8, second=3),
+            ["second", "frontier", "local"],
+            ["local goes last: 2 of 2 slots taken, 8 waiting"],
+        ),
+    ],
+)
+def test_a_tier_with_a_free_slot_goes_before_its_like_and_a_full_line_goes_last(
+    facts: dict[str, TierFacts], order: list[str], said: list[str]
+) -> None:
+    """The chosen side is waited for as long as its line has room; then it is not."""
+    decision = THREE.decide(POLL, facts)
+    assert [option.tier for option in decision.options] == order
+    assert [one.text for one in decision.because if one.rule == "health"] == said
+
+
+def test_a_tier_with_a_full_line_does_not_stand_ready_behind_another() -> None:
+    """Who fails at the first is asked again there, and not sent to wait in vain."""
+    decision = THREE.decide(POLL, loaded())
+    assert ready_behind(0, decision, facts=loaded(second=8))
+    assert not ready_behind(1, decision, facts=loaded(frontier=8))
+
+
+def test_a_tier_that_stands_by_is_asked_by_its_name_alone() -> None:
+    """The router never chooses it, not even for work that nobody else may do."""
+    coder = dataclasses.replace(LOCAL, name="coder", model="coder", standby=True)
+    router = Router(Names((LOCAL, coder, FRONTIER), {}, lambda _provider, _model: False))
+    facts = {**READY, "coder": TierFacts("coder", TierState.READY)}
+    decision = router.decide(POLL, facts)
+    assert [option.tier for option in decision.options] == ["local", "frontier"]
+    request = Request("openai_chat", b"{}", "coder", text_bytes=200)
+    named = router.decide(estimate(request, Caller(policy=TierPolicy.LOCAL_ONLY)), facts)
+    assert [option.tier for option in named.options] == ["coder"]

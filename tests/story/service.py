@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import psutil
 from tests.engines.fixtures import CACHE
 from twotier.cli.client import Peer
 from twotier.config.paths import Paths
+from twotier.engines import pinned
 from twotier.errors import TwotierError
 
 T = TypeVar("T")
@@ -43,6 +45,13 @@ idle_seconds = 10
 [aliases]
 opus = "frontier"
 m25 = "local"
+"""
+
+LOCAL_SERVER = """
+[tiers.local]
+engine = "openai"
+model = "toy"
+base_url = "{base_url}"
 """
 
 INBOX = """
@@ -73,7 +82,7 @@ def eventually(look: Callable[[], T | None], *, seconds: float = WAIT_SECONDS, w
     while True:
         try:
             found = look()
-        except (TwotierError, OSError):
+        except (TwotierError, OSError, KeyError):
             found = None
         if found:
             return found
@@ -90,11 +99,13 @@ class Service:
         *parts: str,
         env: Mapping[str, str] | None = None,
         program: Sequence[str] = (sys.executable, "-m", "twotier"),
+        gateway: str = "",
     ) -> None:
         self.folder = folder
         self.program = tuple(program)
         self.config = folder / "twotier.toml"
-        self.config.write_text("gateway = { port = 0 }\n" + "".join(parts), encoding="utf-8")
+        listening = f"[gateway]\nport = 0\n{gateway}\n"
+        self.config.write_text(listening + "".join(parts), encoding="utf-8")
         self.paths = Paths(folder / ".twotier")
         self.main = Peer(self.paths.main_socket, "main does not run")
         self.worker = Peer(self.paths.worker_socket, "the worker does not run")
@@ -104,7 +115,10 @@ class Service:
             "TWOTIER_CONFIG": str(self.config),
             **(env or {}),
         }
+        # An environment once pinned in the cache of all tests would outlive the lock it is for.
+        shutil.rmtree(CACHE / "engines" / pinned.FOLDER, ignore_errors=True)
         self.process: subprocess.Popen[bytes] | None = None
+        self._clients: list[openai.OpenAI] = []
         for name in ("inbox", "outbox"):
             (folder / name).mkdir(exist_ok=True)
 
@@ -118,6 +132,8 @@ class Service:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        for client in self._clients:
+            client.close()
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -190,15 +206,19 @@ class Service:
         return {row["key"]: row for row in rows}
 
     def client(self, key: str = "") -> openai.OpenAI:
-        """The official SDK, pointed at the one port, without retries of its own."""
-        return openai.OpenAI(
+        """The official SDK, pointed at the one port, without retries; closed with the service."""
+        client = openai.OpenAI(
             base_url=self.status()["address"] + "/v1",
             api_key=key or self.paths.client_key.read_text(encoding="ascii").strip(),
             max_retries=0,
             timeout=90,
         )
+        self._clients.append(client)
+        return client
 
-    def command(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    def command(
+        self, *arguments: str, code: int = 0, seconds: float = 90.0
+    ) -> subprocess.CompletedProcess[str]:
         """A command of the CLI; its exit code is checked."""
         done = subprocess.run(
             (*self.program, *arguments),
@@ -206,7 +226,7 @@ class Service:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=seconds,
             check=False,
         )
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)

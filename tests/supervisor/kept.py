@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import random
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ import psutil
 import tests.toys.server
 from tests.toys.client import one_token
 from twotier.clock import SystemClock
+from twotier.domain.endpoint import Use
 from twotier.domain.launch import Launch
+from twotier.supervisor.around import Around
 from twotier.supervisor.keeper import Keeper
 from twotier.supervisor.policy import Signal, State
 from twotier.supervisor.process import Processes
@@ -40,12 +42,19 @@ class Toy:
     switches: tuple[str, ...] = ()
     limits: dict[str, Any] = field(default_factory=dict)
     python: str = sys.executable
+    around: Around | None = None
+    name: str = "toy"
     changes: list[Change] = field(default_factory=list)
     seen: asyncio.Event = field(default_factory=asyncio.Event)
 
     def keeper(self) -> Keeper:
         return Keeper(
-            self.spec(), Processes(), clock=QuickClock(), random=random.random, on_change=self.see
+            self.spec(),
+            Processes(),
+            clock=QuickClock(),
+            random=random.random,
+            on_change=self.see,
+            around=self.around,
         )
 
     def spec(self) -> KeptSpec:
@@ -57,7 +66,7 @@ class Toy:
             "stop_grace_seconds": 2.0,
         }
         return KeptSpec(
-            name="toy",
+            name=self.name,
             launch=self.launch,
             ready=one_token(),
             log_path=self.folder / "toy.log",
@@ -99,7 +108,7 @@ class Toy:
         return next(c for c in self.changes[known:] if c.after is state)
 
     def now(self) -> State:
-        """The state it is in."""
+        """The state it was seen in last; between ready and busy nobody is told."""
         return self.changes[-1].after
 
     def took(self, signal: Signal) -> int:
@@ -134,3 +143,13 @@ def runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@contextlib.contextmanager
+def using(keeper: Keeper) -> Iterator[Use]:
+    """A request in the server."""
+    use = keeper.pick_up()
+    try:
+        yield use
+    finally:
+        use.lay_down()

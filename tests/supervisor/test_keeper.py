@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.supervisor.kept import SECONDS_MAX, Toy, kept, runs, until_gone
+from tests.supervisor.kept import SECONDS_MAX, Toy, kept, runs, until_gone, using
 from tests.toys.client import chat
 from twotier.domain.endpoint import Use
 from twotier.domain.tier import TierState
@@ -66,7 +66,9 @@ def test_a_killed_server_comes_back_as_a_new_generation(tmp_path: Path) -> None:
             change = await toy.until_state(State.BACKOFF)
             assert time.monotonic() - began < 0.5
             assert "SIGKILL" in change.because
+            assert keeper.facts().lost
             second = await keeper.ensure_ready(within_seconds=10)
+            assert not keeper.facts().lost
             assert second.generation == first.generation + 1
             assert len(toy.starts) == 2
 
@@ -141,6 +143,11 @@ def test_a_suspicion_that_is_wrong_costs_no_restart(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def now(keeper: Keeper) -> State:
+    """The state it is in."""
+    return keeper.state
+
+
 def test_a_busy_server_that_makes_progress_is_left_alone(tmp_path: Path) -> None:
     """A long prefill answers no probe; its keep-alive lines prove that it lives."""
 
@@ -155,15 +162,15 @@ def test_a_busy_server_that_makes_progress_is_left_alone(tmp_path: Path) -> None
 
         async with kept(toy) as keeper, asyncio.TaskGroup() as group:
             await keeper.ensure_ready(within_seconds=10)
-            with keeper.in_use() as use:
-                assert toy.now() == State.BUSY
+            with using(keeper) as use:
+                assert now(keeper) == State.BUSY
                 prefill = group.create_task(keep_alive(use))
                 hang.touch()
                 keeper.suspect("slow")
                 await toy.until_state(State.BUSY)
                 prefill.cancel()
                 hang.unlink()
-            assert toy.now() == State.READY
+            assert now(keeper) == State.READY
             assert len(toy.starts) == 1
 
     asyncio.run(scenario())
@@ -237,7 +244,7 @@ def test_stopping_lets_the_request_in_the_server_finish(tmp_path: Path) -> None:
         toy = Toy(tmp_path)
         async with kept(toy) as keeper, asyncio.TaskGroup() as group:
             endpoint = await keeper.ensure_ready(within_seconds=10)
-            with keeper.in_use():
+            with using(keeper):
                 stopping = group.create_task(keeper.stop())
                 await toy.until_state(State.DRAINING)
                 assert (await chat(endpoint, BODY))["model"] == "toy"
@@ -318,6 +325,25 @@ def test_a_command_that_does_not_exist_is_said_and_not_repeated(tmp_path: Path) 
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("path", ["toy.log", ".toy.json.new"])
+def test_a_disk_that_takes_nothing_is_a_death_and_no_end_of_main(tmp_path: Path, path: str) -> None:
+    """A log or record that cannot be written: it is said, no child is left over, and tried anew."""
+
+    async def scenario() -> None:
+        toy = Toy(tmp_path)
+        at = tmp_path / path
+        at.symlink_to(tmp_path / "nowhere" / "x")  # as unwritable as a file on a full disk
+        async with kept(toy) as keeper:
+            died = await toy.until_state(State.BACKOFF)
+            assert "cannot be written" in died.because
+            for pid in toy.starts:
+                await until_gone(pid)
+            at.unlink()
+            await keeper.ensure_ready(within_seconds=20)
+
+    asyncio.run(scenario())
+
+
 def test_a_waiter_is_refused_when_main_ends(tmp_path: Path) -> None:
     """Nobody waits for a keeper that has gone."""
 
@@ -338,5 +364,28 @@ def test_a_waiter_is_refused_when_main_ends(tmp_path: Path) -> None:
         assert pid
         os.kill(pid, signal.SIGKILL)
         await until_gone(pid)
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_spins_is_found_idle_and_left_alone_while_it_may_be_reading(
+    tmp_path: Path,
+) -> None:
+    """Its processor time moves: with a request in it that may be work, without one it is not."""
+
+    async def scenario() -> None:
+        spin = tmp_path / "spin"
+        toy = Toy(tmp_path, (f"--spins-while={spin}",), {"probe_every_seconds": 5.0})
+        async with kept(toy) as keeper:
+            await keeper.ensure_ready(within_seconds=10)
+            spin.touch()
+            with using(keeper):
+                keeper.suspect("silent")
+                await toy.until_state(State.BUSY)
+                assert len(toy.starts) == 1
+            change = await toy.until_state(State.BACKOFF)
+            spin.unlink()
+            assert "hung" in change.because
+            assert (await keeper.ensure_ready(within_seconds=10)).generation == 2
 
     asyncio.run(scenario())

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.supervisor.kept import using
 from twotier.clock import SystemClock
 from twotier.domain.endpoint import Endpoint
 from twotier.domain.launch import Launch
@@ -26,6 +27,7 @@ from twotier.supervisor.keeper import Keeper
 from twotier.supervisor.policy import State
 from twotier.supervisor.process import OnExit, Running
 from twotier.supervisor.spec import KeptSpec
+from twotier.supervisor.vigil import Pulse
 
 EVENTS = ("die", "suspect", "stop", "restart", "use", "unuse", "mute", "unmute", "break", "wait")
 
@@ -58,6 +60,9 @@ class Ghost:
         await asyncio.sleep(0)
         self.die(-15)
         return True
+
+    def pulse(self) -> Pulse:
+        return Pulse()
 
     def kill(self) -> None:
         self.die(-9)
@@ -108,6 +113,8 @@ class Story:
                 listens=False,
                 load_seconds_max=0.05,
                 probe_seconds_max=0.02,
+                probe_every_seconds=0.05,
+                still_seconds=8.0,
                 drain_seconds_max=0.02,
                 stop_grace_seconds=0.01,
             ),
@@ -128,7 +135,7 @@ class Story:
             "suspect": lambda: self.keeper.suspect("a story says so"),
             "stop": lambda: group.create_task(self.keeper.stop()),
             "restart": lambda: group.create_task(self.keeper.restart()),
-            "use": lambda: self.uses.enter_context(self.keeper.in_use()).progressed(),
+            "use": lambda: self.uses.enter_context(using(self.keeper)).progressed(),
             "unuse": self.uses.close,
             "mute": lambda: setattr(self, "mute", True),
             "unmute": lambda: setattr(self, "mute", False),

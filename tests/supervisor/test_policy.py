@@ -23,8 +23,11 @@ from twotier.supervisor.policy import (
     delay_seconds,
     follow,
     in_a_row,
+    load_seconds,
+    lost,
     recent,
     shown,
+    stranded_bytes,
     too_many,
     waiter,
 )
@@ -141,3 +144,36 @@ def test_five_deaths_in_ten_minutes_are_too_many() -> None:
     assert too_many(deaths, now=50)
     assert not too_many(deaths, now=DEATHS_WITHIN_SECONDS + 5)
     assert recent(deaths, now=DEATHS_WITHIN_SECONDS + 15) == (20.0, 30.0, 40.0)
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_lost_is_what_was_there_and_is_not(state: State) -> None:
+    """A first start is no loss; after a death everything until it is ready again is one."""
+    assert lost(state, died=False) is (state is State.DEGRADED)
+    assert lost(state, died=True) is (state not in (State.READY, State.BUSY))
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_who_is_held_up_is_not_waited_for(state: State) -> None:
+    """Nobody knows when there will be room; one that runs is not held up."""
+    runs = state in (State.LOADING, State.READY, State.BUSY, State.DEGRADED)
+    if runs or state is State.QUARANTINED:
+        assert waiter(state, wanted=True, held=True) is waiter(state, wanted=True)
+        assert shown(state, wanted=True, held=True) is shown(state, wanted=True)
+    else:
+        assert waiter(state, wanted=True, held=True) is Wait.REFUSE
+        assert shown(state, wanted=True, held=True) is TierState.DOWN
+
+
+def test_a_large_model_may_take_longer_to_load() -> None:
+    """129 GB from a slow disk; a small one has time for its imports."""
+    assert load_seconds(0) == 120
+    assert load_seconds(129_000_000_000) == 636
+
+
+def test_memory_that_stays_wired_is_told_from_what_moves_by_itself() -> None:
+    """Half of what the server was to take; a little is nothing."""
+    gigabyte = 1_000_000_000
+    assert stranded_bytes(5 * gigabyte, 105 * gigabyte, expected=129 * gigabyte) == 100 * gigabyte
+    assert stranded_bytes(5 * gigabyte, 60 * gigabyte, expected=129 * gigabyte) == 0
+    assert stranded_bytes(5 * gigabyte, 6 * gigabyte, expected=gigabyte) == 0

@@ -15,7 +15,7 @@ import pytest
 from tests.supervisor.kept import runs, until_gone
 from twotier.domain.launch import Launch
 from twotier.errors import EngineError
-from twotier.supervisor.process import Processes, Running, inherited, oom_kills
+from twotier.supervisor.process import Processes, Running, inherited
 
 SLEEPS = "import time; print('up', flush=True); time.sleep(60)"
 
@@ -180,14 +180,3 @@ def test_a_deaf_process_is_killed_after_the_grace(tmp_path: Path) -> None:
         assert await ends.come() == -signal.SIGKILL
 
     asyncio.run(scenario())
-
-
-def test_the_kernels_own_count_of_memory_kills_is_read(tmp_path: Path) -> None:
-    """Control groups, version 2; nothing where nobody counts."""
-    assert oom_kills(tmp_path) == 0
-    (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/self/cgroup").write_text("0::/user.slice/one\n")
-    group = tmp_path / "sys/fs/cgroup/user.slice/one"
-    group.mkdir(parents=True)
-    (group / "memory.events").write_text("low 0\nhigh 0\noom 3\noom_kill 2\noom_group_kill 0\n")
-    assert oom_kills(tmp_path) == 2

@@ -7,7 +7,7 @@ from typing import Any
 
 from twotier.domain.endpoint import Endpoint
 from twotier.engines.base import readiness_body
-from twotier.providers.base import Ask, Deadlines
+from twotier.providers.base import Ask, Deadlines, all_of
 from twotier.providers.http import Transport
 from twotier.providers.openai_compatible import OpenAICompatible
 from twotier.supervisor import probe
@@ -21,7 +21,7 @@ async def chat(endpoint: Endpoint, body: dict[str, Any]) -> dict[str, Any]:
     async with Transport() as transport:
         reply = await OpenAICompatible(transport, base_url=endpoint.base_url).ask(ask)
         try:
-            found: dict[str, Any] = json.loads(b"".join([chunk async for chunk in reply.chunks()]))
+            found: dict[str, Any] = json.loads(await all_of(reply))
         finally:
             await reply.close()
     return found

@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import signal
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,6 +34,9 @@ def main() -> None:
     parser.add_argument("--ignores-term", action="store_true")
     parser.add_argument("--hang-while", type=Path)
     parser.add_argument("--token-seconds", type=float, default=0.0, help="pause between tokens")
+    parser.add_argument("--memory-bytes-max", type=int, help="RLIMIT_AS, set on itself")
+    parser.add_argument("--leaks", action="store_true", help="50 MB/s, needs --memory-bytes-max")
+    parser.add_argument("--spins-while", type=Path, help="like --hang-while, and busy with it")
     parser.add_argument("--has-child", action="store_true", help="a sleeper in its own group")
     given = parser.parse_args()
     if given.starts:
@@ -45,7 +50,24 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if given.has_child:
         sleep_in_a_child()
+    if given.memory_bytes_max:
+        limit = given.memory_bytes_max
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    if given.leaks and given.memory_bytes_max:  # never without a bound
+        threading.Thread(target=leak, daemon=True).start()
     serve(given)
+
+
+def leak() -> None:
+    """50 MB/s, until the limit ends the whole process, as a server's own allocator would."""
+    held = []
+    try:
+        while True:
+            held.append(b"\1" * 5_000_000)
+            time.sleep(0.1)
+    except MemoryError:
+        os.write(2, b"MemoryError: cannot allocate 5000000 bytes\n")
+        os._exit(1)
 
 
 def sleep_in_a_child() -> None:
@@ -72,6 +94,8 @@ def serve(given: argparse.Namespace) -> None:
                 return
             while given.hang_while and given.hang_while.exists():
                 time.sleep(LOOK_SECONDS)
+            while given.spins_while and given.spins_while.exists():
+                sum(range(100_000))
             tokens = TOKENS[: asked.get("max_tokens") or len(TOKENS)]
             if asked.get("stream"):
                 self.stream(tokens)

@@ -96,10 +96,26 @@ def after_the_call() -> list[dict[str, Any]]:
 
 ONE = f"Read it.\n</think>\n\n{OPEN}\n{invoke(ARGUMENTS)}{CLOSE}"
 TWO = f"Both.\n</think>\n\n{OPEN}\n{invoke(ARGUMENTS)}{invoke({'path': 'list.txt'})}{CLOSE}"
+# What the server's own parser does not take for a call, or not for this one.
+THINKING = f"Read it.\n{OPEN}\n{invoke(ARGUMENTS)}{CLOSE}"
+BARE = f"Read it.\n</think>\n\n{invoke(ARGUMENTS)}"
+OTHER = "Read it.\n</think>\n\n<tool_call>\n" + json.dumps(
+    {"name": "read_file", "arguments": ARGUMENTS}
+)
+OTHER += "\n</tool_call>"
+QUOTED = f"Show it.\n</think>\n\nWrite:\n```\n{invoke(ARGUMENTS)}```"
+BROKEN = (
+    f'Read it.\n</think>\n\n{OPEN}\n<invoke name="read_file">\n<parameter name="path">notes.txt'
+)
 SCRIPT = [
     Line(says("probe"), TOOLS, ONE),
     Line(after_the_call(), TOOLS, f"Known.\n</think>\n\n{FINAL}"),
     Line(says("two"), TOOLS, TWO),
+    Line(says("thinking"), TOOLS, THINKING),
+    Line(says("bare"), TOOLS, BARE),
+    Line(says("other"), TOOLS, OTHER),
+    Line(says("quoted"), TOOLS, QUOTED),
+    Line(says("broken"), TOOLS, BROKEN),
     Line(says("hello"), None, "Greet.\n</think>\n\nHello from the local tier."),
     Line(says("news"), None, "Look.\n</think>\n\nno new comments"),
 ]

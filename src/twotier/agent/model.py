@@ -8,6 +8,7 @@ headers. Nothing is retried here: whoever asks knows how long it may take.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from twotier.errors import DeadlineError, NotRunningError, StreamBrokenError, Up
 
 URL = "http://main/v1/chat/completions"  # the host is a name only: the socket decides
 ALIVE_URL = "http://main/control/alive"
+RELEASE_URL = "http://main/control/models/release"
 CONNECT_SECONDS = 5.0
 
 
@@ -106,6 +108,13 @@ class MainClient:
             if reply.status >= 400:
                 raise refusal(reply.status, raw, headers=reply.headers)
             return answer_of(raw, reply.headers)
+
+    async def done_with(self, model: str) -> None:
+        """A run that asked for this model has ended. Nobody waits for what main makes of it."""
+        with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
+            async with asyncio.timeout(CONNECT_SECONDS):
+                async with self._open().post(RELEASE_URL, json={"tier": model}):
+                    pass
 
     async def stay(self) -> None:
         """Hold a connection to main and return when it ends, for whatever reason.

@@ -1,40 +1,79 @@
-"""The one path to a model, and the two servers in front of it."""
+"""The one path to a model, and the servers in front of it: the port, ports of an older server, ours
+alone.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from twotier import __version__
+from twotier.answers import Answers, Bounds
+from twotier.build.also import also_servers
+from twotier.build.clients import day_zone
+from twotier.build.household import Household
+from twotier.build.learned import learn_of
+from twotier.build.memory import calm_collector
 from twotier.build.money import price_on, priced
+from twotier.build.slots import limited
+from twotier.build.telemetry import Telemetry
 from twotier.build.tiers import Workshop, tier
 from twotier.config.load import Loaded
-from twotier.config.zones import zone_name
+from twotier.config.schema import GatewayConfig
 from twotier.dispatch import Dispatch
 from twotier.domain.tier import TierFacts
 from twotier.exchange import Ground
-from twotier.gateway.app import Gateway
+from twotier.gateway.app import DIALECT_AT, Gateway
 from twotier.gateway.asgi import Handler
-from twotier.gateway.auth import Door, digest
+from twotier.gateway.auth import Door, PrivateDoor
+from twotier.gateway.clients import Clients
 from twotier.gateway.control import Control
+from twotier.gateway.control_probe import Probing
+from twotier.gateway.engines import EngineControl
+from twotier.gateway.live import Live
+from twotier.gateway.metrics import MetricsPage
 from twotier.gateway.models import ModelRoute
+from twotier.gateway.places import PlaceControl
 from twotier.gateway.plain import ModelList, healthz
+from twotier.gateway.refusals import Refusals
+from twotier.gateway.repeats import Repeats
 from twotier.gateway.status import Status
+from twotier.learned.tiers import Learned
 from twotier.router.names import Names
+from twotier.router.retry import RetryBudget
 from twotier.router.tree import Router
 from twotier.serve import Server, private_socket, tcp_socket
+from twotier.serve.also import AlsoServer
+from twotier.serve.files import make_room
+from twotier.serve.limits import Limits
+from twotier.tries import Remedy
 
 
-def make_dispatch(shop: Workshop, *, ground: Ground, new_id: Callable[[], str]) -> Dispatch:
+def make_dispatch(
+    shop: Workshop, *, ground: Ground, new_id: Callable[[], str], learned: Learned
+) -> Dispatch:
     """The one path, with its tiers, names and rules."""
     config = shop.loaded.config
-    tiers = {name: tier(name, one, shop=shop) for name, one in config.tiers.items()}
+    tiers = {
+        name: limited(tier(name, one, shop=shop), one, clock=shop.clock)
+        for name, one in config.tiers.items()
+    }
+    tiers = learn_of(tiers, loaded=shop.loaded, learned=learned)
     specs = [one.spec for one in tiers.values()]
     names = Names(specs, config.aliases, priced(shop.prices, shop.clock))
-    router = Router(names, frozenset(config.routing.off))
-    return Dispatch(tiers, router=router, price=price_on(shop.prices), ground=ground, new_id=new_id)
+    router = Router(names, frozenset(config.routing.off), learned.verdicts.untooled)
+    return Dispatch(
+        tiers,
+        router=router,
+        price=price_on(shop.prices),
+        ground=ground,
+        new_id=new_id,
+        remedy=Remedy(shop.breakers, RetryBudget(), random.random),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,70 +81,137 @@ class Opened:
     """What listens now: the servers, what they tell, and the answers on their way."""
 
     status: Status
-    servers: tuple[Server, Server]
-    chat: ModelRoute
+    servers: tuple[Server | AlsoServer, ...]
+    live: Live
+    clients: Clients
+    answers: Answers
+
+    async def listening(self) -> None:
+        """They can be reached. Who had made a key before that could not tell us, so look again."""
+        for server in self.servers:
+            await server.listening.wait()
+        self.clients.reload()
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """Both servers. `stop` begins the end of the process; `closing` is set when sockets close."""
+    """Every server. `stop` begins the end of the process; `closing` is set when sockets close."""
 
     loaded: Loaded
     dispatch: Dispatch
     ground: Ground
-    worker: Callable[[], TierFacts]
+    telemetry: Telemetry
     stop: Callable[[], None]
     closing: asyncio.Event
+    house: Household
 
-    def open(self, client_key: str) -> Opened:
+    def in_use(self, name: str) -> int:
+        """How many requests a tier has now."""
+        slots = self.dispatch.tiers[name].slots
+        return 0 if slots is None else slots.load().in_use
+
+    def open(self, clients: Clients, worker: Callable[[], TierFacts]) -> Opened:
         """The port for clients and the private socket, bound, and what both can tell."""
         gateway = self.loaded.config.gateway
         sock = tcp_socket(gateway.host, gateway.port)
-        status = self.status(address(sock))
-        chat = ModelRoute(
-            "openai_chat",
+        live = Live(gateway.total_seconds_max, Refusals(self.dispatch.new_id))
+        status = self.status(address(sock), worker, live=live, clients=clients)
+        kept = self.loaded.config.answers
+        bounds = Bounds(kept.keep_seconds, kept.count_max, kept.bytes_max)
+        answers = Answers(self.loaded.paths.answers, bounds, clock=self.ground.clock)
+        routes = self.routes(status, live, answers=answers)
+        engines = EngineControl(
+            self.house.minders(self.dispatch.tiers), self.in_use, self.telemetry.learned.renew
+        )
+        control = Control(
+            status,
             self.dispatch,
-            body_bytes_max=gateway.body_bytes_max,
-            total_seconds_max=gateway.total_seconds_max,
+            self.ground.book,
+            self.stop,
+            self.closing,
+            clients,
+            engines,
+            PlaceControl(self.house.places, self.dispatch.router.names),
+            Probing(self.dispatch, self.telemetry.learned, self.ground.clock, self.closing),
         )
-        routes = self.routes(status, chat)
-        control = Control(status, self.dispatch, self.ground.book, self.stop, self.closing)
-        public = Gateway(Door({"default": digest(client_key)}), routes)
-        private = Gateway(Door({}, private=True), routes, control.app())
+        door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
+        self.telemetry.tiers = self.dispatch.tiers
+        make = partial(Gateway, refusals=live.refusals, spans=self.telemetry.spans is not None)
+        public = make(door, routes)
+        private = make(PrivateDoor(), routes, control.app())
         inside = private_socket(self.loaded.paths.main_socket)
-        limit = gateway.connections_max
-        servers = (
-            Server(public, sock, connections_max=limit),
-            Server(private, inside, connections_max=limit),
-        )
-        return Opened(status, servers, chat)
+        connections_max, backlog = make_room(gateway.connections_max)
+        limits = Limits(connections_max=connections_max, backlog=backlog)
+        serve = partial(Server, clock=self.ground.clock, limits=limits)
+        also = also_servers(gateway, clients, public=public, serve=serve, alert=self.house.alerts)
+        status.also.extend(also)
+        calm_collector()
+        servers: tuple[Server | AlsoServer, ...] = (serve(public, sock), serve(private, inside))
+        servers += also
+        return Opened(status, servers, live, clients, answers)
 
-    def routes(self, status: Status, chat: ModelRoute) -> dict[tuple[str, str], Handler]:
+    def routes(
+        self, status: Status, live: Live, *, answers: Answers
+    ) -> dict[tuple[str, str], Handler]:
         """The table of paths that both servers have."""
         names = self.dispatch.router.names
+        bytes_max = self.loaded.config.gateway.body_bytes_max
+        repeats = Repeats(answers, body_bytes_max=bytes_max)
+        asking = {
+            ("POST", path): repeats.once(
+                ModelRoute(dialect, self.dispatch, live=live, body_bytes_max=bytes_max)
+            )
+            for path, dialect in DIALECT_AT.items()
+        }
         return {
-            ("POST", "/v1/chat/completions"): chat,
+            **asking,
             ("GET", "/v1/models"): ModelList(names, int(status.started_at.timestamp())),
             ("GET", "/healthz"): healthz,
+            ("GET", "/metrics"): MetricsPage(
+                counts=self.telemetry.counts,
+                live=live,
+                tiers=self.dispatch.tiers,
+                breakers=self.dispatch.breakers,
+                book=self.ground.book,
+                lines=self.telemetry.lines,
+                learned=self.telemetry.learned,
+            ),
         }
 
-    def status(self, at: str) -> Status:
+    def status(
+        self, at: str, worker: Callable[[], TierFacts], *, live: Live, clients: Clients
+    ) -> Status:
         """What can be told of everything."""
-        budgets = self.ground.budgets
         return Status(
             version=__version__,
             address=at,
+            public_url=public_url(self.loaded.config.gateway, at),
             started_at=self.ground.clock.now(),
-            zone=budgets[0].zone if budgets else zone_name("local"),
+            zone=day_zone(self.loaded),
             tiers=self.dispatch.tiers,
-            worker=self.worker,
+            worker=worker,
             book=self.ground.book,
-            budgets=budgets,
+            live=live,
+            budgets=lambda: [*self.ground.budgets, *clients.budgets],
             clock=self.ground.clock,
+            learned=self.telemetry.learned,
+            alerts=self.house.alerts.told,
         )
 
 
 def address(sock: socket.socket) -> str:
-    """What clients use as a base, without `/v1`."""
+    """Where we listen, without `/v1`."""
     host, port = sock.getsockname()[:2]
+    return url(host, port)
+
+
+def url(host: str, port: int) -> str:
+    """Plain HTTP to a name or an address of either family."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def public_url(gateway: GatewayConfig, at: str) -> str:
+    """What clients use as a base: nobody can connect to 0.0.0.0, so a name stands in for it."""
+    if gateway.public_url or gateway.host not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return gateway.public_url or at
+    return url(gateway.allowed_hosts[0], int(at.rpartition(":")[2]))

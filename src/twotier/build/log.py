@@ -6,19 +6,20 @@ import logging
 
 from twotier.config.load import Loaded
 from twotier.config.secrets import resolve
-from twotier.logs import start_logging
+from twotier.logs import Lines, start_logging
 from twotier.supervisor.policy import Signal
 from twotier.supervisor.spec import Change
+from twotier.supervisor.standby import Swapped
 
 log = logging.getLogger("twotier")
 
 
-def start_log(loaded: Loaded, client_key: str) -> None:
+def start_log(loaded: Loaded, client_key: str) -> Lines:
     """Begin main's log; no configured secret can get into it."""
     config = loaded.config
     places = [one.key for one in config.tiers.values() if one.key]
     known = [resolve(place, home=loaded.home) for place in places]
-    start_logging(
+    return start_logging(
         loaded.paths.logs / "main.log",
         level=config.log.level,
         bytes_max=config.log.bytes_max,
@@ -41,3 +42,11 @@ def note_change(change: Change) -> None:
             "generation": change.generation,
         },
     )
+
+
+def note_swap(swapped: Swapped) -> None:
+    """One log line for each swap of models, whatever became of it."""
+    text = f"{swapped.after} in place of {swapped.before}"
+    level = logging.WARNING if swapped.failed else logging.INFO
+    extra = {"seconds": round(swapped.seconds, 3), "failed": swapped.failed}
+    log.log(level, text, extra=extra)

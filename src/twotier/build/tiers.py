@@ -6,59 +6,104 @@ the others: it is there, down, and says what to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
+from twotier.build.calls import family
+from twotier.build.household import Household
+from twotier.build.need import by_weights, load_limit, need_of
+from twotier.build.programs import engine_for, program_of
+from twotier.build.shelves import STARTER, model_path
+from twotier.build.sizing import PARALLEL, Witness, size
+from twotier.build.watched import watched
 from twotier.config.load import Loaded
-from twotier.config.paths import environments, hub, models
 from twotier.config.schema import TierConfig
 from twotier.config.secrets import how_to_set, resolve
 from twotier.domain.clock import Clock
-from twotier.domain.endpoint import Endpoint
+from twotier.domain.endpoint import Endpoint, Kept
+from twotier.domain.launch import Launch
+from twotier.domain.message import Dialect
 from twotier.domain.money import FREE, Price
 from twotier.domain.tier import TierFacts, TierSpec, TierState
-from twotier.engines import environment
-from twotier.engines.base import Engine, Ownership, Settings, engine, identity, lock_path
+from twotier.engines.base import Engine, Ownership, identity
+from twotier.engines.sampling import sampling
 from twotier.errors import EngineError
 from twotier.exchange import Tier
 from twotier.ledger.prices import PriceBook
-from twotier.models import discover, starter
+from twotier.models import starter
 from twotier.probing import Probe
+from twotier.protocols.normal import normaliser
+from twotier.protocols.toolcalls import Habits
 from twotier.providers.absent import Absent
 from twotier.providers.anthropic import Anthropic
+from twotier.providers.base import Provider
+from twotier.providers.counting import Counting
 from twotier.providers.http import Transport
 from twotier.providers.kept import KeptProvider
 from twotier.providers.openai_compatible import OpenAICompatible
-from twotier.providers.watched import Watched
-from twotier.supervisor.keeper import Keeper
+from twotier.router.breaker import Breakers
 from twotier.supervisor.spec import KeptSpec
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 ANTHROPIC_WINDOW_TOKENS = 200_000
-STARTER = "starter"
+OUTPUT_TOKENS = 4_096
+ROOMY_WINDOW_TOKENS = 100_000
+ROOMY_OUTPUT_TOKENS = 16_384
+COUNT: Dialect = "anthropic_count"
+SPOKEN: Mapping[str, Dialect] = {
+    "messages": "anthropic_messages",
+    "count_tokens": COUNT,
+    "responses": "openai_responses",
+    "completions": "openai_completions",
+    "embeddings": "openai_embeddings",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What tiers are built with. `keep` makes the keeper of a process."""
+    """What tiers are built with. `house` is where whoever minds a server finds its place.
+
+    `breakers` know which of those that nobody keeps are not worth asking.
+    """
 
     loaded: Loaded
     transport: Transport
     clock: Clock
-    keep: Callable[[KeptSpec], Keeper]
+    house: Household
     probe: Probe
     prices: PriceBook
+    breakers: Breakers = field(default_factory=Breakers)
+
+    def outage(self, spec: TierSpec) -> str:
+        """Why a tier is not asked now, empty where it is."""
+        return self.breakers.outage((spec.name, spec.model), now=self.clock.monotonic())
 
 
 def tier(name: str, config: TierConfig, *, shop: Workshop) -> Tier:
-    """One tier of the configuration."""
+    """One tier of the configuration. Calls that a local server passes on as text are repaired, and
+    those it makes are checked where the engine is known to be no plain one.
+    """
+    built = plain_tier(name, config, shop=shop)
+    if not built.spec.local:
+        return built
+    written = family(config.model, built.spec.model, loaded=shop.loaded)
+    return replace(built, calls=Habits(written, bent=built.normal is not None))
+
+
+def plain_tier(name: str, config: TierConfig, *, shop: Workshop) -> Tier:
+    """One tier, whose server is taken at its word."""
     if config.engine is None:
         return remote(name, config, shop=shop)
-    described = engine(config.engine)
-    if described.traits.ownership is Ownership.REMOTE:
+    described = engine_for(config)
+    if ownership(config, described) is not Ownership.MANAGED:
         return observed(name, config, described=described, shop=shop)
+    if config.command:
+        return commanded(name, config, described=described, shop=shop)
     try:
         return kept(name, config, described=described, shop=shop)
     except EngineError as exc:
@@ -67,18 +112,18 @@ def tier(name: str, config: TierConfig, *, shop: Workshop) -> Tier:
         return Tier(spec, Absent("openai_chat", exc.message), lambda: facts)
 
 
+def ownership(config: TierConfig, described: Engine) -> Ownership:
+    """Whose process a tier's server is."""
+    if config.command or (described.traits.ownership is Ownership.MANAGED and not config.base_url):
+        return Ownership.MANAGED
+    return Ownership.OBSERVED if config.owner else Ownership.REMOTE
+
+
 def remote(name: str, config: TierConfig, *, shop: Workshop) -> Tier:
     """A tier behind Anthropic's API."""
     place = config.key or "env:ANTHROPIC_API_KEY"
     key = Key(place, shop.loaded.home)
     provider = Anthropic(shop.transport, base_url=config.base_url or ANTHROPIC_URL, key=key)
-    watched = Watched(provider, shop.clock)
-
-    def facts() -> TierFacts:
-        if not key():
-            return TierFacts(name, TierState.NO_KEY, f"it waits for its key: {how_to_set(place)}")
-        return told(name, watched.outage())
-
     model = config.model
     price = shop.prices.price("anthropic", model, on=shop.clock.now().date())
     spec = spec_of(
@@ -89,43 +134,125 @@ def remote(name: str, config: TierConfig, *, shop: Workshop) -> Tier:
         price=price,
         window_tokens=config.window_tokens or ANTHROPIC_WINDOW_TOKENS,
     )
-    return Tier(spec, watched, facts)
+
+    def facts() -> TierFacts:
+        if not key():
+            return TierFacts(name, TierState.NO_KEY, f"it waits for its key: {how_to_set(place)}")
+        return told(name, shop.outage(spec))
+
+    return Tier(spec, provider, facts)
 
 
 def observed(name: str, config: TierConfig, *, described: Engine, shop: Workshop) -> Tier:
     """A server with an OpenAI-shaped API that something else runs."""
     key = Key(config.key, shop.loaded.home) if config.key else None
-    asked = OpenAICompatible(shop.transport, base_url=config.base_url or "", key=key)
-    watched = Watched(asked, shop.clock)
+    asked: Provider = OpenAICompatible(
+        shop.transport,
+        base_url=config.base_url or "",
+        key=key,
+        not_found_is_outage=described.traits.not_found_is_outage,
+    )
     spec = local_spec(name, config, described=described, prices=shop.prices)
     keep = described.traits.fields if spec.local else None
-    return Tier(spec, watched, lambda: told(name, watched.outage()), keep)
+    counts = COUNT in spoken(config, described)
+    normal = normaliser(described.traits.manners)
+    facts: Callable[[], TierFacts] = lambda: told(name, shop.outage(spec))  # noqa: E731 - one of two
+    if ownership(config, described) is Ownership.OBSERVED:
+        asked, watch = watched(spec, config, asked=asked, house=shop.house, probe=shop.probe)
+        facts = known_of(watch, spec, shop=shop)
+    return Tier(spec, counting(asked, counts), facts, keep, normal)
 
 
 def kept(name: str, config: TierConfig, *, described: Engine, shop: Workshop) -> Tier:
     """A local server that twotier starts and keeps. Raises `EngineError` for what is missing."""
     traits, paths = described.traits, shop.loaded.paths
-    python = environment.python_of(lock_path(traits), environments())
-    if python is None:
-        raise EngineError(f"the environment of {traits.name} is not made; run `twotier up`")
-    model = model_path(config.model, shop.loaded)
-    spec = local_spec(name, config, described=described, prices=shop.prices)
-    settings = Settings(window_tokens=spec.window_tokens, parallel=config.parallel)
+    program_of(config, shop.loaded)  # said now, and not at the first start
+    sized = size(name, config, loaded=shop.loaded, traits=traits)
+    model, settings = sized.path, sized.settings
+    if not traits.samples_by_file:
+        settings = replace(settings, sampling=sampling(model))
+    spec = local_spec(name, sized.fitted(config), described=described, prices=shop.prices)
     make = partial(provider_at, transport=shop.transport, described=described)
-    keeper = shop.keep(
+    witness = Witness(sized, lambda: keeper.facts().pid, shop.clock)
+
+    def launch(port: int, level: int = 0) -> Launch:
+        program, smaller = program_of(config, shop.loaded), settings.smaller(level)
+        if port:  # without one nothing is started, only compared
+            witness.level = level
+        return described.launch(program, model, port=port, settings=smaller)
+
+    keeper = shop.house.keep(
         KeptSpec(
             name=name,
-            launch=lambda port: described.launch(python, model, port=port, settings=settings),
-            ready=shop.probe.of(spec, make),
+            launch=launch,
+            ready=witness.watching(shop.probe.of(spec, make)),
             log_path=paths.logs / f"engine-{name}.log",
             record_path=paths.engines / f"{name}.json",
             identity=identity(model),
-            load_seconds_max=config.load_seconds,
+            port=config.port,
+            obeys=True,
+            need=need_of(sized),
+            squeezed=launch,
+            load_seconds_max=load_limit(config, model),
         )
     )
     wait = config.wait_seconds
     provider = KeptProvider(keeper, make, dialect="openai_chat", wait_seconds=wait)
-    return Tier(spec, provider, keeper.facts, traits.fields)
+    counted = counting(provider, COUNT in spoken(config, described))
+
+    facts, normal = known_of(keeper, spec, shop=shop), normaliser(traits.manners)
+    return Tier(spec, counted, facts, traits.fields, normal, kept=True, memory=sized.told)
+
+
+def commanded(name: str, config: TierConfig, *, described: Engine, shop: Workshop) -> Tier:
+    """A local server that twotier starts by a command of the owner's own, and keeps."""
+    traits, paths = described.traits, shop.loaded.paths
+    model: Path | None = None
+    with suppress(EngineError):  # it may fetch its model itself, or know it by another name
+        model = model_path(config.model, shop.loaded)
+    spec = local_spec(name, config, described=described, prices=shop.prices)
+    make = partial(provider_at, transport=shop.transport, described=described)
+    keeper = shop.house.keep(
+        KeptSpec(
+            name=name,
+            launch=partial(launch_of, config, loaded=shop.loaded),
+            ready=shop.probe.of(spec, make),
+            log_path=paths.logs / f"engine-{name}.log",
+            record_path=paths.engines / f"{name}.json",
+            identity=identity(model) if model else "",
+            port=config.port,
+            obeys=True,
+            need=by_weights(model),
+            load_seconds_max=load_limit(config, model),
+        )
+    )
+    wait = config.wait_seconds
+    provider = KeptProvider(keeper, make, dialect="openai_chat", wait_seconds=wait)
+    counted = counting(provider, COUNT in spoken(config, described))
+    facts, normal = known_of(keeper, spec, shop=shop), normaliser(traits.manners)
+    return Tier(spec, counted, facts, traits.fields, normal, kept=True)
+
+
+def launch_of(config: TierConfig, port: int, *, loaded: Loaded) -> Launch:
+    """The owner's own command for a port."""
+    said = [word.replace("{port}", str(port)) for word in config.command]
+    env = {name: word.replace("{port}", str(port)) for name, word in config.command_env.items()}
+    folder = loaded.resolve(config.command_folder) if config.command_folder else None
+    return Launch(tuple(said), env, folder)
+
+
+def known_of(minder: Kept, spec: TierSpec, *, shop: Workshop) -> Callable[[], TierFacts]:
+    """What a server's minder knows of it, and what its answers say."""
+    troubled = shop.breakers.troubled
+
+    def facts() -> TierFacts:
+        known = minder.facts()
+        if troubled and known.state is TierState.READY and (outage := shop.outage(spec)):
+            # It lives, and answers everything with errors of its own.
+            return msgspec.structs.replace(known, state=TierState.DOWN, because=outage)
+        return known
+
+    return facts
 
 
 def provider_at(endpoint: Endpoint, *, transport: Transport, described: Engine) -> OpenAICompatible:
@@ -151,7 +278,16 @@ def local_spec(name: str, config: TierConfig, *, described: Engine, prices: Pric
         price=prices.overrides.get((provider, model), price),
         window_tokens=config.window_tokens or traits.window_tokens_default,
     )
-    return replace(spec, stream_always=traits.stream_always)
+    # What its server cannot count is estimated: see `counting`.
+    also = frozenset({*spoken(config, described), COUNT})
+    return replace(
+        spec, stream_always=traits.stream_always, also=also, stream_bent=traits.stream_bent
+    )
+
+
+def spoken(config: TierConfig, described: Engine) -> frozenset[Dialect]:
+    """What its server answers beside chat completions."""
+    return described.traits.also | {SPOKEN[name] for name in config.speaks}
 
 
 def spec_of(
@@ -174,19 +310,33 @@ def spec_of(
         local=config.is_local,
         price=price,
         window_tokens=window_tokens,
-        output_tokens_default=config.output_tokens_default,
+        output_tokens_default=config.output_tokens_default or output_tokens(window_tokens),
         stream_always=True,
-        can_images=anthropic,
-        can_tools=True,
+        can_images=anthropic if config.images is None else config.images,
+        can_tools=config.tools is not False,
         connect_seconds=config.connect_seconds,
         first_token_seconds=config.first_token_seconds,
         idle_seconds=config.idle_seconds,
         total_seconds=config.total_seconds,
+        also=frozenset({COUNT}),
+        parallel=config.parallel or PARALLEL,
+        standby=config.in_place_of is not None,
     )
 
 
+def counting(provider: Provider, counts: bool) -> Provider:
+    """The provider, with an estimate in place of the counts its server does not give."""
+    return provider if counts else Counting(provider)
+
+
+def output_tokens(window_tokens: int) -> int:
+    """The longest answer where neither the client nor the owner says."""
+    roomy = window_tokens >= ROOMY_WINDOW_TOKENS
+    return ROOMY_OUTPUT_TOKENS if roomy else OUTPUT_TOKENS
+
+
 def told(name: str, outage: str) -> TierFacts:
-    """The facts of a server nobody keeps for us: its last outage, while it is fresh."""
+    """The facts of a server nobody keeps for us: what its breaker knows of it."""
     return TierFacts(name, TierState.DOWN if outage else TierState.READY, outage)
 
 
@@ -195,21 +345,6 @@ def shown_model(model: str) -> str:
     if model == STARTER:
         return starter.STARTER.ref
     return Path(model).stem if model.startswith(("/", "~", ".")) else model
-
-
-def model_path(model: str, loaded: Loaded) -> Path:
-    """Where a model's files lie. Raises `EngineError` when they are not on this machine."""
-    if model == STARTER:
-        if found := starter.present(models()):
-            return found
-        raise EngineError("the starter model is not fetched; run `twotier models pull starter`")
-    direct = loaded.resolve(model)
-    if direct.exists():
-        return direct
-    for on_disk in discover.on_disk(models(), hub()):
-        if on_disk.name in (model, model.rpartition("/")[2]):
-            return on_disk.path
-    raise EngineError(f"the model {model} is not on this machine; `twotier models list` shows all")
 
 
 class Key:

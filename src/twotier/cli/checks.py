@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
-
-from twotier.build import money
+from twotier.build import machine, money, shelves
+from twotier.build.clients import check_reach
+from twotier.build.programs import engine_for, program_of
+from twotier.build.sizing import size
 from twotier.cli.peers import main_of
 from twotier.cli.prepare import kept
 from twotier.cli.processes import engines_alive
@@ -34,20 +35,18 @@ from twotier.config.schema import TierConfig
 from twotier.config.secrets import how_to_set, resolve
 from twotier.config.starter import FRONTIER_KEY
 from twotier.domain.urls import shown_url
-from twotier.engines import environment
-from twotier.engines.base import engine, lock_path
-from twotier.errors import ConfigError, NotRunningError, TwotierError
+from twotier.engines import pinned
+from twotier.engines.base import lock_path
+from twotier.errors import ConfigError, EngineError, NotRunningError, TwotierError
+from twotier.keys import DEFAULT, KeyFile
 from twotier.models import starter
+from twotier.telemetry.spans import INSTALL, installed
 
 PYTHON_MIN = (3, 11)
 CONNECT_SECONDS_MAX = 2.0
 DISK_BYTES_LOW = 1_000_000_000
 DISK_BYTES_MIN = 100_000_000
 ANTHROPIC = "https://api.anthropic.com"
-
-# The keeper's own gate for a start: half of the model's bytes must stay free beside it.
-HEADROOM_SHARE = 0.5
-HEADROOM_BYTES_MIN = 1_000_000_000
 
 
 class Level(StrEnum):
@@ -113,6 +112,7 @@ def permissions(loaded: Loaded, _: Status) -> Iterator[Finding]:
     at = loaded.paths
     yield from private(at.state, 0o700, name="state")
     yield from private(at.client_key, 0o600, name="client key")
+    yield from private(at.key_file, 0o600, name="key file")
     for name, tier in loaded.config.tiers.items():
         if tier.key and tier.key.startswith("file:"):
             place = loaded.resolve(tier.key.removeprefix("file:"))
@@ -179,7 +179,7 @@ def mend_key(loaded: Loaded, place: str) -> str:
 def addresses(loaded: Loaded, _: Status) -> Iterator[Finding]:
     """Every server somebody else runs takes a connection. Nothing is sent."""
     for name, tier in loaded.config.tiers.items():
-        if name in kept(loaded.config):
+        if name in kept(loaded.config) or tier.command:
             continue
         base_url = tier.base_url or ANTHROPIC
         failed, shown = connect(base_url), shown_url(base_url)
@@ -208,15 +208,30 @@ def connect(base_url: str) -> str:
 def engines(loaded: Loaded, status: Status) -> Iterator[Finding]:
     """For every server we keep: its environment, its model, and memory for both."""
     for name, tier in kept(loaded.config).items():
-        lock = lock_path(engine(str(tier.engine)).traits)
-        if environment.python_of(lock, paths.environments()):
-            yield Finding(f"{name} engine", Level.OK, f"the environment of {tier.engine} is made")
-        else:
-            text = f"the environment of {tier.engine} is not made yet"
-            yield Finding(f"{name} engine", Level.WARN, text, "twotier up")
+        yield program_for(loaded, tier, name=name)
         yield from model_of(loaded, tier, name=name)
         seen = tiers_seen(status).get(name)
         yield memory_for(loaded, tier, name=name) if seen is None else memory_seen(seen)
+
+
+def program_for(loaded: Loaded, tier: TierConfig, *, name: str) -> Finding:
+    """What runs it is there: its environment, or a program of this machine."""
+    title, own = f"{name} engine", engine_for(tier).traits.program
+    try:
+        found = program_of(tier, loaded)
+    except EngineError as exc:
+        if own:
+            return Finding(title, Level.WARN, exc.message, f"edit {loaded.path}: set program")
+        text = f"the environment of {tier.engine} is not made yet"
+        return Finding(title, Level.WARN, text, "twotier up")
+    if own:
+        return Finding(title, Level.OK, f"{found} is there")
+    text, mend = f"the environment of {tier.engine} is made", ""
+    shipped = lock_path(engine_for(tier).traits)
+    if pinned.key(pinned.Pinned(shipped, paths.environments()).in_force) != pinned.key(shipped):
+        text += "; it is not the one this twotier ships"
+        mend = f"twotier engine upgrade {tier.engine}"
+    return Finding(title, Level.OK, text, mend)
 
 
 def model_of(loaded: Loaded, tier: TierConfig, *, name: str) -> Iterator[Finding]:
@@ -247,32 +262,32 @@ def genuine(path: Path) -> bool:
 
 def model_path(loaded: Loaded, tier: TierConfig) -> Path | None:
     """Where a tier's model lies on this disk, if it does."""
-    if tier.model == "starter":
-        return starter.present(paths.models())
-    path = loaded.resolve(tier.model)
-    return path if path.exists() else None
+    try:
+        return shelves.model_path(tier.model, loaded)
+    except EngineError:
+        return None
 
 
 def memory_for(loaded: Loaded, tier: TierConfig, *, name: str) -> Finding:
-    """Free memory against the model's files and half as much again, as the keeper will ask."""
-    free = psutil.virtual_memory().available
-    path = model_path(loaded, tier)
-    if path is None:
+    """Free memory against what the server needs at its fullest and the headroom beside it."""
+    free = machine.now().free_bytes
+    if model_path(loaded, tier) is None:
         text = f"{free / 1e9:.1f} GB free; what {name} needs is known once its model is there"
         return Finding("memory", Level.OK, text)
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    size = sum(file.stat().st_size for file in files)
-    needed = size + max(int(size * HEADROOM_SHARE), HEADROOM_BYTES_MIN)
+    traits = engine_for(tier).traits
+    sized = size(name, tier, loaded=loaded, traits=traits, writes=False)
+    if sized.predicted is None:
+        return Finding("memory", Level.OK, f"{free / 1e9:.1f} GB free; {sized.text()} for {name}")
+    needed = sized.predicted.total_bytes + sized.headroom_bytes
     text = f"{free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB wanted for {name}"
     if free < needed:
-        mend = f"edit {loaded.path}: set a smaller model in [tiers.{name}]"
-        return Finding("memory", Level.WARN, text, mend)
+        return Finding("memory", Level.WARN, text, f"twotier models fit {name}")
     return Finding("memory", Level.OK, text)
 
 
 def memory_seen(seen: Mapping[str, Any]) -> Finding:
     """With main running its model is in memory already, or on its way there."""
-    free = psutil.virtual_memory().available
+    free = machine.now().free_bytes
     how = "is loaded" if seen["state"] == "ready" else f"is not loaded ({seen['state']})"
     text = f"{free / 1e9:.1f} GB free; the model of {seen['name']} {how}"
     return Finding("memory", Level.OK, text)
@@ -320,6 +335,16 @@ def port(loaded: Loaded, status: Status) -> Iterator[Finding]:
         yield Finding("port", Level.BAD, f"{name}: {failed}", mend)
     else:
         yield Finding("port", Level.OK, f"{name} is free")
+    for one in (status or {}).get("also", ()):
+        yield also_port(loaded, one)
+
+
+def also_port(loaded: Loaded, told: Mapping[str, Any]) -> Finding:
+    """A port of an older server, as main sees it."""
+    if not told["because"]:
+        return Finding("also port", Level.OK, f"ours: {told['address']}")
+    mend = f"end that process, or edit {loaded.path}: take it out of gateway.also_ports"
+    return Finding("also port", Level.WARN, f"{told['address']}: {told['because']}", mend)
 
 
 def bind(at: tuple[str, int]) -> str:
@@ -332,6 +357,24 @@ def bind(at: tuple[str, int]) -> str:
     except OSError as exc:
         return exc.strerror or type(exc).__name__
     return ""
+
+
+def reach(loaded: Loaded, _: Status) -> Iterator[Finding]:
+    """Who may come in from other machines, and the file that says so."""
+    path = loaded.paths.key_file
+    try:
+        known = KeyFile(path).read()
+    except ConfigError as exc:
+        yield Finding("clients", Level.BAD, exc.message, f"mv {path} {path}.aside")
+        return
+    try:
+        check_reach(loaded)
+    except ConfigError as exc:
+        yield Finding("clients", Level.BAD, exc.message, "twotier key add NAME")
+    else:
+        yield Finding(
+            "clients", Level.OK, f"{len(known.keys() - {DEFAULT})} with keys of their own"
+        )
 
 
 def disk(loaded: Loaded, _: Status) -> Iterator[Finding]:
@@ -366,6 +409,22 @@ def ledger(loaded: Loaded, _: Status) -> Iterator[Finding]:
         yield Finding("ledger", Level.OK, f"{path} can be read, {tables} tables and indexes")
 
 
+def telemetry(loaded: Loaded, _: Status) -> Iterator[Finding]:
+    """What is configured to be sent to a collector can be."""
+    endpoint = loaded.config.telemetry.otlp_endpoint
+    if endpoint is None:
+        return
+    if not installed():
+        text = "telemetry.otlp_endpoint is set, and the OpenTelemetry SDK is not installed"
+        yield Finding("telemetry", Level.BAD, text, INSTALL)
+    elif failed := connect(endpoint):
+        text = f"{shown_url(endpoint)}: {failed}; spans are lost until it listens"
+        mend = f"curl -sS -o /dev/null {shlex.quote(shown_url(endpoint))}"
+        yield Finding("telemetry", Level.WARN, text, mend)
+    else:
+        yield Finding("telemetry", Level.OK, f"{shown_url(endpoint)} takes connections")
+
+
 CHECKS: tuple[Check, ...] = (
     processes,
     permissions,
@@ -375,6 +434,8 @@ CHECKS: tuple[Check, ...] = (
     engines,
     folders,
     port,
+    reach,
     disk,
     ledger,
+    telemetry,
 )

@@ -14,13 +14,16 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from twotier import __version__
+from twotier.cli.engine_words import engine
+from twotier.cli.rights import Policy
+from twotier.cli.rights import Rights as AllRights
 from twotier.errors import UsageError
 
 Config = Annotated[Path, Parameter(parse=False)]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document on stdout.")]
-# The words of `domain.tier.TierPolicy`; that module would cost every command 20 ms of imports.
-Policy = Literal["auto", "local-only", "local-then-frontier", "frontier"]
-# The kinds of `router.rules.KINDS`, for the same reason.
+Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")]
+Rights = Annotated[AllRights | None, Parameter(name="*")]
+# The kinds of `router.rules.KINDS`; that module would cost every command 20 ms of imports.
 Kind = Literal["polling", "bulk-write", "frontier-reasoning", "read-report"]
 By = Literal["tier", "model", "job", "client", "rule", "day"]
 
@@ -35,10 +38,10 @@ app = App(
     ),
 )
 job = App(name="job", help="Scheduled work: list it, look at it, run it now.")
-models = App(name="models", help="What can be asked, and the model to start with.")
+models = App(name="models", help="What can be asked, what lies on this disk, and what fits.")
 config_app = App(name="config", help="The configuration file.")
-key = App(name="key", help="The token that clients of the gateway send.")
-for group in (job, models, config_app, key):
+key = App(name="key", help="The keys that clients of the gateway send.")
+for group in (job, models, engine, config_app, key):
     app.command(group)
 
 
@@ -196,33 +199,151 @@ def spend(
 
 @models.command(name="list")
 def models_list(*, as_json: Json = False, config: Config) -> int:
-    """Every name that clients may ask for."""
+    """Every name that clients may ask for, and every model on this disk."""
     from twotier.cli.models import listed
 
     return listed(config, as_json=as_json)
 
 
-@models.command(name="pull")
-def models_pull(name: Literal["starter"] = "starter", /, *, as_json: Json = False) -> int:
-    """Fetch the starter model, check its hash, and say where it lies.
+@models.command(name="fit")
+def models_fit(
+    name: str,
+    /,
+    *,
+    context: int | None = None,
+    parallel: int | None = None,
+    memory: str = "",
+    as_json: Json = False,
+    config: Config,
+) -> int:
+    """What a model needs in memory, whether it fits, and which setting would make it fit.
 
     Parameters
     ----------
     name
-        What to fetch.
+        A tier, a path, a model on this disk, OWNER/NAME on the hub, or one of the catalogue.
+    context
+        Tokens of one request, prompt and answer; default: the most that fit.
+    parallel
+        Requests at the same time; default: 2, or 1 where memory is short.
+    memory
+        Another machine's memory as it is sold, such as 256GB; default: this machine.
+    """
+    from twotier.cli.fit import fit
+
+    asked = {"context": context, "parallel": parallel}
+    if any(number is not None and number < 1 for number in asked.values()):
+        raise UsageError("--context and --parallel are at least 1")
+    return fit(config, name, context=context, parallel=parallel, memory=memory, as_json=as_json)
+
+
+@models.command(name="pull")
+def models_pull(name: str = "starter", /, *, yes: Yes = False, as_json: Json = False) -> int:
+    """Fetch a model; shows its size, its licence and whether it fits, and asks before it begins.
+
+    Parameters
+    ----------
+    name
+        `starter`, a model of the catalogue, or OWNER/NAME on the hub; `:` and a quantisation, such
+        as OWNER/NAME:Q4_K_M, choose among GGUF files.
     """
     from twotier.cli.models import pulled
 
-    del name  # the only one there is; said by the type
-    return pulled(as_json=as_json)
+    return pulled(name, yes=yes, as_json=as_json)
+
+
+@models.command(name="use")
+def models_use(name: str, /, *, as_json: Json = False, config: Config) -> int:
+    """Load a standby model in place of the one that runs; returns once it answers.
+
+    Parameters
+    ----------
+    name
+        A tier, an alias, or a tier's model.
+    """
+    from twotier.cli.models import used
+
+    return used(config, name, as_json=as_json)
+
+
+@models.command(name="rm")
+def models_rm(name: str, /, *, yes: Yes = False, as_json: Json = False, config: Config) -> int:
+    """Delete a model from our folder or the hub's cache; asks first, and never one a tier uses.
+
+    Parameters
+    ----------
+    name
+        A model of `twotier models list`.
+    """
+    from twotier.cli.models import removed
+
+    return removed(config, name, yes=yes, as_json=as_json)
+
+
+@models.command(name="probe")
+def models_probe(
+    tier: str,
+    /,
+    *,
+    repeat: int = 3,
+    full: Annotated[bool, Parameter(negative="")] = False,
+    show: Annotated[bool, Parameter(name="--show", negative="")] = False,
+    as_json: Json = False,
+    config: Config,
+) -> int:
+    """How well a tier calls tools, keeps to formats and windows, and how fast it is.
+
+    Parameters
+    ----------
+    tier
+        The tier to ask.
+    repeat
+        How often each row is asked.
+    full
+        Fill its whole window, at most 25 minutes for each question.
+    show
+        Ask nothing; show what its last probe found.
+    """
+    from twotier.cli.probe import probed, shown
+
+    if show:
+        return shown(config, tier, as_json=as_json)
+    return probed(config, {"tier": tier, "repeat": repeat, "full": full}, as_json=as_json)
+
+
+@models.command(name="speed")
+def models_speed(*, as_json: Json = False, config: Config) -> int:
+    """How fast each tier reads and writes, learned from its answers."""
+    from twotier.cli.speed import speed
+
+    return speed(config, as_json=as_json)
 
 
 @app.command
-def doctor(*, as_json: Json = False, config: Config) -> int:
-    """Look for what is wrong; every finding ends with the command that mends it."""
-    from twotier.cli.doctor import doctor
+def doctor(
+    *,
+    mac: Annotated[bool, Parameter(negative="")] = False,
+    report: Path | None = None,
+    as_json: Json = False,
+    config: Config,
+) -> int:
+    """Look for what is wrong; every finding ends with the command that mends it.
 
-    return doctor(config, as_json=as_json)
+    Parameters
+    ----------
+    mac
+        What only a Mac can tell as well: Spotlight, sleep, the start after a power failure.
+    report
+        With --mac: write what macOS says of its memory, power and jobs into this new file, without
+        names, paths, serials and keys, so that it can be given to the makers of twotier.
+    """
+    from twotier.cli.doctor import doctor, evidence
+
+    if report is not None:
+        if not mac:
+            raise UsageError("--report goes with --mac: `twotier doctor --mac --report FILE`")
+        return evidence(config, report, as_json=as_json)
+    return doctor(config, as_json=as_json, mac=mac)
 
 
 @config_app.command(name="check")
@@ -258,9 +379,59 @@ def config_schema(*, as_json: Json = False) -> int:
     return schema()
 
 
+@key.command(name="add")
+def key_add(name: str, /, *, rights: Rights = None, as_json: Json = False, config: Config) -> int:
+    """Make a key for one client and print it, this once.
+
+    Parameters
+    ----------
+    name
+        What to call the client: a-z, 0-9, - and _.
+    """
+    from twotier.cli.key import added
+
+    return added(config, name, rights=rights, as_json=as_json)
+
+
+@key.command(name="list")
+def key_list(*, as_json: Json = False, config: Config) -> int:
+    """Every client that has a key, and what it may do; never a key."""
+    from twotier.cli.key import listed
+
+    return listed(config, as_json=as_json)
+
+
+@key.command(name="set")
+def key_set(name: str, /, *, rights: Rights = None, as_json: Json = False, config: Config) -> int:
+    """Change what a client may do; its key stays. Works for the default one too.
+
+    Parameters
+    ----------
+    name
+        The client.
+    """
+    from twotier.cli.key import changed
+
+    return changed(config, name, rights=rights, as_json=as_json)
+
+
+@key.command(name="remove")
+def key_remove(name: str, /, *, as_json: Json = False, config: Config) -> int:
+    """End a client's key; its next request is refused.
+
+    Parameters
+    ----------
+    name
+        The client.
+    """
+    from twotier.cli.key import removed
+
+    return removed(config, name, as_json=as_json)
+
+
 @key.command(name="show")
 def key_show(*, as_json: Json = False, config: Config) -> int:
-    """Print the token itself."""
+    """Print the default key itself."""
     from twotier.cli.key import shown
 
     return shown(config, as_json=as_json)
@@ -268,7 +439,7 @@ def key_show(*, as_json: Json = False, config: Config) -> int:
 
 @key.command(name="path")
 def key_path(*, as_json: Json = False, config: Config) -> int:
-    """Where the token lies."""
+    """Where the default key lies."""
     from twotier.cli.key import where
 
     return where(config, as_json=as_json)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from twotier.cli import checks
 from twotier.cli.checks import Finding, Level
-from twotier.cli.output import emit, show
+from twotier.cli.output import emit, say, show
 from twotier.config.load import load
 from twotier.errors import ConfigError
 
 MARKS = {Level.OK: "ok", Level.WARN: "warn", Level.BAD: "BAD"}
 
 
-def doctor(config: Path, *, as_json: bool) -> int:
-    """Look, print; exit code 1 if anything is bad."""
-    findings = list(look(config))
+def doctor(config: Path, *, as_json: bool, mac: bool = False) -> int:
+    """Look, print; exit code 1 if anything is bad. `mac`: what only a Mac can tell as well."""
+    findings = [*look(config), *(look_at_mac(config) if mac else ())]
     bad = any(finding.level is Level.BAD for finding in findings)
     if as_json:
         emit({"ok": not bad, "findings": [row_of(finding) for finding in findings]})
@@ -41,6 +42,30 @@ def look(config: Path) -> Iterator[Finding]:
     status = checks.ask_main(loaded)
     for check in checks.CHECKS:
         yield from check(loaded, status)
+
+
+def look_at_mac(config: Path) -> Iterator[Finding]:
+    """Spotlight, sleep, the start after a power failure."""
+    from twotier.cli import mac
+
+    with contextlib.suppress(ConfigError):  # said above
+        yield from mac.findings(load(config))
+
+
+def evidence(config: Path, file: Path, *, as_json: bool) -> int:
+    """Write what this Mac says into a file that can be given away."""
+    from twotier.cli import mac
+
+    loaded = None
+    with contextlib.suppress(ConfigError):
+        loaded = load(config)
+    size = mac.report(loaded, file)
+    if as_json:
+        emit({"file": str(file), "bytes": size})
+    else:
+        say(f"wrote {file} ({size} bytes): names, paths, serials and keys are taken out")
+        say("read it before you send it to anybody")
+    return 0
 
 
 def row_of(finding: Finding) -> dict[str, str]:

@@ -13,13 +13,15 @@ from pathlib import Path
 
 import psutil
 
+from twotier.build.programs import engine_for
+from twotier.build.shelves import shelves
 from twotier.cli.output import say
 from twotier.clock import SystemClock
 from twotier.config import paths, starter
 from twotier.config.load import Loaded
 from twotier.config.schema import Config, TierConfig
-from twotier.engines import environment
-from twotier.engines.base import engine, lock_path
+from twotier.engines import environment, pinned
+from twotier.engines.base import lock_path
 from twotier.errors import EngineError
 from twotier.models import discover
 from twotier.models.starter import STARTER, ensure
@@ -42,13 +44,13 @@ def suggestion(places: Sequence[discover.Place] = discover.PLACES) -> starter.Lo
     for server in asyncio.run(discover.servers(places)):
         if server.models:
             return starter.LocalModel(
-                engine="openai",
+                engine=server.engine,
                 model=server.models[0],
                 base_url=f"{server.base_url}/v1",
                 said=f"Found: {server.text()}. Something else keeps it running.",
             )
     bytes_max = psutil.virtual_memory().total * MODEL_SHARE_MAX
-    for model in discover.on_disk(paths.models(), paths.hub()):
+    for model in shelves().found():
         usable = model.engine != "mlx_lm" or sys.platform == "darwin"
         if model.path.name != STARTER.file and model.size_bytes < bytes_max and usable:
             return starter.LocalModel(
@@ -72,17 +74,15 @@ def prepare(loaded: Loaded) -> None:
 
 def make(tier: TierConfig, installer: Installer) -> None:
     """The environment of a tier's engine, and its model if it is the starter."""
-    lock = lock_path(engine(str(tier.engine)).traits)
-    where, clock = paths.environments(), SystemClock()
-    environment.ensure(lock, where, installer=installer, clock=clock, say=say)
+    traits, where, clock = engine_for(tier).traits, paths.environments(), SystemClock()
+    if traits.lock:
+        pins = pinned.Pinned(lock_path(traits), where)
+        environment.ensure(pins.in_force, where, installer=installer, clock=clock, say=say)
+        pins.hold()
     if tier.model == "starter":
         ensure(paths.models(), installer=installer, say=say)
 
 
 def kept(config: Config) -> dict[str, TierConfig]:
-    """The tiers whose server twotier starts itself: those whose engine has an environment."""
-    return {
-        name: tier
-        for name, tier in config.tiers.items()
-        if tier.engine and engine(tier.engine).traits.lock
-    }
+    """The tiers whose server twotier starts itself."""
+    return {name: tier for name, tier in config.tiers.items() if tier.is_kept}

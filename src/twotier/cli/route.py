@@ -32,6 +32,18 @@ def explain(told: Mapping[str, Any]) -> None:
     else:
         print(f"refused ({told['refusal_code']}): {told['refusal']}")
     show((f"  {why['rule']}", why["effect"], why["text"]) for why in told["because"])
+    show((f"  {tier}", "takes", takes(seen)) for tier, seen in told.get("predicted", {}).items())
     task = told.get("task") or {}
     seen = ", ".join(f"{key} {value}" for key, value in task.items() if value not in ("", None))
     print(f"  seen: {seen}")
+
+
+def takes(seen: Mapping[str, float] | None) -> str:
+    """How long a tier would take, and what that is made of."""
+    if seen is None:
+        return "not known yet: it has not answered often enough"
+    wait = f"{seen['wait_seconds']:.1f} s wait, " if seen["wait_seconds"] >= 0.1 else ""
+    return (
+        f"about {seen['seconds']:.1f} s ({wait}{seen['prompt_seconds']:.1f} s to read,"
+        f" {seen['output_seconds']:.1f} s to write)"
+    )

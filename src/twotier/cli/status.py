@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from twotier.cli.output import dollars, emit, local_time, show, without_secrets
 from twotier.cli.peers import main_of
+from twotier.cli.repairs import repair_lines
+
+ALERTS_SHOWN = 5
 
 
 def status(config: Path, *, as_json: bool) -> int:
@@ -17,13 +20,33 @@ def status(config: Path, *, as_json: bool) -> int:
     if as_json:
         emit(told)
         return 0
-    print(f"twotier {told['version']}, pid {told['pid']}, {told['address']}")
+    print(
+        f"twotier {told['version']}, pid {told['pid']}, {told.get('public_url') or told['address']}"
+    )
+    for line in also_lines(told):
+        print(line)
     print(f"since {local_time(told['started_at'])}\n")
     show([*(tier_row(tier) for tier in told["tiers"]), worker_row(told["worker"])])
+    repaired = repair_lines(told.get("repairs", ()))
+    for line in (*found_lines(told["tiers"]), *memory_lines(told["tiers"]), *repaired):
+        print(line)
     print()
+    for line in alert_lines(told):
+        print(line)
+    print(request_line(told))
     for line in money_lines(told):
         print(line)
     return 0
+
+
+def also_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """The ports of an older server, and which of them somebody else has."""
+    for one in told.get("also", ()):
+        yield (
+            f"NOT on {one['address']}: {one['because']}"
+            if one["because"]
+            else f"also on {one['address']}"
+        )
 
 
 def tier_row(tier: Mapping[str, Any]) -> tuple[str, ...]:
@@ -32,6 +55,19 @@ def tier_row(tier: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def where(tier: Mapping[str, Any]) -> str:
+    """The reason of a state, or where the tier answers; and how busy it is."""
+    return "; ".join(part for part in (answers(tier), busy(tier.get("slots"))) if part)
+
+
+def busy(load: Mapping[str, Any] | None) -> str:
+    """The slots of a tier that is asked now."""
+    if not load or not (load["in_use"] or load["waiting"]):
+        return ""
+    waiting = f", {load['waiting']} waiting" if load["waiting"] else ""
+    return f"{load['in_use']} of {load['slots']} slots taken{waiting}"
+
+
+def answers(tier: Mapping[str, Any]) -> str:
     """The reason of a state, or where the tier answers."""
     if tier.get("because"):
         return str(tier["because"])
@@ -39,9 +75,62 @@ def where(tier: Mapping[str, Any]) -> str:
     return " at ".join(part for part in (pid, tier.get("address")) if part)
 
 
+def memory_lines(tiers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """How large each kept server may become, with the settings that decide it."""
+    for tier in tiers:
+        if memory := tier.get("memory"):
+            yield f"  {tier['name']}: {memory['text']}"
+
+
+def found_lines(tiers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What was learned of each local tier and found by its probe; `models speed` has the rest."""
+    for tier in tiers:
+        if tier.get("local") or tier.get("probe"):
+            said = ", ".join(
+                part for part in (pace(tier.get("speed") or {}), verdict(tier)) if part
+            )
+            yield f"  {tier['name']}: {said}"
+
+
+def pace(speed: Mapping[str, Any]) -> str:
+    """Its rates where most is known, and how long its server takes to come up."""
+    depths = speed.get("depths") or ()
+    seen = max(depths, key=lambda one: one["decode_count"], default=None)
+    load = speed.get("load_seconds")
+    parts = [f"loads in {load:.1f} s" if load is not None else ""]
+    if seen is not None:
+        for verb, name in (("reads", "prefill"), ("writes", "decode")):
+            rate = seen[f"{name}_tokens_per_second"]
+            parts.append(f"{verb} {rate:.0f} tokens/s" if rate is not None else "")
+    return ", ".join(part for part in parts if part)
+
+
+def verdict(tier: Mapping[str, Any]) -> str:
+    """What the last probe says of tool work."""
+    probe = tier.get("probe")
+    if probe is None:
+        return "not probed"
+    if not probe["below"]:
+        return "probed: fit for tool work"
+    kept = "overruled by `tools`" if probe["overruled"] else "gets no requests with tools"
+    return f"{kept}: {probe['below']}"
+
+
 def worker_row(worker: Mapping[str, Any]) -> tuple[str, ...]:
     """The worker in the same columns."""
     return ("worker", worker["state"], "", where(worker))
+
+
+def alert_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """What a person has to know, in capitals; the last ones since the start."""
+    for alert in told.get("alerts", [])[-ALERTS_SHOWN:]:
+        yield f"ALERT {local_time(alert['at'])} {alert['about']}: {alert['text']}"
+
+
+def request_line(told: Mapping[str, Any]) -> str:
+    """How much is asked of it."""
+    requests = told["requests"]
+    return f"{requests['since_start']} requests since start, {requests['in_flight']} in flight"
 
 
 def money_lines(told: Mapping[str, Any]) -> Iterator[str]:
@@ -53,8 +142,9 @@ def money_lines(told: Mapping[str, Any]) -> Iterator[str]:
             for word, field in (("alert", "alert_usd"), ("limit", "limit_usd"))
             if budget.get(field) is not None
         )
+        whose = "key" if budget.get("client") else "budget"
         yield (
-            f"budget {budget['name']}: {dollars(budget['spent_usd'])} spent,"
+            f"{whose} {budget['name']}: {dollars(budget['spent_usd'])} spent,"
             f" {dollars(budget['reserved_usd'])} reserved; {limits or 'no limit'};"
             f" starts anew {local_time(budget['resets_at'])}{passed(budget)}"
         )

@@ -12,14 +12,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from twotier.build.clients import check_reach
 from twotier.cli.output import columns, say
 from twotier.cli.peers import main_of
 from twotier.cli.prepare import prepare, write_first
 from twotier.clock import SystemClock
 from twotier.config.load import Loaded, load
-from twotier.config.schema import JobConfig
 from twotier.config.secrets import how_to_set
 from twotier.config.starter import FRONTIER_KEY
+from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
 from twotier.errors import AlreadyRunningError, NotRunningError
 from twotier.jobs.schedule import cron_after, every_after
@@ -34,6 +35,7 @@ def up(config: Path) -> int:
         write_first(config)
     loaded = load(config)
     loaded.paths.make()
+    check_reach(loaded)
     prepare(loaded)
     from twotier.app import run
 
@@ -70,10 +72,13 @@ def announce(loaded: Loaded, status: Mapping[str, Any]) -> None:
 def banner(loaded: Loaded, status: Mapping[str, Any], *, next_job: str | None) -> list[str]:
     """What a person needs now, in under ten lines. `status` is as on `/control/status`."""
     tiers = status["tiers"]
-    shown = [("", tier["name"], tier["state"], tier["ref"]) for tier in tiers[:TIERS_SHOWN]]
+    shown = [
+        ("", tier["name"], tier["state"], tier["ref"], (tier.get("memory") or {}).get("text", ""))
+        for tier in tiers[:TIERS_SHOWN]
+    ]
     more = len(tiers) - len(shown)
     return [
-        f"twotier {status['version']} at {status['address']}",
+        f"twotier {status['version']} at {status.get('public_url') or status['address']}",
         *columns(shown),
         *([f"  and {more} more: `twotier status`"] if more else []),
         *key_lines(loaded, tiers),

@@ -56,6 +56,16 @@ class Paths:
         return self.state / "ledger.db"
 
     @property
+    def answers(self) -> Path:
+        """Written by main alone: finished answers that may be asked for again."""
+        return self.state / "answers.db"
+
+    @property
+    def memory(self) -> Path:
+        """Written by main alone: what models were predicted to need, and what they did."""
+        return self.state / "memory.json"
+
+    @property
     def work(self) -> Path:
         """Written by the worker alone."""
         return self.state / "work.db"
@@ -64,6 +74,11 @@ class Paths:
     def client_key(self) -> Path:
         """The token that clients of the gateway send; mode 0600."""
         return self.state / "client.key"
+
+    @property
+    def key_file(self) -> Path:
+        """The digests of the clients' named keys, and what each may do; mode 0600."""
+        return self.state / "keys.json"
 
     @property
     def logs(self) -> Path:
@@ -174,3 +189,15 @@ def hub() -> Path:
         return Path(named).expanduser()
     home = os.environ.get("HF_HOME")
     return (Path(home).expanduser() if home else Path.home() / ".cache" / "huggingface") / "hub"
+
+
+def ollama() -> Path:
+    """Ollama's store of models, by its own rule."""
+    named = os.environ.get("OLLAMA_MODELS")
+    return Path(named).expanduser() if named else Path.home() / ".ollama" / "models"
+
+
+def lmstudio() -> Path:
+    """LM Studio's folder of models; an older one lay in the cache."""
+    older = Path.home() / ".cache" / "lm-studio" / "models"
+    return older if older.is_dir() else Path.home() / ".lmstudio" / "models"

@@ -7,62 +7,77 @@ unknown key is an error (see `load`). Secrets are never values here, only places
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Literal, TypeVar
+from collections.abc import Iterator
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
+from twotier.config.section import Section, listed, raise_all
 from twotier.config.values import (
+    AlertTarget,
     FolderPath,
+    HostName,
     HttpUrl,
     Limit,
-    LoopbackHost,
+    ListenHost,
+    Origin,
+    OwnerName,
+    Port,
+    PublicUrl,
     RuleName,
     Seconds,
     SecretPlace,
     TierName,
     Usd,
     Zone,
-    check_cron,
-    check_delivery,
-    file_target,
-    folder_of,
+    at_home,
+    command_problem,
+    is_loopback,
     known_model_names,
 )
-from twotier.config.values import duration_seconds as duration_seconds  # noqa: PLC0414 - the worker's
+from twotier.config.work import JobConfig
 from twotier.domain.tier import TierPolicy
 
 AUTO = "auto"
-
-
-class Section(BaseModel):
-    """What all sections share: no unknown keys, no changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-SectionT = TypeVar("SectionT", bound=Section)
-
-
-def raise_all(section: SectionT, problems: Iterable[str]) -> SectionT:
-    """The section, or one error with a line for each problem; `load` takes the lines apart."""
-    if lines := list(problems):
-        raise ValueError("\n".join(lines))
-    return section
-
-
-def listed(names: Iterable[str]) -> str:
-    """Names for a message."""
-    return ", ".join(names) or "none"
+EngineName = Literal["llama_cpp", "lmstudio", "mlx_lm", "ollama", "openai", "vllm"]
+KEPT_ENGINES = ("llama_cpp", "mlx_lm", "vllm")  # unless `base_url` says where one runs already
+USUAL_URLS = {"ollama": "http://127.0.0.1:11434/v1", "lmstudio": "http://127.0.0.1:1234/v1"}
+Spoken = Literal["messages", "count_tokens", "responses", "completions", "embeddings"]
 
 
 class GatewayConfig(Section):
     """Where clients reach twotier."""
 
-    host: LoopbackHost = Field(
-        "127.0.0.1", description="Address to listen on: this machine's own, 127.0.0.1 or ::1."
+    host: ListenHost = Field(
+        "127.0.0.1",
+        description="Address to listen on: 127.0.0.1 or ::1 for this machine only. Any other one"
+        " needs allowed_hosts and a key for each client: `twotier key add NAME`.",
     )
     port: int = Field(8484, ge=0, le=65535, description="Port to listen on; 0 takes any free one.")
+    also_ports: tuple[Port, ...] = Field(
+        (),
+        description="Ports on this machine that are answered too, so that clients of an older"
+        " server need no change, for example 8080. One that is taken is told and tried again.",
+    )
+    also_without_key: bool = Field(
+        False,
+        description="Whether clients on also_ports may come without a key, as they came to the"
+        " older server. They reach local tiers only; web pages of other sites stay outside.",
+    )
+    public_url: PublicUrl | None = Field(
+        None,
+        description="What clients elsewhere use as the base address, where it is not the one above;"
+        " shown in the banner and in messages.",
+    )
+    allowed_hosts: tuple[HostName, ...] = Field(
+        (), description="Names and addresses clients may use for this machine, beside localhost."
+    )
+    allowed_origins: tuple[Origin, ...] = Field(
+        (),
+        description="Web pages of other sites that may ask, such as https://chat.example.org; their"
+        " browsers are told so (CORS). Pages on localhost may ask anyway.",
+    )
     body_bytes_max: int = Field(
         32_000_000, ge=1_000, description="Largest request body that is read, in bytes."
     )
@@ -70,6 +85,36 @@ class GatewayConfig(Section):
     total_seconds_max: Limit = Field(
         1_800.0, description="Longest time one answer may take, whatever the tier allows."
     )
+
+    @model_validator(mode="after")
+    def can_be_reached(self) -> GatewayConfig:
+        """Who is let in by name must be said before others can knock."""
+        return raise_all(self, self.problems())
+
+    def problems(self) -> Iterator[str]:
+        """What does not fit, one sentence each."""
+        if not is_loopback(self.host) and not self.allowed_hosts:
+            yield (
+                f"host {self.host} can be reached from other machines, so it needs allowed_hosts:"
+                ' the names they use for this one, such as allowed_hosts = ["nas.local"]'
+            )
+        name = urlsplit(self.public_url or "http://localhost").hostname or ""
+        if not is_loopback(name) and name not in self.allowed_hosts:
+            yield f"public_url names {name}, which is refused; add it to allowed_hosts"
+        if len({self.port, *self.also_ports}) <= len(self.also_ports):
+            yield "also_ports names a port twice, or the one of `port`; name each once"
+
+
+class AnswersConfig(Section):
+    """Finished answers to requests that carry an `Idempotency-Key`: a repeated one is not paid
+    twice. No other answer is ever kept.
+    """
+
+    keep_seconds: Limit = Field(86_400.0, description="How long such an answer is kept.")
+    bytes_max: int = Field(
+        64_000_000, ge=0, description="Most bytes of them together; then the oldest go."
+    )
+    count_max: int = Field(1_000, ge=0, description="Most of them; 0 keeps none.")
 
 
 class PriceConfig(Section):
@@ -91,10 +136,16 @@ class PriceConfig(Section):
 class TierConfig(Section):
     """A model twotier can ask: a local server (`engine`) or a provider's API (`provider`)."""
 
-    engine: Literal["llama_cpp", "mlx_lm", "openai"] | None = Field(
+    engine: EngineName | None = Field(
         None,
-        description="The local server: llama_cpp and mlx_lm are started and kept alive by twotier;"
-        " openai is any server with an OpenAI-shaped API that something else runs.",
+        description="The local server. llama_cpp, mlx_lm and vllm are started and kept alive by"
+        " twotier, unless base_url says where one runs already; ollama and lmstudio run by"
+        " themselves; openai is any other server with an OpenAI-shaped API.",
+    )
+    program: str | None = Field(
+        None,
+        description="The program on this machine that serves, a path or a name on PATH: a"
+        " llama-server in place of the llama_cpp twotier installs, or the vllm to use.",
     )
     provider: str | None = Field(
         None,
@@ -105,7 +156,32 @@ class TierConfig(Section):
         description="Model id, folder or .gguf file; `starter` is the small model twotier fetches."
     )
     base_url: HttpUrl | None = Field(
-        None, description="Where the server or API listens; needed for engine openai."
+        None,
+        description="Where the server or API listens; needed for engine openai, and usual for"
+        " ollama (port 11434) and lmstudio (1234).",
+    )
+    owner: OwnerName | None = Field(
+        None,
+        description="Who keeps the server at base_url alive: launchd:LABEL, systemd:UNIT or user."
+        " It is then looked at by a generated token; its owner is asked why it is down, and to"
+        " restart it if it hangs. Never two supervisors on one process.",
+    )
+    command: tuple[str, ...] = Field(
+        (),
+        description="Your own command in place of the engine's: twotier starts it and keeps it"
+        " alive. `{port}` stands where the port goes. `twotier engine take-over` writes it.",
+    )
+    command_env: dict[str, str] = Field(
+        default_factory=dict,
+        description="Variables for that command, beside the usual ones; never a secret.",
+    )
+    command_folder: str | None = Field(
+        None, description="The folder that command starts in; default: the one of its log."
+    )
+    speaks: tuple[Spoken, ...] = Field(
+        (),
+        description="What its server answers beside chat completions, where the engine cannot know:"
+        " messages, count_tokens, responses, completions, embeddings; these are relayed unchanged.",
     )
     key: SecretPlace | None = Field(
         None, description="Where its key lies: env:NAME, file:PATH or keyring:SERVICE."
@@ -115,21 +191,94 @@ class TierConfig(Section):
         description="Whether this tier is on your own machine, so that `local-only` work may use"
         " it; default: true with an engine, false with an API.",
     )
+    images: bool | None = Field(
+        None, description="Whether it can read images; default: true with an API, else false."
+    )
+    tools: bool | None = Field(
+        None,
+        description="Whether it can call tools; default: true unless `twotier models probe` found"
+        " it below the bar. Said here, no probe changes it.",
+    )
     window_tokens: int | None = Field(
-        None, ge=256, description="Prompt plus answer that fit; default: the model's own window."
+        None,
+        ge=256,
+        description="Prompt plus answer that fit; default: the model's own window, or as much of it"
+        " as memory allows (`twotier models fit`).",
     )
-    output_tokens_default: int = Field(
-        4_096, ge=1, description="Longest answer where the client does not say."
+    output_tokens_default: int | None = Field(
+        None,
+        ge=1,
+        description="Longest answer where the client does not say; default: 4,096, and 16,384 where"
+        " the window has 100,000 tokens (coding clients write whole files, and Codex never says).",
     )
-    parallel: int = Field(2, ge=1, le=64, description="Requests the server works on at a time.")
+    parallel: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Requests the server works on at a time; default: 2, or 1 where memory is"
+        " short.",
+    )
+    prompt_cache_bytes: int | None = Field(
+        None,
+        ge=0,
+        description="Most bytes a kept server may hold of earlier prompts; default: up to four long"
+        " conversations, as memory allows.",
+    )
+    headroom_percent: int | None = Field(
+        None,
+        ge=0,
+        le=90,
+        description="Memory that has to stay free beside the model, in percent of the machine's, or"
+        " half of what the model needs where that is less, but at least 1 GB; default: 30.",
+    )
+    slots: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        description="Requests of your clients and jobs it is given at a time; more wait in line."
+        " Default: what `parallel` says for a server twotier keeps, else no limit.",
+    )
+    waiting_max: int = Field(
+        32,
+        ge=0,
+        le=10_000,
+        description="Requests that may wait for a slot; one more goes to the next tier it may use,"
+        " or is refused with 429 and the time to come back.",
+    )
+    in_place_of: TierName | None = Field(
+        None,
+        description="Another tier whose place in memory this one takes while it is loaded: it"
+        " stands by, is asked only by its name, and is loaded by `twotier models use` (see swap).",
+    )
+    swap: Literal["by-hand", "on-request"] = Field(
+        "by-hand",
+        description="Whether a request for this tier may have it loaded where another one has its"
+        " place: by-hand (only you) or on-request.",
+    )
+    swap_back: Seconds = Field(
+        900.0,
+        description="How long after the last request for it the tier it replaced comes back; 0 for"
+        " never by itself.",
+    )
     price: PriceConfig | None = Field(
         None, description="Your own price; a local tier costs nothing without one."
     )
-    load_seconds: Limit = Field(
-        180.0, description="Longest time a kept server may take until its first token."
+    load_seconds: Limit | None = Field(
+        None,
+        description="Longest time a kept server may take until its first token; default: 2 minutes"
+        " and a second for each 250 MB of the model.",
+    )
+    port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Port of a kept server, where other programs have to find it; 0 takes a free"
+        " one at each start.",
     )
     wait_seconds: Seconds = Field(
-        120.0, description="Longest time a request waits for a kept server that is coming up."
+        120.0,
+        description="Longest time a request waits for a kept server that is coming up, and for a"
+        " free slot; a job's request waits for a slot for most of the job's deadline.",
     )
     connect_seconds: Limit = Field(5.0, description="Limit to connect.")
     first_token_seconds: Limit = Field(
@@ -137,6 +286,15 @@ class TierConfig(Section):
     )
     idle_seconds: Limit = Field(60.0, description="Limit between two pieces of a stream.")
     total_seconds: Limit = Field(900.0, description="Limit of one whole answer.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def usual_place(cls, given: Any) -> Any:
+        """Servers that run by themselves have a usual port."""
+        if isinstance(given, dict) and given.get("base_url") is None:
+            usual = USUAL_URLS.get(str(given.get("engine")))
+            return {**given, "base_url": usual} if usual else given
+        return given
 
     @model_validator(mode="after")
     def one_kind(self) -> TierConfig:
@@ -148,9 +306,27 @@ class TierConfig(Section):
                 f"provider {self.provider!r} is not known without an engine; use provider"
                 ' = "anthropic", or engine = "openai" with a base_url'
             )
-        if self.engine == "openai" and not self.base_url:
+        if self.speaks and self.engine is None:
+            raise ValueError("speaks is for a tier with an engine; what an API speaks is known")
+        if self.owner and (self.engine is None or not at_home(self.base_url)):
+            raise ValueError(
+                "owner is for a server on this machine: it needs an engine and"
+                ' base_url = "http://127.0.0.1:PORT/v1"'
+            )
+        if self.engine == "openai" and not (self.base_url or self.command):
             raise ValueError('engine "openai" needs base_url = "http://..."')
+        if self.program and self.engine not in ("llama_cpp", "vllm"):
+            raise ValueError("program is what twotier starts: it needs engine llama_cpp or vllm")
+        if problem := command_problem(self.command, self.command_env):
+            raise ValueError(problem)
+        if self.command and (self.engine is None or self.base_url):
+            raise ValueError("command is for a tier with an engine and without a base_url")
         return self
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether twotier starts its server, by a command that is the engine's."""
+        return self.engine in KEPT_ENGINES and not (self.base_url or self.command)
 
     @property
     def is_local(self) -> bool:
@@ -172,91 +348,6 @@ class BudgetConfig(Section):
     )
 
 
-class WatchConfig(Section):
-    """Looks for something new before any model is asked; nothing new, no model call."""
-
-    kind: Literal["files"] = Field(description="What to look at: files in a folder.")
-    path: FolderPath = Field(description="The folder, relative to this file.")
-    match: tuple[str, ...] = Field(
-        ("*.txt", "*.md"), description="File names that count, as shell patterns."
-    )
-    settle_seconds: Seconds = Field(
-        1.0, description="A file counts once it was not written to for this long."
-    )
-    item_bytes_max: int = Field(
-        12_000, ge=100, description="More than this of a file is cut off, and the prompt says so."
-    )
-    items_max: int = Field(50, ge=1, description="Most items taken in one run; the rest wait.")
-
-
-class JobConfig(Section):
-    """A piece of work that comes back: trigger, prompt, tier policy, delivery."""
-
-    name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Unique name: a-z, 0-9, - and _."
-    )
-    prompt: str = Field(min_length=1, description="What the model is asked to do.")
-    every: Limit | None = Field(None, ge=1, description="Period, for example 30m.")
-    cron: str = Field("", description="Cron expression of 5 fields, in place of every.")
-    zone: Zone = Field("local", description="Time zone of cron.")
-    watch: WatchConfig | None = Field(None, description="What to look at before asking.")
-    tier: TierPolicy = Field(
-        TierPolicy.AUTO,
-        description="Which tiers it may use: auto, local-only, local-then-frontier, frontier.",
-    )
-    model: str = Field("auto", description="Pins a model or alias; auto lets the router decide.")
-    deliver: str = Field(
-        "log", description="Where the answer goes: file:PATTERN, log, webhook:URL or ntfy:TOPIC."
-    )
-    each: bool = Field(True, description="With a watcher: one answer per item, not one for all.")
-    answer_lines: int = Field(
-        0, ge=0, le=50, description="Number of lines the answer must have; 0 for free form."
-    )
-    output_tokens_max: int = Field(400, ge=1, description="Longest answer, in tokens.")
-    deadline: Limit = Field(600.0, description="Longest time one run may take, waiting included.")
-    missed: str = Field(
-        "once",
-        description="Slots missed while twotier was not running: once, skip or within:DURATION.",
-    )
-    enabled: bool = Field(True, description="false keeps the job and does not run it.")
-
-    @field_validator("deliver")
-    @classmethod
-    def known_delivery(cls, value: str) -> str:
-        """A delivery twotier has, with a target it can reach."""
-        check_delivery(value)
-        return value
-
-    @field_validator("missed")
-    @classmethod
-    def known_missed(cls, value: str) -> str:
-        """`once`, `skip`, or `within:` and a duration."""
-        kind, _, window = value.partition(":")
-        if kind == "within":
-            duration_seconds(window)
-        elif value not in ("once", "skip"):
-            raise ValueError("must be once, skip or within:DURATION")
-        return value
-
-    @model_validator(mode="after")
-    def fits_together(self) -> JobConfig:
-        """One trigger that can be read, and answers that do not become new work."""
-        return raise_all(self, self.problems())
-
-    def problems(self) -> Iterator[str]:
-        """What does not fit, one sentence each."""
-        if (self.every is None) == (not self.cron):
-            yield 'needs either every = "30m" or cron = "30 6 * * 1-5"'
-        if self.cron and (failed := check_cron(self.cron)):
-            yield f"cron {self.cron!r} cannot be read: {failed}"
-        target = file_target(self.deliver, job=self.name)
-        if target and self.watch and folder_of(target) == folder_of(f"{self.watch.path}/x"):
-            yield (
-                f"deliver = {self.deliver!r} points into the folder the job watches, and would"
-                " feed it with its own answers; name another folder"
-            )
-
-
 class RoutingConfig(Section):
     """How a tier is chosen where nobody named one."""
 
@@ -273,6 +364,26 @@ class NtfyConfig(Section):
     url: HttpUrl = Field("https://ntfy.sh", description="Address of the server.")
     token: SecretPlace | None = Field(
         None, description="Where its access token lies, if it needs one."
+    )
+
+
+class AlertsConfig(Section):
+    """What a person should hear of at once: a local server that is given up, memory that only a
+    reboot frees. Always in the log and in `twotier status`.
+    """
+
+    to: AlertTarget = Field(
+        "log", description="Where they go beside that: webhook:URL or ntfy:TOPIC."
+    )
+
+
+class TelemetryConfig(Section):
+    """What is sent to other programs that watch; nothing, unless it is set here."""
+
+    otlp_endpoint: HttpUrl | None = Field(
+        None,
+        description="Address of an OpenTelemetry collector, OTLP over HTTP: one span for each time"
+        " a tier is asked, never a prompt. Needs `pip install 'twotier[otel]'`.",
     )
 
 
@@ -295,6 +406,10 @@ class Config(Section):
         ".twotier", description="Folder for databases, logs and sockets, relative to this file."
     )
     gateway: GatewayConfig = Field(default_factory=GatewayConfig, description="The one port.")
+    answers: AnswersConfig = Field(
+        default_factory=AnswersConfig,
+        description="Finished answers to requests that carry an Idempotency-Key.",
+    )
     tiers: dict[TierName, TierConfig] = Field(
         default_factory=dict, description="The models twotier can ask, by name."
     )
@@ -305,12 +420,20 @@ class Config(Section):
     jobs: tuple[JobConfig, ...] = Field((), description="Scheduled work.")
     routing: RoutingConfig = Field(default_factory=RoutingConfig, description="The router.")
     ntfy: NtfyConfig = Field(default_factory=NtfyConfig, description="Where ntfy messages go.")
+    alerts: AlertsConfig = Field(
+        default_factory=AlertsConfig, description="What a person should hear of at once."
+    )
     log: LogConfig = Field(default_factory=LogConfig, description="The log.")
+    telemetry: TelemetryConfig = Field(
+        default_factory=TelemetryConfig, description="Spans for an OpenTelemetry collector."
+    )
 
     @model_validator(mode="after")
     def names_fit(self) -> Config:
         """Names are unique, hide no other, and stand for something."""
-        return raise_all(self, [*self.alias_problems(), *self.job_problems()])
+        return raise_all(
+            self, [*self.alias_problems(), *self.standby_problems(), *self.job_problems()]
+        )
 
     def alias_problems(self) -> Iterator[str]:
         """Aliases that hide a tier, or lead nowhere."""
@@ -319,6 +442,24 @@ class Config(Section):
                 yield f"aliases.{name}: a tier has this name already"
             if "/" not in target and target not in self.tiers:
                 yield f"aliases.{name}: no tier {target!r}; there are: {listed(self.tiers)}"
+
+    def standby_problems(self) -> Iterator[str]:
+        """Tiers in the place of one that is not there, or whose server is not ours to end."""
+        for name, tier in self.tiers.items():
+            home = self.tiers.get(tier.in_place_of or "")
+            if tier.in_place_of is None:
+                continue
+            if home is None or home is tier or home.in_place_of:
+                others = [one for one, other in self.tiers.items() if not other.in_place_of]
+                yield (
+                    f"tiers.{name}.in_place_of: {tier.in_place_of!r} is no tier with a place of its"
+                    f" own; there are: {listed(others)}"
+                )
+            elif not (tier.is_kept and home.is_kept):
+                yield (
+                    f"tiers.{name}.in_place_of: both need an engine that twotier starts"
+                    f" ({listed(KEPT_ENGINES)})"
+                )
 
     def job_problems(self) -> Iterator[str]:
         """Jobs with one name, or whose model or tier there is not."""

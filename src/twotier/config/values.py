@@ -6,11 +6,12 @@ night. A refused value that may hold a secret (an address, a key) is never repea
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import math
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +28,12 @@ USD_MAX = 1_000_000_000  # sums of micro-dollars must fit the ledger's 64 bits
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 FIELD = re.compile(r"\{([^{}]*)\}")
 FIELDS = ("stem", "name", "run", "job", "date")
+HOST = re.compile(
+    r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*"
+)
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[1-9][0-9]{0,4})?")
+OWNER = re.compile(r"(launchd|systemd):(system/)?[A-Za-z0-9][\w.@:-]*|user")
+SECRET_NAME = re.compile(r"(?i)token|secret|passw|key|credential")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 # The names of `router.rules.TREE`, which configuration may not import; a test compares them.
@@ -82,18 +89,60 @@ def http_url(value: str) -> str:
     return value
 
 
-def loopback(value: str) -> str:
+def is_loopback(host: str) -> bool:
     """An address of this machine that no other machine can reach."""
     try:
-        own = value == "localhost" or ipaddress.ip_address(value).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        own = False
-    if not own:
+        return False
+
+
+def at_home(base_url: str | None) -> bool:
+    """A checked address with a port on this machine."""
+    parts = urlsplit(base_url or "")
+    return is_loopback(parts.hostname or "") and parts.port is not None
+
+
+def listen_host(value: str) -> str:
+    """An address to listen on. A name could come to mean another machine's."""
+    try:
+        return value if value == "localhost" else str(ipaddress.ip_address(value))
+    except ValueError as exc:
         raise ValueError(
-            f"{value!r} is not this machine's own address; this version serves this machine only:"
-            " 127.0.0.1, ::1 or localhost"
+            f"{value!r} is no address; write 127.0.0.1, ::1 or localhost for this machine only,"
+            " 0.0.0.0 or one of its other addresses to be reached from outside"
+        ) from exc
+
+
+def host_name(value: str) -> str:
+    """A name or address as it stands in a Host header, without a port, in lower case."""
+    name = value.lower().removeprefix("[").removesuffix("]")
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(name))
+    if not HOST.fullmatch(name):
+        raise ValueError(
+            f"{value!r} is no host; write a name such as nas.local or an address, without http://,"
+            " port or *"
         )
-    return value
+    return name
+
+
+def origin(value: str) -> str:
+    """What a browser sends as Origin: scheme, host and port, without a path, in lower case."""
+    if not ORIGIN.fullmatch(value.lower()):
+        raise ValueError(
+            f"{value!r} is no origin; write scheme, host and port as a browser does, such as"
+            " https://chat.example.org, without a path or *"
+        )
+    return value.lower()
+
+
+def public_url(value: str) -> str:
+    """An address for clients, who put a path behind it: no query, no user in it."""
+    parts = urlsplit(http_url(value))
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError("must be an address such as https://models.example.org, without ?, # or @")
+    return value.rstrip("/")
 
 
 def folder_path(value: str) -> str:
@@ -113,6 +162,10 @@ def tier_name(value: str) -> str:
     """A name that fits a command, a file name and a header."""
     if value == "auto":
         raise ValueError("this name is taken: `auto` lets the router decide; call the tier else")
+    if value == "worker":
+        raise ValueError(
+            "this name is taken: `worker` is our own other process; call the tier else"
+        )
     if not NAME.fullmatch(value):
         raise ValueError("a tier's name is 1 to 64 of a-z, 0-9, - and _, and begins with neither")
     return value
@@ -123,6 +176,25 @@ def rule_name(value: str) -> str:
     if value not in get_args(Rule):
         raise ValueError(f"there is no rule {value!r}; there are: {', '.join(get_args(Rule))}")
     return value
+
+
+def owner(value: str) -> str:
+    """Who keeps a server alive: `launchd:LABEL`, `systemd:UNIT` or `user`."""
+    if not OWNER.fullmatch(value):
+        raise ValueError(
+            f"{value!r} is no owner; write launchd:LABEL, systemd:UNIT (system/UNIT for one of the"
+            " machine's) or user"
+        )
+    return value
+
+
+def command_problem(argv: Sequence[str], env: Mapping[str, str]) -> str:
+    """What is wrong with a command of the owner's own; empty if nothing is."""
+    if argv and not any("{port}" in word for word in (*argv, *env.values())):
+        return "command must say where the port goes: {port}, in one of its words"
+    if secrets := sorted(name for name in env if SECRET_NAME.search(name)):
+        return f"command_env holds no secrets, and {secrets[0]} sounds like one"
+    return "" if argv or not env else "command_env is for a tier with a command"
 
 
 def check_delivery(value: str) -> None:
@@ -137,6 +209,14 @@ def check_delivery(value: str) -> None:
             raise ValueError("webhook: needs an address such as https://host/path") from exc
     if kind == "file":
         check_pattern(target)
+
+
+def alert_target(value: str) -> str:
+    """A way out that a person looks at: a file is none."""
+    check_delivery(value)
+    if value.startswith("file:"):
+        raise ValueError("must be log, webhook:URL or ntfy:TOPIC")
+    return value
 
 
 def check_pattern(pattern: str) -> None:
@@ -191,7 +271,13 @@ Usd = Annotated[Decimal, Field(ge=0, le=USD_MAX)]
 SecretPlace = Annotated[str, BeforeValidator(secret_place)]
 Zone = Annotated[str, BeforeValidator(known_zone)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
-LoopbackHost = Annotated[str, AfterValidator(loopback)]
+OwnerName = Annotated[str, AfterValidator(owner)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+ListenHost = Annotated[str, AfterValidator(listen_host)]
+HostName = Annotated[str, AfterValidator(host_name)]
+Origin = Annotated[str, AfterValidator(origin)]
+PublicUrl = Annotated[str, AfterValidator(public_url)]
+AlertTarget = Annotated[str, AfterValidator(alert_target)]
 FolderPath = Annotated[str, AfterValidator(folder_path)]
 TierName = Annotated[str, AfterValidator(tier_name)]
 RuleName = Annotated[str, AfterValidator(rule_name)]

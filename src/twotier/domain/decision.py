@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Because:
+class Because(msgspec.Struct, frozen=True):
     """One rule that spoke: its name, what it did, and a sentence with the numbers it saw."""
 
     rule: str
@@ -14,16 +13,14 @@ class Because:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(msgspec.Struct, frozen=True):
     """A tier that may be asked, and which model of it (a pass-through asks for another)."""
 
     tier: str
     model: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """Tiers in the order they are asked. `rule` is the one that chose the first.
 
     Empty `options` means refused: `refusal` is the sentence for the client and `refusal_code` one

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from twotier.domain.tier import TierFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True):
     """Where a kept server listens now: `http://127.0.0.1:PORT`, no slash at the end."""
 
     base_url: str
@@ -22,6 +21,10 @@ class Use(Protocol):
 
     def progressed(self) -> None:
         """Bytes came: it is alive, however long this takes. A keep-alive comment counts."""
+        ...
+
+    def lay_down(self) -> None:
+        """The request has left the server. Calling it twice is calling it once."""
         ...
 
 
@@ -43,8 +46,8 @@ class Kept(Protocol):
         """A request failed in a way that looks like a dead server: look now, not later."""
         ...
 
-    def in_use(self) -> AbstractContextManager[Use]:
-        """Held round every request, from its sending to its last byte.
+    def pick_up(self) -> Use:
+        """A request enters, and is there until it is laid down, from its sending to its last byte.
 
         A server in use is not probed, is not ended while it makes progress, and may finish its
         requests before it is stopped.

@@ -6,11 +6,14 @@ is therefore the price of one token in micro-dollars; sums are rounded up once p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+import msgspec
+
 from twotier.domain.message import Usage
+from twotier.domain.timing import Timing
 
 MICROUSD_PER_USD = 1_000_000
 NO_USAGE = Usage()
@@ -18,7 +21,10 @@ NO_USAGE = Usage()
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a model costs, in micro-dollars per million tokens, from `since` on, by `source`."""
+    """What a model costs, in micro-dollars per million tokens, from `since` on, by `source`.
+
+    `free`: nothing this model does can cost money.
+    """
 
     input_microusd_per_mtok: int
     output_microusd_per_mtok: int
@@ -27,19 +33,18 @@ class Price:
     cache_write_1h_microusd_per_mtok: int
     since: str
     source: str
+    free: bool = field(init=False, repr=False, compare=False)  # asked many times a request
 
-    @property
-    def free(self) -> bool:
-        """True if nothing this model does can cost money."""
-        return self == FREE or not any(
-            (
-                self.input_microusd_per_mtok,
-                self.output_microusd_per_mtok,
-                self.cache_read_microusd_per_mtok,
-                self.cache_write_microusd_per_mtok,
-                self.cache_write_1h_microusd_per_mtok,
-            )
+    def __post_init__(self) -> None:
+        """Say whether it is free, once."""
+        free = not (
+            self.input_microusd_per_mtok
+            or self.output_microusd_per_mtok
+            or self.cache_read_microusd_per_mtok
+            or self.cache_write_microusd_per_mtok
+            or self.cache_write_1h_microusd_per_mtok
         )
+        object.__setattr__(self, "free", free)
 
 
 FREE = Price(0, 0, 0, 0, 0, since="", source="own machine")
@@ -64,12 +69,12 @@ class Outcome(StrEnum):
     PENDING = "pending"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """One try at one tier, as it stands before the first byte goes upstream.
 
     `kind` is `request` or `probe`. `run` and `step` name the job's run, empty for clients.
-    `rule` is the routing rule that chose the tier. `reserved_microusd` is an upper bound.
+    `rule` is the routing rule that chose the tier. `reserved_microusd` is an upper bound. `dialect`
+    is what the client speaks, `trace` its W3C `traceparent` if it sent one.
     """
 
     id: str
@@ -87,11 +92,18 @@ class Attempt:
     run: str = ""
     step: str = ""
     background: bool = False
+    dialect: str = ""
+    trace: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What became of an attempt. `cost_microusd` follows from usage, price and `settled`."""
+class Settlement(msgspec.Struct, frozen=True):
+    """What became of an attempt. `cost_microusd` follows from usage, price and `settled`.
+
+    `first_token_seconds` is None where no stream told when the first content came. `finish` is why
+    the model stopped, empty if it did not; `bytes_out` went to the client. `timing` is what the
+    upstream told of its own times. `repairs` says what was mended in its tool calls, and what could
+    not be, once for each call. `waited_seconds` of all that went by in line for a slot.
+    """
 
     settled: Settled
     outcome: Outcome
@@ -102,6 +114,11 @@ class Settlement:
     upstream_status: int = 0
     first_token_seconds: float | None = None
     total_seconds: float = 0.0
+    finish: str = ""
+    bytes_out: int = 0
+    timing: Timing | None = None
+    repairs: tuple[str, ...] = ()
+    waited_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +126,7 @@ class Budget:
     """A limit over a period of a named zone. Amounts in micro-dollars, None where not set.
 
     `at_limit`: `alert` tells and goes on, `local-only` lets work go on where it is free, `stop`
-    refuses it.
+    refuses it. `client` names the only client whose work counts; empty for everybody's.
     """
 
     name: str
@@ -118,6 +135,7 @@ class Budget:
     alert_microusd: int | None = None
     limit_microusd: int | None = None
     at_limit: str = "local-only"
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)

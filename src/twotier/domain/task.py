@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
+from twotier.domain.message import Dialect
 from twotier.domain.tier import TierPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """Who asks. `private` is True on the private socket only, where its headers are believed.
 
-    From TCP the same headers may restrict (a `local-only` policy), never widen.
+    From TCP the same headers may restrict (a `local-only` policy), never widen. `trace` is the W3C
+    `traceparent` it sent, empty where nobody makes spans. `probe`: it asks only to see how well a
+    tier does.
     """
 
     private: bool = False
@@ -22,6 +24,8 @@ class Caller:
     kind: str = ""
     policy: TierPolicy = TierPolicy.AUTO
     deadline_seconds: float | None = None
+    trace: str = ""
+    probe: bool = False
 
     @property
     def background(self) -> bool:
@@ -29,15 +33,15 @@ class Caller:
         return bool(self.job)
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """An estimate of one request. Token counts are estimates; `prompt_tokens_max` is a bound.
     `output_tokens_asked` is the limit the client set, None if it set none.
 
     `kind` is one of `polling`, `bulk-write`, `frontier-reasoning`, `read-report` or `unknown`;
-    `kind_because` says what it was read from.
+    `kind_because` says what it was read from. A `probe` is not held to what earlier probes found.
     """
 
+    dialect: Dialect
     model_asked: str
     prompt_tokens: int
     prompt_tokens_max: int
@@ -51,3 +55,4 @@ class Task:
     job: str
     background: bool
     deadline_seconds: float | None
+    probe: bool = False

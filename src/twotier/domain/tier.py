@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+import msgspec
+
 from twotier.domain.message import Dialect
 from twotier.domain.money import Price
 
@@ -18,6 +20,20 @@ class TierPolicy(StrEnum):
     FRONTIER = "frontier"
 
 
+# From the widest to the strictest: with each step less leaves this machine and less is spent.
+STRICTNESS = (
+    TierPolicy.FRONTIER,
+    TierPolicy.AUTO,
+    TierPolicy.LOCAL_THEN_FRONTIER,
+    TierPolicy.LOCAL_ONLY,
+)
+
+
+def stricter(one: TierPolicy, other: TierPolicy) -> TierPolicy:
+    """The one that counts where two speak about the same work."""
+    return max(one, other, key=STRICTNESS.index)
+
+
 class TierState(StrEnum):
     """What a tier can do for a request that arrives now."""
 
@@ -26,6 +42,7 @@ class TierState(StrEnum):
     DOWN = "down"
     NO_KEY = "no-key"
     QUARANTINED = "quarantined"
+    STANDBY = "standby"  # installed, and another model is loaded in its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +50,13 @@ class TierSpec:
     """What is fixed about a tier while the program runs.
 
     `provider` and `model` together are its full ref, split at the first slash. `model_upstream` is
-    the name its server wants to hear (mlx-lm: `default_model`). `price` is None where nobody knows
-    it, and then the tier is refused. `stream_always`: the upstream goes on generating when its
-    caller leaves, or is the frontier, so it is always asked for a stream. Seconds are limits.
+    the name its server wants to hear (mlx-lm: `default_model`). `dialect` is what requests are
+    translated into; what comes in a dialect of `also` is relayed as it is. `price` is None where
+    nobody knows it, and then the tier is refused. `stream_always`: the upstream goes on generating
+    when its caller leaves, or is the frontier, so it is always asked for a stream. `stream_bent`:
+    what it streams in `dialect` is never relayed, but said anew. `standby`: it is asked only by its
+    name, never by our own choice. `parallel`: so many requests a server of ours works on at a time.
+    Seconds are limits.
     """
 
     name: str
@@ -54,6 +75,14 @@ class TierSpec:
     first_token_seconds: float
     idle_seconds: float
     total_seconds: float
+    also: frozenset[Dialect] = frozenset()
+    stream_bent: bool = False
+    standby: bool = False
+    parallel: int = 2
+
+    def speaks(self, dialect: Dialect, *, exacting: bool = False) -> bool:
+        """Whether a request of this dialect is relayed, and not translated."""
+        return dialect == self.dialect or (dialect in self.also and not exacting)
 
     @property
     def ref(self) -> str:
@@ -61,11 +90,25 @@ class TierSpec:
         return f"{self.provider}/{self.model}"
 
 
-@dataclass(frozen=True, slots=True)
-class TierFacts:
+class Load(msgspec.Struct, frozen=True):
+    """How busy a tier with slots is. `admitted`: how many of them may be taken now.
+
+    `full`: one more request would be one too many, also for the line in front of them.
+    """
+
+    slots: int
+    admitted: int
+    in_use: int
+    waiting: int
+    full: bool
+
+
+class TierFacts(msgspec.Struct, frozen=True):
     """What is known about a tier at the moment of deciding; old as soon as it is read.
 
     `because` is one sentence for people: the cause of death, the missing key, the time it loads.
+    `lost`: it was there and died, or somebody says so, and it is not back yet. `load` is told where
+    one more request would have to wait for a slot.
     """
 
     name: str
@@ -73,3 +116,5 @@ class TierFacts:
     because: str = ""
     pid: int | None = None
     address: str = ""
+    lost: bool = False
+    load: Load | None = None

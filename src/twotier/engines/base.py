@@ -9,19 +9,30 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol, cast
 
 from twotier.domain.launch import Launch
+from twotier.domain.message import Dialect
+from twotier.engines.questions import Held, Question
 from twotier.errors import ConfigError
+from twotier.protocols.normal import Manners
 
 REGISTRY: Mapping[str, str] = {
     "llama_cpp": "twotier.engines.llama_cpp:LlamaCpp",
+    "llama_server": "twotier.engines.llama_server:LlamaServer",
+    "lmstudio": "twotier.engines.lmstudio:LmStudio",
     "mlx_lm": "twotier.engines.mlx_lm:MlxLm",
+    "ollama": "twotier.engines.ollama:Ollama",
     "openai": "twotier.engines.openai:OpenAi",
+    "vllm": "twotier.engines.vllm:Vllm",
+    "vllm_serve": "twotier.engines.vllm:VllmServe",
 }
+
+PROMPT_CACHE_BYTES = 4_000_000_000
+WINDOW_TOKENS_MIN = 2_048
 
 # What every OpenAI-shaped server understands; an engine adds its own.
 CHAT_FIELDS = frozenset(
@@ -42,10 +53,54 @@ CHAT_FIELDS = frozenset(
 )
 
 
+MESSAGES_FIELDS = frozenset(
+    {
+        "messages",
+        "system",
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "stop_sequences",
+        "stream",
+        "tools",
+        "tool_choice",
+        "thinking",
+    }
+)
+RESPONSES_FIELDS = frozenset(
+    {
+        "input",
+        "instructions",
+        "max_output_tokens",
+        "temperature",
+        "top_p",
+        "stream",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "reasoning",
+        "text",
+    }
+)
+COMPLETIONS_FIELDS = CHAT_FIELDS - {"messages", "tools"} | {"prompt", "suffix", "echo", "logprobs"}
+FIELDS: Mapping[Dialect, frozenset[str]] = {
+    "openai_chat": CHAT_FIELDS,
+    "openai_responses": RESPONSES_FIELDS,
+    "openai_completions": COMPLETIONS_FIELDS,
+    "openai_embeddings": frozenset({"input", "encoding_format", "dimensions"}),
+    "anthropic_messages": MESSAGES_FIELDS,
+    "anthropic_count": MESSAGES_FIELDS,
+}
+
+
 class Ownership(StrEnum):
     """Whose process the server is. Never two supervisors on one process."""
 
     MANAGED = "managed"  # ours: started, kept, ended by us
+    OBSERVED = (
+        "observed"  # launchd's, systemd's or a person's, here: watched, restarted if it hangs
+    )
     REMOTE = "remote"  # somebody else's, on this machine or another: only asked
 
 
@@ -56,8 +111,15 @@ class Traits:
     `provider` is the first part of a full model ref (`mlx-local/...`). `lock` names the file in
     `engines/locks` its environment is made from, empty for none. `stream_always`: it goes on
     generating when a caller without a stream leaves, so it is always asked for a stream.
+    `stream_bent`: its chat streams are not what client libraries can read, so they are said anew.
     `not_found_is_outage`: it answers 404 for every failure before the first byte, so a 404 is no
-    word about the request. `fields` are the request fields it may receive; others are dropped.
+    word about the request. `also` are the dialects its server speaks beside chat completions;
+    `fields` are the request fields it may receive in each dialect; others are dropped. `manners`
+    say what of a chat body its server cannot take. `program` is the command of this machine that
+    serves in place of an environment. `base_url` is where it usually listens, empty for nowhere.
+    `held` asks which models it holds in memory, the first question it can answer counts; `version`
+    asks which it is. `samples_by_file`: it reads a model's own sampling settings.
+    `sizes_itself`: it takes a share of memory that no setting of ours decides.
     """
 
     name: str
@@ -68,15 +130,43 @@ class Traits:
     stream_always: bool
     not_found_is_outage: bool
     window_tokens_default: int
-    fields: frozenset[str]
+    fields: Mapping[Dialect, frozenset[str]]
+    also: frozenset[Dialect] = frozenset()
+    stream_bent: bool = False
+    manners: Manners = field(default_factory=Manners)
+    program: str = ""
+    base_url: str = ""
+    held: tuple[Question[tuple[Held, ...]], ...] = ()
+    version: Question[str] | None = None
+    samples_by_file: bool = True
+    sizes_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a managed engine is started. `window_tokens` is for one request, `parallel` requests."""
+    """How a managed engine is started. `window_tokens` is for one request, `parallel` requests.
+
+    `prompt_cache_bytes`: the most its caches of earlier prompts may hold; None leaves it to the
+    engine. `sampling`: what its makers say, where the engine does not read that itself.
+    """
 
     window_tokens: int
     parallel: int = 1
+    prompt_cache_bytes: int | None = None
+    sampling: Mapping[str, float] = field(default_factory=dict)
+
+    def smaller(self, level: int) -> Settings:
+        """After deaths by memory: half the cache of prompts and three quarters of the window for
+        each level; a cache that nobody had limited begins at `PROMPT_CACHE_BYTES`.
+        """
+        if not level:
+            return self
+        cache = self.prompt_cache_bytes
+        return replace(
+            self,
+            window_tokens=max(WINDOW_TOKENS_MIN, self.window_tokens * 3**level // 4**level),
+            prompt_cache_bytes=(PROMPT_CACHE_BYTES if cache is None else cache) // 2**level,
+        )
 
 
 class Engine(Protocol):
@@ -84,8 +174,9 @@ class Engine(Protocol):
 
     traits: Traits
 
-    def launch(self, python: Path, model: Path, *, port: int, settings: Settings) -> Launch:
-        """The command that serves `model` on a loopback port, run by its environment's python.
+    def launch(self, program: Path, model: Path, *, port: int, settings: Settings) -> Launch:
+        """The command that serves `model` on a loopback port. `program` is the python of its
+        environment, or what `traits.program` names.
 
         Raises `EngineError` for an engine that is not ours to start.
         """
@@ -95,8 +186,8 @@ class Engine(Protocol):
         """The name its server wants to hear for the configured model."""
         ...
 
-    def version_command(self, python: Path) -> tuple[str, ...]:
-        """A command that prints the versions that matter, one line; empty if there is none."""
+    def version_command(self, program: Path) -> tuple[str, ...]:
+        """A command that prints the versions that matter; empty if there is none."""
         ...
 
 
@@ -109,6 +200,13 @@ def engine(name: str) -> Engine:
         raise ConfigError(f"there is no engine `{name}`; there are: {', '.join(sorted(REGISTRY))}")
     module, _, attribute = REGISTRY[name].partition(":")
     return cast("Engine", getattr(importlib.import_module(module), attribute)())
+
+
+def engine_of(name: str, *, program: str | None = None, base_url: str | None = None) -> Engine:
+    """The engine of a tier: another description where a program of the owner's serves it."""
+    if name == "llama_cpp" and program:
+        return engine("llama_server")
+    return engine("vllm_serve" if name == "vllm" and not base_url else name)
 
 
 def readiness_body(model_upstream: str) -> dict[str, Any]:

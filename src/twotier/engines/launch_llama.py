@@ -12,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
-CACHE_MIB_MAX = 1024  # kept prompts in memory; its default is 8 GiB
+CACHE_MIB = 1024  # kept prompts in memory, where nothing is said; its own default is 8 GiB
 
 
 def main() -> None:
@@ -33,6 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--window", type=int, required=True, help="tokens for one request")
     parser.add_argument("--parallel", type=int, required=True, help="requests at the same time")
+    parser.add_argument("--cache-mib", type=int, default=CACHE_MIB, help="for kept prompts")
     given = parser.parse_args()
     if not given.model.is_file():
         sys.exit(f"FileNotFoundError: the model {given.model} does not exist")
@@ -59,7 +60,7 @@ def serve(given: argparse.Namespace) -> None:
     common.endpoint_slots = True
     common.ui = False
     common.model_alias = {given.model.stem}  # else answers carry the whole path
-    common.cache_ram_mib = CACHE_MIB_MAX
+    common.cache_ram_mib = given.cache_mib
     common.cors_origins = f"http://127.0.0.1:{given.port}"  # its default is any page in a browser
     common.cors_credentials = False
     server = xllamacpp.Server(common)

@@ -6,6 +6,8 @@ Measured with xllamacpp 2026.10.11549 on two x86 cores: a token about 1 s after 
 It stops generating within 1 s when its caller leaves, streamed or not, so it is relayed as asked.
 For a caller without a stream it looks once in a second in which nothing else was answered: as long
 as other answers (tokens of another request, `/slots`) come more often, it goes on to `max_tokens`.
+It refuses an answer's schema that refers to itself, or that holds `true` or an unknown type, so
+schemas are said plainly.
 """
 
 from __future__ import annotations
@@ -13,8 +15,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from twotier.domain.launch import Launch
-from twotier.engines.base import CHAT_FIELDS, Ownership, Settings, Traits
+from twotier.engines.base import (
+    CHAT_FIELDS,
+    COMPLETIONS_FIELDS,
+    FIELDS,
+    Ownership,
+    Settings,
+    Traits,
+)
+from twotier.protocols.normal import Manners
 
+MIB = 1024 * 1024
 _SCRIPT = Path(__file__).with_name("launch_llama.py")
 _VERSION = "import importlib.metadata as m; print('xllamacpp', m.version('xllamacpp'))"
 
@@ -31,15 +42,23 @@ class LlamaCpp:
         stream_always=False,
         not_found_is_outage=False,
         window_tokens_default=8192,
-        fields=CHAT_FIELDS
-        | {"tool_choice", "parallel_tool_calls", "response_format", "top_k", "min_p", "n"},
+        fields={
+            **FIELDS,
+            "openai_chat": CHAT_FIELDS
+            | {"tool_choice", "parallel_tool_calls", "response_format", "top_k", "min_p", "n"},
+            "openai_completions": COMPLETIONS_FIELDS | {"top_k", "min_p", "n"},
+        },
+        also=frozenset({"anthropic_messages", "anthropic_count", "openai_completions"}),
+        manners=Manners(turns_strict=True, thinking="reasoning_content", schemas_plain=True),
     )
 
-    def launch(self, python: Path, model: Path, *, port: int, settings: Settings) -> Launch:
+    def launch(self, program: Path, model: Path, *, port: int, settings: Settings) -> Launch:
         """Our own small script, because the wheel has no command of its own."""
+        limit = settings.prompt_cache_bytes
+        caches = () if limit is None else (f"--cache-mib={limit // MIB}",)
         return Launch(
             argv=(
-                str(python),
+                str(program),
                 # Isolated: nothing but the engine's own environment can be imported.
                 "-I",
                 str(_SCRIPT),
@@ -47,6 +66,7 @@ class LlamaCpp:
                 f"--port={port}",
                 f"--window={settings.window_tokens}",
                 f"--parallel={settings.parallel}",
+                *caches,
             )
         )
 
@@ -54,6 +74,6 @@ class LlamaCpp:
         """The server has one model and takes any name."""
         return model
 
-    def version_command(self, python: Path) -> tuple[str, ...]:
+    def version_command(self, program: Path) -> tuple[str, ...]:
         """Prints `xllamacpp VERSION`."""
-        return (str(python), "-I", "-c", _VERSION)
+        return (str(program), "-I", "-c", _VERSION)

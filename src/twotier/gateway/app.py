@@ -10,37 +10,82 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
+from twotier.domain.message import PATHS, Dialect
 from twotier.domain.task import Caller
 from twotier.errors import MethodError, NotFoundError, TwotierError
-from twotier.gateway.asgi import JSON, App, Call, Handler, Receive, Scope, Send, respond
-from twotier.gateway.auth import Door
+from twotier.gateway.asgi import (
+    JSON,
+    App,
+    Call,
+    Handler,
+    Receive,
+    Scope,
+    Send,
+    encode,
+    header,
+    respond,
+)
+from twotier.gateway.auth import Door, PrivateDoor
+from twotier.gateway.cors import is_preflight, preflight, sharing
 from twotier.gateway.models import refuse
+from twotier.gateway.refusals import Refusals
 from twotier.protocols import INBOUND
+from twotier.say import named
 
 log = logging.getLogger("twotier.gateway")
+TRACE_CHARACTERS_MAX = 64  # a `traceparent` has 55
+DIALECT_AT: Mapping[str, Dialect] = {
+    f"/v1{path}": dialect for dialect, path in PATHS.items() if dialect in INBOUND
+}
+
+
+def dialect_of(path: str) -> Dialect:
+    """The dialect of whoever asks here; where none is known, the one most clients read."""
+    return DIALECT_AT.get(path, "openai_chat")
+
+
+def traced(caller: Caller, scope: Scope) -> Caller:
+    """The caller with the span of its own that it named; it goes on to nobody."""
+    trace = header(scope, b"traceparent")
+    return replace(caller, trace=trace) if 0 < len(trace) <= TRACE_CHARACTERS_MAX else caller
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """An ASGI application. `routes` maps method and path; `control` is asked for `/control/...`."""
+    """An ASGI application. `routes` maps method and path; `control` is asked for `/control/...`.
+    `spans`: somebody makes spans, so the client's own is looked for.
+    """
 
-    door: Door
+    door: Door | PrivateDoor
     routes: Mapping[tuple[str, str], Handler]
     control: App | None = None
+    refusals: Refusals = field(kw_only=True)
+    spans: bool = False
     open_paths: frozenset[str] = field(default_factory=lambda: frozenset({"/healthz"}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or say why not; never with a stack trace."""
         if scope["type"] != "http":
             return  # no lifespan, no websockets
+        if origin := self.door.shares_with(scope):
+            send = sharing(send, origin)
         try:
-            await self.route(scope, receive, send)
+            if origin and is_preflight(scope):
+                self.door.check_browser(scope)
+                await preflight(scope, send)
+            else:
+                await self.route(scope, receive, send)
         except TwotierError as exc:
-            await refuse(send, exc, wire=INBOUND["openai_chat"])
+            self.refusals.note(exc, path=scope["path"], client="")
+            await refuse(send, exc, wire=INBOUND[dialect_of(scope["path"])])
         except Exception:  # the top of a request: what is left is a defect, and must be seen
-            log.exception("defect", extra={"path": scope["path"]})
+            request_id = self.refusals.new_id()
+            log.exception("defect", extra={"path": scope["path"], "request": request_id})
             body = b'{"error":{"message":"an internal error; see the log","type":"api_error"}}'
-            await respond(send, 500, body=body, headers=[JSON])
+            headers = [JSON, *encode(named(request_id).items())]
+            await respond(send, 500, body=body, headers=headers)
 
     async def route(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the handler of a path, after its caller was admitted."""
@@ -56,7 +101,7 @@ class Gateway:
         handler = self.routes.get((scope["method"], path))
         if handler is None:
             raise self.nothing_there(scope["method"], path)
-        await handler(Call(scope, receive, send, caller))
+        await handler(Call(scope, receive, send, traced(caller, scope) if self.spans else caller))
 
     def nothing_there(self, method: str, path: str) -> TwotierError:
         """404 for a path nobody has, 405 for a method this path does not take."""

@@ -5,13 +5,13 @@ The routes a person or a script looks at use Starlette; a model call must not pa
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from twotier.domain.task import Caller
-from twotier.errors import DeadlineError, RequestError, TooLargeError
+from twotier.errors import RequestError, TooLargeError
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -21,17 +21,19 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json")
 EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
-BODY_SECONDS_MAX = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request that was admitted, and the ways to hear from its client and to answer it."""
+class Call(msgspec.Struct, frozen=True):
+    """One request that was admitted, and the ways to hear from its client and to answer it.
+
+    `heard` is told of an answer, before its first byte goes out, how to ask whether it is whole.
+    """
 
     scope: Scope
     receive: Receive
     send: Send
     caller: Caller
+    heard: Callable[[Callable[[], bool]], None] | None = None
 
 
 Handler = Callable[[Call], Awaitable[None]]
@@ -50,22 +52,16 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 async def read_body(scope: Scope, receive: Receive, *, bytes_max: int) -> bytes:
-    """The whole body. Raises `TooLargeError`, `DeadlineError` or `ClientGoneError`."""
+    """The whole body. Raises `TooLargeError` or `ClientGoneError`; its time is the server's."""
     declared = header(scope, b"content-length")
     if declared.isdecimal() and int(declared) > bytes_max:
         raise too_large(bytes_max)
     parts: list[bytes] = []
     size, more = 0, True
-    try:
-        async with asyncio.timeout(BODY_SECONDS_MAX):
-            while more:
-                message = await receive()
-                part, more = body_part(message)
-                parts.append(part)
-                size += len(part)
-                more = more and size <= bytes_max
-    except TimeoutError as exc:
-        raise DeadlineError(f"the body did not arrive within {BODY_SECONDS_MAX:.0f} s") from exc
+    while more and size <= bytes_max:
+        part, more = body_part(await receive())
+        parts.append(part)
+        size += len(part)
     if size > bytes_max:
         raise too_large(bytes_max)
     if not size:
@@ -92,10 +88,16 @@ def encode(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
     return [
         (
             name.encode("latin-1"),
-            value.replace("\r", " ").replace("\n", " ").encode("latin-1", "replace"),
+            # Nearly all can be printed, and then nothing has to be looked for.
+            (value if value.isprintable() else on_one_line(value)).encode("latin-1", "replace"),
         )
         for name, value in headers
     ]
+
+
+def on_one_line(value: str) -> str:
+    """The value without line breaks."""
+    return value.replace("\r", " ").replace("\n", " ")
 
 
 async def respond(
@@ -105,9 +107,3 @@ async def respond(
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})
-
-
-async def gone(receive: Receive) -> None:
-    """Return once the client has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any
 
 import msgspec
+from msgspec.structs import asdict
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from twotier.dispatch import Dispatch
-from twotier.domain.task import Caller
+from twotier.domain.decision import Decision
+from twotier.domain.task import Caller, Task
+from twotier.domain.tier import TierState
 from twotier.errors import RequestError, TwotierError
+from twotier.exchange import Tier
 from twotier.gateway.auth import policy
+from twotier.gateway.clients import Clients
+from twotier.gateway.control_probe import Probing
+from twotier.gateway.engines import EngineControl
+from twotier.gateway.places import PlaceControl
 from twotier.gateway.status import Status, usd_text
 from twotier.ledger.book import Book
 from twotier.ledger.reports import SpendRow
 from twotier.protocols import INBOUND
+from twotier.router.speed import Prediction
 
 SCHEMA_VERSION = 1
 ALIVE_SECONDS = 5.0
+USED_DAYS = 30
 SPEND_BY = ("tier", "model", "job", "client", "rule", "day")
 
 
@@ -38,6 +48,10 @@ class Control:
     book: Book
     stop: Callable[[], None]
     closing: asyncio.Event
+    clients: Clients
+    engines: EngineControl
+    places: PlaceControl
+    probing: Probing
 
     def app(self) -> Starlette:
         """As an ASGI application."""
@@ -47,7 +61,17 @@ class Control:
                 Route("/control/alive", told(self.alive), methods=["GET"]),
                 Route("/control/spend", told(self.spend), methods=["GET"]),
                 Route("/control/route", told(self.route), methods=["POST"]),
+                Route("/control/probe", told(self.probing), methods=["POST"]),
                 Route("/control/stop", told(self.begin_stop), methods=["POST"]),
+                Route("/control/keys", told(self.keys), methods=["GET"]),
+                Route("/control/keys/reload", told(self.reload_keys), methods=["POST"]),
+                Route("/control/models/places", told(self.places.show), methods=["GET"]),
+                Route("/control/models/use", told(self.places.use), methods=["POST"]),
+                Route("/control/models/release", told(self.places.release), methods=["POST"]),
+                Route("/control/engine", told(self.engines.listed), methods=["GET"]),
+                Route(
+                    "/control/engine/{tier}/{verb}", told(self.engines.ordered), methods=["POST"]
+                ),
             ]
         )
 
@@ -59,6 +83,17 @@ class Control:
         """Begin to stop; the answer comes before the end."""
         self.stop()
         return JSONResponse({"schema_version": SCHEMA_VERSION, "stopping": True}, 202)
+
+    async def keys(self, _: HttpRequest) -> Response:
+        """When each client asked last, as far back as `USED_DAYS`."""
+        last = await self.book.clients(self.status.clock.now() - timedelta(days=USED_DAYS))
+        used = {name: when.isoformat() for name, when in last.items()}
+        return JSONResponse({"schema_version": SCHEMA_VERSION, "used": used})
+
+    async def reload_keys(self, _: HttpRequest) -> Response:
+        """`twotier key` has changed the key file: what it says now is in force with the answer."""
+        self.clients.reload()
+        return JSONResponse({"schema_version": SCHEMA_VERSION, "names": self.clients.named})
 
     async def alive(self, _: HttpRequest) -> Response:
         """A response that lasts as long as this process: its end is how the worker hears of it."""
@@ -100,8 +135,24 @@ class Control:
                 "refusal_code": decision.refusal_code,
                 "task": {**asdict(task), "policy": task.policy.value},
                 "worst_case_usd": usd_text(microusd),
+                "predicted": self.predicted(task, decision),
             }
         )
+
+    def predicted(self, task: Task, decision: Decision) -> dict[str, dict[str, float] | None]:
+        """How long each tier would take, in seconds; null where its speed is not known yet."""
+        found: dict[str, dict[str, float] | None] = {}
+        for option in decision.options:
+            tier = self.status.tiers[option.tier]
+            seen = self.status.learned.speeds.predict(
+                option.tier,
+                task.prompt_tokens,
+                output_tokens=min(task.output_tokens, tier.spec.output_tokens_default),
+                up=tier.facts().state is not TierState.COMING_UP,
+                line_seconds=line_seconds(tier),
+            )
+            found[option.tier] = None if seen is None else predicted_seconds(seen)
+        return found
 
     async def spend(self, request: HttpRequest) -> Response:
         """Sums of the ledger between two instants."""
@@ -118,6 +169,25 @@ class Control:
                 "total": amounts(total),
             }
         )
+
+
+def line_seconds(tier: Tier) -> float:
+    """How long one more request would wait for a slot of the tier now."""
+    if tier.slots is None:
+        return 0.0
+    load = tier.slots.load()
+    return 0.0 if load.in_use < load.admitted else tier.slots.wait_seconds()
+
+
+def predicted_seconds(seen: Prediction) -> dict[str, float]:
+    """A prediction and what it is made of, as plain figures."""
+    return {
+        "seconds": round(seen.seconds, 3),
+        "first_token_seconds": round(seen.first_token_seconds, 3),
+        "wait_seconds": round(seen.wait_seconds, 3),
+        "prompt_seconds": round(seen.prompt_seconds, 3),
+        "output_seconds": round(seen.output_seconds, 3),
+    }
 
 
 def instant(request: HttpRequest, name: str) -> datetime:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from twotier.domain.clock import Clock
 from twotier.domain.money import MICROUSD_PER_USD, Budget, BudgetState
 from twotier.domain.tier import TierFacts
 from twotier.exchange import Tier
+from twotier.gateway.findings import probe_state, speed_state
+from twotier.gateway.live import Live
+from twotier.learned.tiers import Learned
 from twotier.ledger.book import Book
+from twotier.ledger.reports import RepairRow
+
+REPAIR_DAYS = 7
 
 
 def usd_text(microusd: int) -> str:
@@ -21,19 +29,34 @@ def usd_text(microusd: int) -> str:
     return f"{microusd / MICROUSD_PER_USD:.6f}"
 
 
+class AlsoAt(Protocol):
+    """A port beside the first one. `because`: why it is not answered, empty while it is."""
+
+    address: str
+    because: str
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What is needed to tell it. `zone` is the one in which today began."""
+    """What is needed to tell it. `zone` is the one in which today began.
+
+    `address` is where we listen, `public_url` what clients use: both without `/v1`.
+    """
 
     version: str
     address: str
+    public_url: str
     started_at: datetime
     zone: str
     tiers: Mapping[str, Tier]
     worker: Callable[[], TierFacts]
     book: Book
-    budgets: Sequence[Budget]
+    live: Live
+    budgets: Callable[[], Sequence[Budget]]
     clock: Clock
+    learned: Learned
+    alerts: Callable[[], list[dict[str, Any]]] = list
+    also: list[AlsoAt] = field(default_factory=list)
 
     async def told(self) -> dict[str, Any]:
         """All of it, as plain values."""
@@ -43,11 +66,29 @@ class Status:
             "version": self.version,
             "started_at": self.started_at.isoformat(),
             "address": self.address,
-            "tiers": [tier_state(tier) for tier in self.tiers.values()],
+            "public_url": self.public_url,
+            "also": [{"address": one.address, "because": one.because} for one in self.also],
+            "tiers": [self.tier(name) for name in self.tiers],
+            "alerts": self.alerts(),
             "worker": {"state": facts.state.value, "pid": facts.pid, "because": facts.because},
+            "requests": {"in_flight": self.live.under_way, "since_start": self.live.begun},
             "spend_today_usd": usd_text(await self.spent_today()),
-            "budgets": [budget_state(one) for one in await self.book.budgets(self.budgets)],
+            "repairs": [repair_state(one) for one in await self.book.repairs(self.last_days())],
+            "budgets": [budget_state(one) for one in await self.book.budgets(self.budgets())],
             "ledger": {"recovered": self.book.recovered, "lost": self.book.lost},
+        }
+
+    def last_days(self) -> datetime:
+        """Since when repairs of tool calls are told."""
+        return self.clock.now() - timedelta(days=REPAIR_DAYS)
+
+    def tier(self, name: str) -> dict[str, Any]:
+        """One tier: its state, its speed as learned, its last probe."""
+        pace, standing = self.learned.speeds.paces[name], self.learned.verdicts.standings[name]
+        return {
+            **tier_state(self.tiers[name]),
+            "speed": speed_state(pace),
+            "probe": probe_state(standing),
         }
 
     async def spent_today(self) -> int:
@@ -61,6 +102,7 @@ class Status:
 def tier_state(tier: Tier) -> dict[str, Any]:
     """One tier."""
     facts = tier.facts()
+    load = None if tier.slots is None else msgspec.structs.asdict(tier.slots.load())
     return {
         "name": tier.spec.name,
         "ref": tier.spec.ref,
@@ -70,7 +112,14 @@ def tier_state(tier: Tier) -> dict[str, Any]:
         "address": facts.address,
         "pid": facts.pid,
         "window_tokens": tier.spec.window_tokens,
+        "memory": tier.memory() if tier.memory else None,
+        "slots": load,
     }
+
+
+def repair_state(row: RepairRow) -> dict[str, Any]:
+    """The tool calls of one model that came as text."""
+    return {"tier": row.tier, "model": row.model, "days": REPAIR_DAYS, "kinds": dict(row.kinds)}
 
 
 def budget_state(state: BudgetState) -> dict[str, Any]:
@@ -78,6 +127,7 @@ def budget_state(state: BudgetState) -> dict[str, Any]:
     alert, limit = state.budget.alert_microusd, state.budget.limit_microusd
     return {
         "name": state.budget.name,
+        "client": state.budget.client,
         "period": state.budget.period,
         "at_limit": state.budget.at_limit,
         "spent_usd": usd_text(state.spent_microusd),

@@ -32,6 +32,7 @@ from twotier.jobs.results import Letter, ResultStore
 from twotier.jobs.store import Ended
 from twotier.watch.base import Look, Watcher
 
+ANY_MODEL = "auto"
 ALL = "all"  # the key of an answer about everything the run works on
 TRIES_PER_ANSWER = 2
 AGAIN_TEMPERATURE = 0.7
@@ -134,6 +135,8 @@ class Runner:
                 raise PausedError("the worker stops")
             if not await self._one(part, tally, ends_at=ends_at):
                 break
+        if parts and job.model != ANY_MODEL:
+            await self._client.done_with(job.model)
         return ended(job, run, tally=tally)
 
     async def _parts(self, job: Job, run: Run, *, tally: Tally) -> list[Part]:

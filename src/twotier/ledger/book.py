@@ -28,11 +28,12 @@ from twotier.domain.money import (
 from twotier.domain.task import Task
 from twotier.errors import LedgerError
 from twotier.ledger.entries import Entries
+from twotier.ledger.findings import Found, ProbeRow, SpeedRow
 from twotier.ledger.migrate import migrate
-from twotier.ledger.reports import RecentRow, Reports, SpendRow
+from twotier.ledger.reports import RecentRow, RepairRow, Reports, SpendRow
 from twotier.ledger.rows import Decided, Recorded, milliseconds
 from twotier.ledger.store import connect, create_private
-from twotier.ledger.writer import Done, Flush, Order, Reserve, Settle, Writer
+from twotier.ledger.writer import Check, Done, Flush, Order, Reserve, Settle, Writer
 
 ANSWER_SECONDS_MAX = 15.0  # three times the time SQLite itself waits for a lock
 _NEVER_ASKED = Settlement(Settled.VOID, Outcome.CANCELLED, 0, error="cancelled before it was sent")
@@ -75,6 +76,17 @@ class Book:
         now = self._clock.now()
         await self._done(lambda done: Reserve(attempt, budgets, now, done), else_put=void)
 
+    async def check(self, attempt: Attempt, budgets: Sequence[Budget]) -> None:
+        """Ask the budgets that stop even free work about a free attempt; nothing is held.
+
+        Raises `BudgetError`, and `LedgerError` when the ledger cannot be asked. Budgets of other
+        kinds have no say in free work, so without one that stops this returns at once.
+        """
+        stops = [budget for budget in budgets if budget.at_limit == "stop"]
+        if stops:
+            now = self._clock.now()
+            await self._done(lambda done: Check(attempt, stops, now, done))
+
     async def settle(self, attempt_id: str, settlement: Settlement) -> None:
         """Close a reserved attempt, exactly once: a second settlement changes nothing.
 
@@ -94,6 +106,18 @@ class Book:
         now_ms = milliseconds(self._clock.now())
         self._writer.write_behind(Decided(request_id, task, decision, now_ms))
 
+    def keep(self, found: Found) -> None:
+        """Note what was found out about a tier. As `record`."""
+        self._writer.write_behind(found)
+
+    async def speeds(self) -> list[SpeedRow]:
+        """How fast models were, in this life and those before."""
+        return await asyncio.to_thread(self._reports.speeds)
+
+    async def probes(self) -> list[ProbeRow]:
+        """The last probe of each model and version."""
+        return await asyncio.to_thread(self._reports.probes)
+
     async def spend(
         self, *, by: str = "tier", since: datetime, until: datetime, zone: str = "UTC"
     ) -> list[SpendRow]:
@@ -105,6 +129,14 @@ class Book:
     async def budgets(self, budgets: Sequence[Budget]) -> list[BudgetState]:
         """Where each budget stands now: for showing; `reserve` is what decides."""
         return await asyncio.to_thread(self._reports.budgets, budgets, self._clock.now())
+
+    async def clients(self, since: datetime) -> dict[str, datetime]:
+        """When each client's last attempt began, of those since then."""
+        return await asyncio.to_thread(self._reports.clients, since)
+
+    async def repairs(self, since: datetime) -> list[RepairRow]:
+        """What became of the tool calls that models wrote as text since then."""
+        return await asyncio.to_thread(self._reports.repairs, since)
 
     async def recent(self, limit: int) -> list[RecentRow]:
         """The last attempts, the newest first."""

@@ -1,7 +1,8 @@
 """When a period begins and ends, and whether an amount may still be spent in it. Pure.
 
 Periods follow the wall clock of a named zone, so a day may last 23 or 25 hours. `judge` decides
-over states it is handed; who sums them, and in which transaction, is the book's business.
+over states it is handed; who sums them, and in which transaction, is the book's business. A
+budget of one client is judged like any other: its state holds that client's sums only.
 """
 
 from __future__ import annotations
@@ -129,8 +130,15 @@ def _sentence(state: BudgetState, amount_microusd: int, *, background: bool) -> 
         else ""
     )
     asked = f", {usd(amount_microusd)} more was asked for" if amount_microusd else ""
+    whose = f"key {budget.client}" if budget.client else f"budget {budget.name}"
     return (
-        f"budget {budget.name}: the limit of {usd(limit)} per {budget.period}{share} is reached: "
+        f"{whose}: the limit of {usd(limit)} per {budget.period}{share} is reached: "
         f"{usd(state.spent_microusd)} spent, {usd(state.reserved_microusd)} reserved{asked}. "
-        f"It resets at {resets} {budget.zone}; until then use a free tier, or raise `limit_usd`."
+        f"It resets at {resets} {budget.zone}; {_way_out(budget)}."
     )
+
+
+def _way_out(budget: Budget) -> str:
+    until = "" if budget.at_limit == "stop" else "until then use a free tier, or "
+    raised = f"`twotier key set {budget.client} --budget-usd`" if budget.client else "`limit_usd`"
+    return f"{until}raise {raised}"

@@ -15,6 +15,8 @@ TOKENS_PER_PRICE = 1_000_000
 
 def cost(usage: Usage, price: Price) -> int:
     """The cost in micro-dollars. Reasoning tokens are a part of the output, not beside it."""
+    if price.free:
+        return 0
     return _rounded_up(
         usage.input_tokens * price.input_microusd_per_mtok
         + usage.output_tokens * price.output_microusd_per_mtok
@@ -32,6 +34,8 @@ def worst_case(
     Every prompt token is counted at the dearest way to read it: we cannot know what the provider
     will find in its cache. `cache_1h` says that the body may ask for one-hour cache writes.
     """
+    if price.free:
+        return 0
     dearest = max(
         price.input_microusd_per_mtok,
         price.cache_read_microusd_per_mtok,

@@ -11,28 +11,33 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 
 from twotier.domain.money import Attempt, Budget, BudgetState, Outcome, Settled, Settlement
 from twotier.errors import BudgetError, LedgerError
 from twotier.ledger.budget import judge, period
+from twotier.ledger.findings import Found
 from twotier.ledger.rows import (
     INSERT_DECISION,
     INSERT_RECORDED,
     INSERT_RESERVED,
     RECOVER,
+    ROWS_AT_ONCE,
     SETTLE,
-    SUM_PAID,
     Decided,
+    Insert,
     Recorded,
     Row,
     milliseconds,
     settle_row,
     storable,
+    sum_paid,
     usage_row,
 )
 
 # A tuple the driver cannot bind. Everything else it raises is about the file.
 UNSTORABLE = (ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+Behind = Recorded | Decided | Found
 _OPEN = Settlement(Settled.OPEN, Outcome.PENDING, 0)
 
 
@@ -41,24 +46,28 @@ class Entries:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        # (start_ms, end_ms) of a period -> [spent, reserved] in micro-dollars
-        self._sums: dict[tuple[int, int], list[int]] = {}
+        # Client (or ""), start_ms and end_ms of a period -> [spent, reserved] in micro-dollars
+        self._sums: dict[tuple[str, int, int], list[int]] = {}
 
     def reserve(self, attempt: Attempt, *, budgets: Sequence[Budget], now: datetime) -> None:
         """Insert the open row if every budget allows it. Raises `BudgetError`, `LedgerError`."""
-        states = [self._state(budget, now) for budget in budgets]
-        verdict = judge(states, attempt.reserved_microusd, background=attempt.background)
-        if not verdict.allowed:
-            raise BudgetError(verdict.sentence)
+        self.check(budgets, attempt, now=now)
         created_ms = milliseconds(now)
         try:
-            self._execute(INSERT_RESERVED, usage_row(attempt, _OPEN, created_ms=created_ms))
+            self._execute(INSERT_RESERVED.one, usage_row(attempt, _OPEN, created_ms=created_ms))
         except sqlite3.IntegrityError as exc:
             raise LedgerError(
                 f"the attempt {attempt.id} is in the ledger already; "
                 "every attempt needs an id of its own"
             ) from exc
-        self._moved(created_ms, spent=0, reserved=attempt.reserved_microusd)
+        self._moved(created_ms, attempt.client, spent=0, reserved=attempt.reserved_microusd)
+
+    def check(self, budgets: Sequence[Budget], attempt: Attempt, *, now: datetime) -> None:
+        """Raises `BudgetError` for the first budget that refuses this attempt. Writes nothing."""
+        states = [self._state(budget, now) for budget in budgets]
+        verdict = judge(states, attempt.reserved_microusd, background=attempt.background)
+        if not verdict.allowed:
+            raise BudgetError(verdict.sentence)
 
     def settle(self, attempt_id: str, settlement: Settlement) -> None:
         """Close the open row; a row that is closed already stays as it is.
@@ -66,19 +75,25 @@ class Entries:
         Raises `LedgerError` for an attempt that was never reserved.
         """
         found = self._execute(SETTLE, settle_row(attempt_id, settlement))
-        for created_ms, reserved in found:
-            self._moved(created_ms, spent=settlement.cost_microusd, reserved=-reserved)
+        for created_ms, reserved, client in found:
+            spent = settlement.cost_microusd
+            self._moved(created_ms, client, spent=spent, reserved=-reserved)
         if not found and not self._known(attempt_id):
             raise LedgerError(
                 f"the attempt {attempt_id} was never reserved, so it cannot be settled; "
                 "reserve first, or record a free attempt"
             )
 
-    def write_behind(self, entries: Iterable[Recorded | Decided]) -> None:
-        """Write finished free attempts and decisions. The same attempt again changes nothing."""
+    def write_behind(self, entries: Iterable[Behind]) -> None:
+        """Write finished free attempts, decisions and findings. The same attempt again changes
+        nothing.
+        """
         usage: list[Row] = []
         decisions: list[Row] = []
         for entry in entries:
+            if isinstance(entry, Found):
+                self._connection.executemany(entry.sql, entry.tuples)
+                continue
             (usage if isinstance(entry, Recorded) else decisions).append(entry.row())
             if isinstance(entry, Recorded) and entry.settlement.cost_microusd:
                 self.forget()
@@ -95,20 +110,20 @@ class Entries:
 
     def _state(self, budget: Budget, now: datetime) -> BudgetState:
         start, end = period(budget, now)
-        spent, reserved = self._sum(milliseconds(start), milliseconds(end))
+        spent, reserved = self._sum(budget.client, (milliseconds(start), milliseconds(end)))
         return BudgetState(budget, spent, reserved, start, end)
 
-    def _sum(self, start_ms: int, end_ms: int) -> list[int]:
-        key = (start_ms, end_ms)
+    def _sum(self, client: str, span: tuple[int, int]) -> list[int]:
+        key = (client, *span)
         if key not in self._sums:
-            self._sums = {k: v for k, v in self._sums.items() if k[1] > start_ms}  # drop the past
-            spent, reserved = self._connection.execute(SUM_PAID, key).fetchone()
+            self._sums = {k: v for k, v in self._sums.items() if k[2] > span[0]}  # drop the past
+            spent, reserved = self._connection.execute(*sum_paid(client, span)).fetchone()
             self._sums[key] = [spent or 0, reserved or 0]
         return self._sums[key]
 
-    def _moved(self, created_ms: int, *, spent: int, reserved: int) -> None:
-        for (start_ms, end_ms), sums in self._sums.items():
-            if start_ms <= created_ms < end_ms:
+    def _moved(self, created_ms: int, client: str, *, spent: int, reserved: int) -> None:
+        for (whose, start_ms, end_ms), sums in self._sums.items():
+            if start_ms <= created_ms < end_ms and whose in ("", client):
                 sums[0] += spent
                 sums[1] += reserved
 
@@ -122,13 +137,20 @@ class Entries:
         except UNSTORABLE:
             return self._connection.execute(sql, storable(row)).fetchall()
 
-    def _insert(self, sql: str, rows: list[Row]) -> None:
+    def _insert(self, insert: Insert, rows: list[Row]) -> None:
         if not rows:
             return
         self._connection.execute("SAVEPOINT rows")
         try:
-            self._connection.executemany(sql, rows)
+            self._insert_all(insert, rows)
         except UNSTORABLE:
             self._connection.execute("ROLLBACK TO rows")
-            self._connection.executemany(sql, [storable(row) for row in rows])
+            self._insert_all(insert, [storable(row) for row in rows])
         self._connection.execute("RELEASE rows")
+
+    def _insert_all(self, insert: Insert, rows: list[Row]) -> None:
+        single = len(rows) % ROWS_AT_ONCE
+        self._connection.executemany(insert.one, rows[:single])
+        for at in range(single, len(rows), ROWS_AT_ONCE):
+            values = chain.from_iterable(rows[at : at + ROWS_AT_ONCE])
+            self._connection.execute(insert.many, tuple(values))

@@ -7,7 +7,8 @@ alone, so the command line may use it while nothing runs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +20,8 @@ import sqlalchemy as sa
 from twotier.domain.money import Budget, BudgetState, Outcome, Settled
 from twotier.errors import LedgerError, UsageError
 from twotier.ledger.budget import period
-from twotier.ledger.rows import SUM_PAID, milliseconds
+from twotier.ledger.findings import ProbeRow, SpeedRow, probe_rows, speed_rows
+from twotier.ledger.rows import milliseconds, sum_paid
 from twotier.ledger.schema import usage
 from twotier.ledger.store import reading_engine
 
@@ -99,6 +101,15 @@ class RecentRow:
     total_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class RepairRow:
+    """What became of the tool calls that one model wrote as text: how many of each kind."""
+
+    tier: str
+    model: str
+    kinds: Mapping[str, int]
+
+
 class Reports:
     """Questions to one ledger file. Every method raises `LedgerError` if it cannot be read."""
 
@@ -127,11 +138,47 @@ class Reports:
         with self._reading() as connection:
             return [_state(connection, budget, now=now) for budget in budgets]
 
+    def clients(self, since: datetime) -> dict[str, datetime]:
+        """When each client's last attempt began, of those since then."""
+        statement = (
+            sa.select(usage.c.client, sa.func.max(usage.c.created_ms))
+            .where(usage.c.created_ms >= milliseconds(since))
+            .group_by(usage.c.client)
+        )
+        with self._reading() as connection:
+            return {
+                client: _EPOCH + timedelta(milliseconds=last)
+                for client, last in connection.execute(statement)
+            }
+
+    def repairs(self, since: datetime) -> list[RepairRow]:
+        """Of each model whose calls were mended since then, or could not be."""
+        statement = (
+            sa.select(usage.c.tier, usage.c.provider + "/" + usage.c.model, usage.c.repairs)
+            .where(usage.c.repairs != sa.literal_column("''"))
+            .where(usage.c.created_ms >= milliseconds(since))
+        )
+        found: dict[tuple[str, str], Counter[str]] = {}
+        with self._reading() as connection:
+            for tier, model, kinds in connection.execute(statement):
+                found.setdefault((tier, model), Counter()).update(kinds.split())
+        return [RepairRow(*key, kinds) for key, kinds in sorted(found.items())]
+
     def recent(self, limit: int) -> list[RecentRow]:
         """The last attempts, the newest first."""
         statement = sa.select(usage).order_by(usage.c.created_ms.desc()).limit(limit)
         with self._reading() as connection:
             return [_recent(row) for row in connection.execute(statement).mappings()]
+
+    def speeds(self) -> list[SpeedRow]:
+        """What was learned of every model."""
+        with self._reading() as connection:
+            return speed_rows(connection)
+
+    def probes(self) -> list[ProbeRow]:
+        """The last probe of each model and version."""
+        with self._reading() as connection:
+            return probe_rows(connection)
 
     def _days(self, span: tuple[int, int], zone: ZoneInfo) -> list[SpendRow]:
         quarter = usage.c.created_ms - usage.c.created_ms % QUARTER_MS
@@ -196,7 +243,7 @@ def _zone(name: str) -> ZoneInfo:
 def _state(connection: sa.Connection, budget: Budget, *, now: datetime) -> BudgetState:
     start, end = period(budget, now)
     span = (milliseconds(start), milliseconds(end))
-    spent, reserved = connection.exec_driver_sql(SUM_PAID, span).one()
+    spent, reserved = connection.exec_driver_sql(*sum_paid(budget.client, span)).one()
     return BudgetState(budget, spent or 0, reserved or 0, start, end)
 
 

@@ -9,8 +9,8 @@ every field.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +22,7 @@ from twotier.domain.money import Attempt, Settled, Settlement
 from twotier.domain.task import Task
 from twotier.ledger.schema import decisions, usage
 
+ROWS_AT_ONCE = 20
 NUMBER_MAX = 10**15  # sums of thousands of these still fit the 64 bits of a column
 Row = tuple[Any, ...]
 
@@ -42,18 +43,39 @@ _SETTLED_COLUMNS = (
     "upstream_status",
     "first_token_ms",
     "total_ms",
+    "repairs",
 )
 USAGE_COLUMNS: Final = tuple(usage.c.keys())
 DECISION_COLUMNS: Final = tuple(column.name for column in decisions.c if column.name != "id")
 
 
-def _insert(table: sa.Table, columns: tuple[str, ...], *, repeat: bool) -> str:
-    """SQL that inserts a tuple in this order; `repeat`: the same key again is not an error."""
-    values: dict[str, sa.BindParameter[Any]] = {name: sa.bindparam(name) for name in columns}
-    statement = sqlite.insert(table).values(values)
-    if repeat:
-        statement = statement.on_conflict_do_nothing()
-    return _sql(statement, columns)
+class Insert:
+    """SQL that inserts tuples in this order; `repeat`: the same key again is not an error.
+
+    The driver lets go of the interpreter for each statement and then has to get it back from a
+    loop that is busy, which costs more than the row. So many rows are one statement.
+    """
+
+    def __init__(self, table: sa.Table, columns: tuple[str, ...], *, repeat: bool) -> None:
+        self._table = table
+        self._columns = columns
+        self._repeat = repeat
+        self.one = self._compiled(1)
+
+    @cached_property
+    def many(self) -> str:
+        """For `ROWS_AT_ONCE` rows, their values one after another."""
+        return self._compiled(ROWS_AT_ONCE)
+
+    def _compiled(self, rows: int) -> str:
+        values: list[dict[str, sa.BindParameter[Any]]] = [
+            {name: sa.bindparam(f"{name}_{row}") for name in self._columns} for row in range(rows)
+        ]
+        statement = sqlite.insert(self._table).values(values)
+        if self._repeat:
+            statement = statement.on_conflict_do_nothing()
+        order = (f"{name}_{row}" for row in range(rows) for name in self._columns)
+        return _sql(statement, tuple(order))
 
 
 def _settle() -> str:
@@ -66,7 +88,7 @@ def _settle() -> str:
             usage.c.attempt_id == sa.bindparam("id"), usage.c.settled == sa.literal_column(_OPEN)
         )
         .values(values)
-        .returning(usage.c.created_ms, usage.c.reserved_microusd)
+        .returning(usage.c.created_ms, usage.c.reserved_microusd, usage.c.client)
     )
     return _sql(statement, (*(f"new_{name}" for name in _SETTLED_COLUMNS), "id"))
 
@@ -79,9 +101,9 @@ def _sql(statement: sa.sql.ClauseElement, order: tuple[str, ...]) -> str:
 
 
 _OPEN = f"'{Settled.OPEN.value}'"
-INSERT_RESERVED = _insert(usage, USAGE_COLUMNS, repeat=False)
-INSERT_RECORDED = _insert(usage, USAGE_COLUMNS, repeat=True)
-INSERT_DECISION = _insert(decisions, DECISION_COLUMNS, repeat=False)
+INSERT_RESERVED = Insert(usage, USAGE_COLUMNS, repeat=False)
+INSERT_RECORDED = Insert(usage, USAGE_COLUMNS, repeat=True)
+INSERT_DECISION = Insert(decisions, DECISION_COLUMNS, repeat=False)
 SETTLE = _settle()
 # An earlier life left these open: what they cost is unknown, and their bound is charged.
 RECOVER = str(
@@ -95,21 +117,19 @@ RECOVER = str(
     )
     .compile(dialect=_DIALECT)
 )
-SUM_PAID = _sql(
-    sa.select(
-        sa.func.sum(usage.c.cost_microusd),
-        sa.func.sum(usage.c.reserved_microusd).filter(usage.c.settled == sa.literal_column(_OPEN)),
-    ).where(
-        usage.c.created_ms >= sa.bindparam("start"),
-        usage.c.created_ms < sa.bindparam("end"),
-        sa.text("(cost_microusd > 0 OR reserved_microusd > 0)"),  # names the partial index
-    ),
-    ("start", "end"),
+_SUM = sa.select(
+    sa.func.sum(usage.c.cost_microusd),
+    sa.func.sum(usage.c.reserved_microusd).filter(usage.c.settled == sa.literal_column(_OPEN)),
+).where(
+    usage.c.created_ms >= sa.bindparam("start"),
+    usage.c.created_ms < sa.bindparam("end"),
+    sa.text("(cost_microusd > 0 OR reserved_microusd > 0)"),  # names the partial indexes
 )
+SUM_PAID = _sql(_SUM, ("start", "end"))
+SUM_PAID_BY = _sql(_SUM.where(usage.c.client == sa.bindparam("client")), ("start", "end", "client"))
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True):
     """A finished attempt of a free tier, on its way to the book."""
 
     attempt: Attempt
@@ -121,8 +141,7 @@ class Recorded:
         return usage_row(self.attempt, self.settlement, created_ms=self.created_ms)
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(msgspec.Struct, frozen=True):
     """A decision on its way to the book."""
 
     request_id: str
@@ -143,6 +162,11 @@ class Decided:
             decision.refusal,
             decision.refusal_code,
         )
+
+
+def sum_paid(client: str, span: tuple[int, int]) -> tuple[str, Row]:
+    """The statement and its values for what a client (empty: everybody) spent and holds."""
+    return (SUM_PAID_BY, (*span, client)) if client else (SUM_PAID, span)
 
 
 def milliseconds(moment: datetime) -> int:
@@ -190,6 +214,7 @@ def usage_row(attempt: Attempt, settlement: Settlement, *, created_ms: int) -> R
         price.cache_write_1h_microusd_per_mtok,
         price.since,
         price.source,
+        " ".join(settlement.repairs),
     )
 
 
@@ -211,6 +236,7 @@ def settle_row(attempt_id: str, settlement: Settlement) -> Row:
         settlement.upstream_status,
         _first_token_ms(settlement),
         round(settlement.total_seconds * 1000),
+        " ".join(settlement.repairs),
         attempt_id,
     )
 
@@ -240,6 +266,7 @@ def _first_token_ms(settlement: Settlement) -> int | None:
 def _numbers(task: Task) -> dict[str, object]:
     """What a decision was made on. `kind_because` stays out: it may quote the prompt."""
     return {
+        "dialect": task.dialect,
         "prompt_tokens": task.prompt_tokens,
         "prompt_tokens_max": task.prompt_tokens_max,
         "output_tokens": task.output_tokens,

@@ -62,14 +62,33 @@ usage = sa.Table(
     _count("price_cache_write_1h"),
     _text("price_since"),
     _text("price_source"),
+    # What was mended in its tool calls: words between blanks, nearly always none.
+    sa.Column("repairs", sa.Text, nullable=False, server_default=""),
 )
 sa.Index("ix_usage_created_ms", usage.c.created_ms)
+_REPAIRED = usage.c.repairs != ""
+sa.Index(
+    "ix_usage_repairs",
+    usage.c.created_ms,
+    sqlite_where=_REPAIRED,
+    postgresql_where=_REPAIRED,
+)
 
 # What a budget sums: only rows where money is at stake. Free rows, which are most of them, are in
-# neither of these two indexes and cost nothing here.
+# none of these three indexes and cost nothing here.
 _PAID = sa.or_(usage.c.cost_microusd > 0, usage.c.reserved_microusd > 0)
 sa.Index(
     "ix_usage_paid",
+    usage.c.created_ms,
+    usage.c.settled,
+    usage.c.cost_microusd,
+    usage.c.reserved_microusd,
+    sqlite_where=_PAID,
+    postgresql_where=_PAID,
+)
+sa.Index(
+    "ix_usage_paid_client",
+    usage.c.client,
     usage.c.created_ms,
     usage.c.settled,
     usage.c.cost_microusd,
@@ -94,6 +113,41 @@ decisions = sa.Table(
     _text("refusal_code"),
 )
 sa.Index("ix_decisions_request_id", decisions.c.request_id)
+
+# What was learned of a model on one version of its server: a rate or share, by depth of the prompt.
+speeds = sa.Table(
+    "speeds",
+    metadata,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, primary_key=True),
+    sa.Column("measure", sa.Text, primary_key=True),
+    sa.Column("depth", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("value", sa.Double, nullable=False),
+    _count("count"),
+    _count("updated_ms"),
+)
+
+# One row for each row of a matrix that was asked of a tier; `twotier models probe`.
+probes = sa.Table(
+    "probes",
+    metadata,
+    sa.Column("probe_id", sa.Text, primary_key=True),
+    sa.Column("row", sa.Text, primary_key=True),
+    _count("created_ms"),
+    _text("tier"),
+    _text("model"),
+    _text("engine"),
+    _text("version"),
+    _count("number"),
+    _count("passed"),
+    _count("tries"),
+    _count("repaired"),
+    _count("tokens"),
+    sa.Column("prefill", sa.Double, nullable=False),
+    sa.Column("decode", sa.Double, nullable=False),
+    _text("note"),
+)
+sa.Index("ix_probes_model", probes.c.model, probes.c.version, probes.c.created_ms)
 
 meta = sa.Table(
     "meta",

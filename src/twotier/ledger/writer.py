@@ -14,6 +14,7 @@ import logging
 import queue
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,8 +23,7 @@ from pathlib import Path
 
 from twotier.domain.money import Attempt, Budget, Settlement
 from twotier.errors import LedgerError, TwotierError
-from twotier.ledger.entries import Entries
-from twotier.ledger.rows import Decided, Recorded
+from twotier.ledger.entries import Behind, Entries
 from twotier.ledger.store import connect
 
 BEHIND_SECONDS = 0.05
@@ -52,6 +52,20 @@ class Reserve:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Check:
+    """Ask the budgets about an attempt that holds nothing, as of `now`."""
+
+    attempt: Attempt
+    budgets: Sequence[Budget]
+    now: datetime
+    done: Done | None = None
+
+    def write(self, entries: Entries) -> None:
+        """Inside the transaction."""
+        entries.check(self.budgets, self.attempt, now=self.now)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Settle:
     """Settle this attempt. Safe to repeat, and so repeated until it is on disk."""
 
@@ -75,7 +89,7 @@ class Flush:
         """Inside the transaction."""
 
 
-Order = Reserve | Settle | Flush
+Order = Reserve | Check | Settle | Flush
 
 
 class Writer:
@@ -88,25 +102,27 @@ class Writer:
         self._connection: sqlite3.Connection | None = None
         self._entries: Entries | None = None
         self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
-        self._behind: deque[Recorded | Decided] = deque()
+        self._behind: deque[Behind] = deque()
         self._unsettled: list[Settle] = []  # failed once; repeated with every transaction
         self._woken = False
         self._failing = False
         # A daemon: an interpreter that ends without `close` must not hang. What is durable is.
+        self._alive = False
         self._thread = threading.Thread(target=self._run, name="twotier-ledger", daemon=True)
 
     def start(self) -> None:
         """Begin to work."""
+        self._alive = True
         self._thread.start()
 
     @property
     def alive(self) -> bool:
         """False once the last order was written."""
-        return self._thread.is_alive()
+        return self._alive
 
     def put(self, order: Order) -> None:
         """Queue an order. Raises `LedgerError` when too many wait already, or after the end."""
-        if not self._thread.is_alive():
+        if not self._alive:
             raise LedgerError("the ledger is closed; start twotier again")
         if self._orders.qsize() >= ORDERS_WAITING_MAX and isinstance(order, Reserve):
             raise LedgerError(
@@ -115,9 +131,9 @@ class Writer:
             )
         self._orders.put(order)
 
-    def write_behind(self, entry: Recorded | Decided) -> None:
+    def write_behind(self, entry: Behind) -> None:
         """Hand over a row; never waits. Past `BEHIND_ROWS_MAX` the row is lost and counted."""
-        if len(self._behind) >= BEHIND_ROWS_MAX or not self._thread.is_alive():
+        if len(self._behind) >= BEHIND_ROWS_MAX or not self._alive:
             self._lose(1, "too many rows wait for the disk, or the ledger is closed")
             return
         self._behind.append(entry)
@@ -130,6 +146,12 @@ class Writer:
         self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._alive = False
+
+    def _work(self) -> None:
         last = False
         while not last:
             orders = self._collect()
@@ -143,14 +165,25 @@ class Writer:
     def _collect(self) -> list[Order]:
         """Wait for work. Rows written behind wait for company, unless an order comes."""
         order = self._get(self._patience_seconds())
-        if order is None and not self._failing and len(self._behind) < BATCH_ROWS_MAX:
-            order = self._get(BEHIND_SECONDS)
+        if order is None and not self._failing:
+            order = self._company()
         orders = [order] if order is not None else []
         while len(orders) < BATCH_ORDERS_MAX and not self._orders.empty():
             order = self._get(0)
             if order is not None:
                 orders.append(order)
         return orders
+
+    def _company(self) -> Order | None:
+        """Wait until rows written behind are many, or have waited long, or an order comes."""
+        until = time.monotonic() + BEHIND_SECONDS
+        order = None
+        while order is None and len(self._behind) < BATCH_ROWS_MAX:
+            left = until - time.monotonic()
+            if left <= 0:
+                break
+            order = self._get(left)  # a wake-up for one more row is no reason to write
+        return order
 
     def _patience_seconds(self) -> float | None:
         if self._failing:
@@ -187,7 +220,7 @@ class Writer:
     def _transact(
         self,
         orders: list[Order],
-        rows: list[Recorded | Decided],
+        rows: list[Behind],
         *,
         errors: dict[Order, TwotierError],
     ) -> None:
@@ -212,7 +245,7 @@ class Writer:
         cause: Exception,
         *,
         orders: list[Order],
-        rows: list[Recorded | Decided],
+        rows: list[Behind],
         errors: dict[Order, TwotierError],
     ) -> None:
         """Undo it all, keep what must not be lost, and note an error for everyone else."""

@@ -1,20 +1,22 @@
-"""What is on this machine already: servers that answer, and models on its disk.
+"""What is on this machine already: servers that answer, and folders that hold a model.
 
 Only looks: a server is asked for its list of models and nothing else, a folder is listed and its
 small headers read. What it finds is a suggestion for the first configuration; nothing is taken
-over.
+over. Where folders are looked for: `shelf`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from twotier.models.safetensors import FILES
 
 ANSWER_SECONDS_MAX = 0.3
 ANSWER_BYTES_MAX = 1024 * 1024
@@ -22,15 +24,18 @@ ANSWER_BYTES_MAX = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A loopback port where a server of this kind is usually found."""
+    """A loopback port where a server of this kind is usually found, and the engine that knows it:
+    one that takes nothing for granted where another program may use the port too.
+    """
 
     kind: str
     port: int
+    engine: str = "openai"
 
 
 PLACES = (
-    Place("ollama", 11434),
-    Place("lmstudio", 1234),
+    Place("ollama", 11434, "ollama"),
+    Place("lmstudio", 1234, "lmstudio"),
     Place("llama-server or mlx-lm", 8080),
     Place("mlx-lm", 8899),
     Place("vllm", 8000),
@@ -44,6 +49,7 @@ class FoundServer:
     kind: str
     base_url: str
     models: tuple[str, ...]
+    engine: str = "openai"
 
     def text(self) -> str:
         """For people."""
@@ -53,12 +59,18 @@ class FoundServer:
 
 @dataclass(frozen=True, slots=True)
 class FoundModel:
-    """A model on disk, and the engine that can serve it."""
+    """A model on disk, and the engine that can serve it.
+
+    `place` is whose folder it lies in; `home` is what goes when it is deleted, None where that is
+    not for us to do.
+    """
 
     name: str
     path: Path
     engine: str
     size_bytes: int
+    place: str = "ours"
+    home: Path | None = None
 
     def text(self) -> str:
         """For people."""
@@ -85,7 +97,7 @@ async def _look(session: aiohttp.ClientSession, place: Place) -> FoundServer | N
     except (aiohttp.ClientError, TimeoutError, OSError):
         return None
     names = _names(body)
-    return None if names is None else FoundServer(place.kind, base_url, names)
+    return None if names is None else FoundServer(place.kind, base_url, names, place.engine)
 
 
 def _names(body: bytes) -> tuple[str, ...] | None:
@@ -102,45 +114,16 @@ def _names(body: bytes) -> tuple[str, ...] | None:
         return None
 
 
-def on_disk(models_folder: Path, hub_folder: Path) -> tuple[FoundModel, ...]:
-    """Models in our own folder, and MLX models in the Hugging Face cache; biggest first."""
-    found = [*_gguf(models_folder), *_mlx_folders(models_folder), *_hub(hub_folder)]
-    return tuple(sorted(found, key=lambda model: -model.size_bytes))
-
-
-def _gguf(folder: Path) -> list[FoundModel]:
-    return [
-        FoundModel(path.stem, path, "llama_cpp", path.stat().st_size)
-        for path in sorted(folder.glob("*.gguf"))
-        if path.is_file()
-    ]
-
-
-def _mlx_folders(folder: Path) -> list[FoundModel]:
-    models = [_mlx(path, path.name) for path in sorted(folder.glob("*/")) if path.is_dir()]
-    return [model for model in models if model]
-
-
-def _hub(folder: Path) -> list[FoundModel]:
-    """The cache's layout: `models--OWNER--NAME/snapshots/COMMIT/` with links to the files."""
-    models = []
-    for home in sorted(folder.glob("models--*--*")):
-        name = home.name.removeprefix("models--").replace("--", "/", 1)
-        snapshots = [_mlx(path, name) for path in sorted(home.glob("snapshots/*"))]
-        models += [model for model in snapshots if model]
-    return models
-
-
-def _mlx(folder: Path, name: str) -> FoundModel | None:
+def mlx(folder: Path, name: str, *, place: str, home: Path | None) -> Iterator[FoundModel]:
     """A complete folder mlx-lm can serve: quantised by MLX, or said to be MLX by its name."""
     config = _config(folder / "config.json")
-    weights = list(folder.glob("*.safetensors"))
+    weights = list(folder.glob(FILES))
     is_mlx = "mlx" in name.lower() or "quantization" in config
-    if not config.get("model_type") or not weights or not is_mlx:
-        return None
-    if not all(path.exists() for path in weights):  # a link to a file that was never fetched
-        return None
-    return FoundModel(name, folder, "mlx_lm", sum(path.stat().st_size for path in weights))
+    # A link to a file that was never fetched does not exist.
+    whole = weights and all(path.exists() for path in weights)
+    if config.get("model_type") and is_mlx and whole:
+        size = sum(path.stat().st_size for path in weights)
+        yield FoundModel(name, folder, "mlx_lm", size, place, home)
 
 
 def _config(path: Path) -> dict[str, Any]:

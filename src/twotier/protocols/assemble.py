@@ -32,6 +32,7 @@ class Assembly:
         self._parts: list[_Growing] = []
         self._calls: dict[int, _Growing] = {}
         self._finish: Finish | None = None
+        self._stop_sequence = ""
         self._usage: Usage | None = None
         self._failed: Failed | None = None
         self._closed = False
@@ -41,10 +42,8 @@ class Assembly:
         match event:
             case TextDelta(text=text):
                 self._growing("text").pieces.append(text)
-            case ReasoningDelta(text=text, signature=signature):
-                part = self._growing("reasoning")
-                part.pieces.append(text)
-                part.signature += signature
+            case ReasoningDelta():
+                self._think(event)
             case ToolCallBegan(index=index, id=id_, name=name):
                 self._calls[index] = _Growing("call", id_=id_, name=name)
                 self._parts.append(self._calls[index])
@@ -54,8 +53,8 @@ class Assembly:
                 self._id, self._model = id_, model
             case Metered(usage=usage):
                 self._usage = usage
-            case Ended(finish=finish):
-                self._finish = finish
+            case Ended(finish=finish, stop_sequence=stop_sequence):
+                self._finish, self._stop_sequence = finish, stop_sequence
             case Failed():
                 self._failed = event
             case Closed():
@@ -75,12 +74,20 @@ class Assembly:
         if not self._closed or self._finish is None:
             raise StreamBrokenError("the upstream's answer is incomplete; ask again")
         parts = tuple(part.done() for part in self._parts)
-        return Whole(self._id, self._model, parts, self._finish, self._usage)
+        return Whole(self._id, self._model, parts, self._finish, self._usage, self._stop_sequence)
+
+    def _think(self, delta: ReasoningDelta) -> None:
+        if delta.hidden:
+            self._parts.append(_Growing("reasoning", hidden=delta.hidden))
+            return
+        part = self._growing("reasoning")
+        part.pieces.append(delta.text)
+        part.signature += delta.signature
 
     def _growing(self, kind: str) -> _Growing:
-        """The last part if it is of this kind, else a new one; signed thinking is finished."""
+        """The last part if it is of this kind, else a new one; sealed thinking is finished."""
         last = self._parts[-1] if self._parts else None
-        if last is None or last.kind != kind or last.signature:
+        if last is None or last.kind != kind or last.signature or last.hidden:
             last = _Growing(kind)
             self._parts.append(last)
         return last
@@ -89,8 +96,9 @@ class Assembly:
 class _Growing:
     """A part whose end has not come yet."""
 
-    def __init__(self, kind: str, *, id_: str = "", name: str = "") -> None:
+    def __init__(self, kind: str, *, id_: str = "", name: str = "", hidden: str = "") -> None:
         self.kind = kind
+        self.hidden = hidden
         self.id = id_
         self.name = name
         self.signature = ""
@@ -101,4 +109,6 @@ class _Growing:
         text = "".join(self.pieces)
         if self.kind == "call":
             return ToolCall(self.id, self.name, text)
-        return Text(text) if self.kind == "text" else Reasoning(text, self.signature)
+        if self.kind == "text":
+            return Text(text)
+        return Reasoning(text, self.signature, self.hidden)

@@ -41,21 +41,26 @@ class Decoder:
         """The events that `chunk` completes. Raises `StreamBrokenError` past the limit."""
         if b"\r" in chunk or self._after_cr:
             chunk = self._unified(chunk)
-        # One whole event in one chunk is what servers nearly always send.
-        if (
-            chunk[:6] == b"data: "
-            and chunk[-1:] == b"\n"
-            and chunk.find(b"\n") == len(chunk) - 2
-            and self._clean
-            and len(chunk) <= self._event_bytes_max
-        ):
-            return [SseEvent(chunk[6:-2])]
-        return self._feed(chunk)
-
-    @property
-    def _clean(self) -> bool:
-        """True between two events."""
-        return not (self._partial or self._data or self._event or self._first_line)
+        if len(chunk) > self._event_bytes_max:
+            return self._feed(chunk)
+        events: list[SseEvent] = []
+        if self._partial or self._data or self._event or self._first_line:
+            end = chunk.find(b"\n\n") + 2
+            if end < 2:
+                return self._feed(chunk)
+            events = self._feed(chunk[:end])
+            chunk = chunk[end:]
+        last = chunk.rfind(b"\n\n")
+        if last >= 0:
+            # Whole events, nearly always of one line each, and perhaps its name.
+            for block in chunk[:last].split(b"\n\n"):
+                event = _plain(block)
+                if event is None:
+                    events += self._feed(block + b"\n\n")
+                else:
+                    events.append(event)
+            chunk = chunk[last + 2 :]
+        return events + self._feed(chunk) if chunk else events
 
     def _feed(self, chunk: bytes) -> list[SseEvent]:
         lines = chunk.split(b"\n")
@@ -127,6 +132,18 @@ class Decoder:
             self._data.clear()
             self._data_bytes = 0
         self._event = ""
+
+
+def _plain(block: bytes) -> SseEvent | None:
+    """An event that is one line of data, and perhaps its name before it; None for all others."""
+    if block[:6] == b"data: ":
+        return None if b"\n" in block else SseEvent(block[6:])
+    if block[:7] != b"event: ":
+        return None
+    name, _, data = block.partition(b"\n")
+    if data[:6] != b"data: " or b"\n" in data:
+        return None
+    return SseEvent(data[6:], name[7:].decode("utf-8", "replace"))
 
 
 def encode(data: bytes, event: str = "") -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from yarl import URL
 
-from twotier.domain.message import Dialect
+from twotier.domain.message import PATHS, Dialect
 from twotier.errors import UpstreamError
 from twotier.protocols.anthropic_messages import read_error
 from twotier.providers.base import Ask, Reply
@@ -18,7 +18,7 @@ class Anthropic:
     """`base.Provider` for the API and for what imitates it.
 
     `base_url` with or without `/v1`. `key` is asked at every call. `version` is the API's own
-    versioning header; beta features come as `anthropic-beta` in the headers of an ask.
+    versioning header; beta features come as `anthropic-beta` in what an ask passes on.
     """
 
     def __init__(
@@ -30,7 +30,8 @@ class Anthropic:
         version: str = "2023-06-01",
     ) -> None:
         self._transport = transport
-        self._url = URL(base_url.rstrip("/").removesuffix("/v1") + "/v1/messages")
+        base = base_url.rstrip("/").removesuffix("/v1") + "/v1"
+        self._urls = {dialect: URL(base + path) for dialect, path in PATHS.items()}
         self._key = key
         self._headers = {
             "anthropic-version": version,
@@ -50,7 +51,11 @@ class Anthropic:
         headers = {**self._headers, "x-api-key": key}
         try:
             return await post(
-                self._transport, self._url, ask=ask, headers=headers, read_error=read_error
+                self._transport,
+                self._urls[ask.dialect or self.dialect],
+                ask=ask,
+                headers=headers,
+                read_error=read_error,
             )
         except UpstreamError as error:
             raise without_key(error, key) from error.__cause__

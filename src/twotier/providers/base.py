@@ -12,15 +12,15 @@ money or routing. What it raises is always from `errors`:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Protocol
 
-from twotier.domain.message import Dialect
+import msgspec
+
+from twotier.domain.message import NOTHING_PASSED, Dialect, Passed
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+class Deadlines(msgspec.Struct, frozen=True):
     """Four limits in seconds: connect, first byte of content, idle between bytes, all of it."""
 
     connect_seconds: float
@@ -29,10 +29,10 @@ class Deadlines:
     total_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One call upstream. `body` is JSON in the provider's dialect; `headers` are extra ones.
+class Ask(msgspec.Struct, frozen=True):
+    """One call upstream. `body` is JSON in `dialect`, None for the provider's own.
 
+    `passed` is what of the client's call goes on with a body of its own dialect.
     `paid`: it costs money, so it must never be sent twice, not even where a pooled connection
     died before a byte of the answer came.
     """
@@ -40,7 +40,8 @@ class Ask:
     body: bytes
     stream: bool
     deadlines: Deadlines
-    headers: Mapping[str, str] = field(default_factory=dict)
+    dialect: Dialect | None = None
+    passed: Passed = NOTHING_PASSED
     paid: bool = False
 
 
@@ -57,8 +58,8 @@ class Reply(Protocol):
         """The response headers, names in lower case."""
         ...
 
-    def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises `DeadlineError` and `StreamBrokenError`."""
+    async def read(self) -> bytes:
+        """The next piece of the body, none at its end. `DeadlineError`, `StreamBrokenError`."""
         ...
 
     async def close(self) -> None:
@@ -66,12 +67,21 @@ class Reply(Protocol):
         ...
 
 
+async def all_of(reply: Reply) -> bytes:
+    """The whole body. Raises what `read` does."""
+    first = await reply.read()
+    pieces = [first]
+    while piece := first and await reply.read():
+        pieces.append(piece)
+    return first if len(pieces) == 1 else b"".join(pieces)
+
+
 class Provider(Protocol):
     """One kind of upstream."""
 
     @property
     def dialect(self) -> Dialect:
-        """The wire format it speaks."""
+        """The wire format it is asked in where nothing else is said."""
         ...
 
     async def ask(self, ask: Ask) -> Reply:

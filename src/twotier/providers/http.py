@@ -12,7 +12,7 @@ kept. TCP_NODELAY is set by asyncio itself on every TCP connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from functools import cached_property
 from types import TracebackType
@@ -70,6 +70,8 @@ async def post(
 
     `headers` are the provider's own and win over those of the ask.
     """
+    if ask.passed.query:
+        url = url.with_query(ask.passed.query)
     # A name and password in the address become a header in aiohttp; we leave that to it.
     if url.scheme == "http" and url.raw_host and url.raw_user is None and url.raw_password is None:
         return await plain.post(
@@ -97,8 +99,8 @@ class _HttpReply:
         self, response: aiohttp.ClientResponse, *, deadlines: Deadlines, sent_at: float
     ) -> None:
         self._response = response
-        self._deadlines = deadlines
-        self._sent_at = sent_at  # loop time
+        self._timer = Timer()
+        self._timer.start(response.content.set_exception, deadlines=deadlines, sent_at=sent_at)
 
     @property
     def status(self) -> int:
@@ -110,29 +112,26 @@ class _HttpReply:
         """The response headers, names in lower case."""
         return _lower_names(self._response)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises `DeadlineError` and `StreamBrokenError`."""
-        content = self._response.content
-        timer = Timer(content.set_exception, deadlines=self._deadlines, sent_at=self._sent_at)
+    async def read(self) -> bytes:
+        """The next piece of the body. Raises `DeadlineError` and `StreamBrokenError`."""
+        timer = self._timer
+        timer.begin()
         try:
-            while True:
-                timer.begin()
-                chunk = await content.readany()
-                timer.end(content=True)
-                if not chunk:
-                    return
-                yield chunk
+            chunk = await self._response.content.readany()
         except (aiohttp.ClientError, ConnectionError) as exc:
             await self.close()
             raise trouble.broken(exc) from exc
         except DeadlineError:
             await self.close()
             raise
-        finally:
+        timer.end(content=True)
+        if not chunk:
             timer.stop()
+        return chunk
 
     async def close(self) -> None:
         """End it: a connection whose body is not read to its end is closed, not pooled."""
+        self._timer.stop()
         self._response.close()
 
 
@@ -153,7 +152,7 @@ async def _post(
             response = await session.post(
                 url,
                 data=ask.body,
-                headers={**ask.headers, **headers} if ask.headers else headers,
+                headers={**ask.passed.headers, **headers} if ask.passed.headers else headers,
                 allow_redirects=False,
                 # The other times are ours, because they span calls.
                 timeout=aiohttp.ClientTimeout(connect=deadlines.connect_seconds),

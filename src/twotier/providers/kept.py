@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+
+from msgspec.structs import replace
 
 from twotier.domain.endpoint import Endpoint, Kept, Use
 from twotier.domain.message import Dialect
@@ -52,18 +52,21 @@ class KeptProvider:
         if waited_seconds > NOTHING_SECONDS:
             left_seconds = max(0.0, ask.deadlines.total_seconds - waited_seconds)
             ask = replace(ask, deadlines=replace(ask.deadlines, total_seconds=left_seconds))
-        with ExitStack() as held:
-            use = held.enter_context(self._keeper.in_use())
-            try:
-                reply = await self._provider(endpoint).ask(ask)
-            except (TierUnavailableError, DeadlineError) as error:
+        use = self._keeper.pick_up()
+        reply = None
+        try:
+            reply = await self._provider(endpoint).ask(ask)
+        except (TierUnavailableError, DeadlineError) as error:
+            self._keeper.suspect(error.message)
+            raise
+        except UpstreamError as error:
+            if error.upstream_status == 0:  # it hung up without an answer
                 self._keeper.suspect(error.message)
-                raise
-            except UpstreamError as error:
-                if error.upstream_status == 0:  # it hung up without an answer
-                    self._keeper.suspect(error.message)
-                raise
-            return _KeptReply(reply, keeper=self._keeper, use=use, held=held.pop_all())
+            raise
+        finally:
+            if reply is None:
+                use.lay_down()
+        return _KeptReply(reply, keeper=self._keeper, use=use)
 
     def _provider(self, endpoint: Endpoint) -> Provider:
         if self._made is None or self._made[0] != endpoint:
@@ -74,11 +77,10 @@ class KeptProvider:
 class _KeptReply:
     """A reply that reports progress and breakage to the keeper, and holds the server in use."""
 
-    def __init__(self, reply: Reply, *, keeper: Kept, use: Use, held: ExitStack) -> None:
+    def __init__(self, reply: Reply, *, keeper: Kept, use: Use) -> None:
         self._reply = reply
         self._keeper = keeper
         self._use = use
-        self._held = held
 
     @property
     def status(self) -> int:
@@ -90,21 +92,23 @@ class _KeptReply:
         """The response headers."""
         return self._reply.headers
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives."""
+    async def read(self) -> bytes:
+        """The next piece of the body."""
         try:
-            async for chunk in self._reply.chunks():
-                self._use.progressed()
-                yield chunk
+            chunk = await self._reply.read()
         except (StreamBrokenError, DeadlineError) as error:
             self._keeper.suspect(error.message)
+            self._use.lay_down()
             raise
-        finally:
-            self._held.close()
+        if chunk:
+            self._use.progressed()
+        else:
+            self._use.lay_down()
+        return chunk
 
     async def close(self) -> None:
         """End it."""
         try:
             await self._reply.close()
         finally:
-            self._held.close()
+            self._use.lay_down()

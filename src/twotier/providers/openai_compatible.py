@@ -1,4 +1,7 @@
-"""Whatever answers `/v1/chat/completions`: llama.cpp, mlx-lm, vLLM, Ollama, LM Studio, OpenAI."""
+"""Whatever answers `/v1/chat/completions`: llama.cpp, mlx-lm, vLLM, Ollama, LM Studio, OpenAI.
+
+Many of them answer other dialects beside it, at the paths that are usual for these.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 from yarl import URL
 
-from twotier.domain.message import Dialect
-from twotier.errors import TierUnavailableError, TwotierError, UpstreamError
+from twotier.domain.message import PATHS, Dialect
+from twotier.errors import TierUnavailableError, UpstreamError
 from twotier.protocols.openai_chat import read_error
 from twotier.providers.base import Ask, Reply
 from twotier.providers.http import Transport, post
@@ -32,7 +35,8 @@ class OpenAICompatible:
         not_found_is_outage: bool = False,
     ) -> None:
         self._transport = transport
-        self._url = chat_url(base_url)
+        base = versioned(base_url)
+        self._urls = {dialect: URL(base + path) for dialect, path in PATHS.items()}
         self._key = key
         self._not_found_is_outage = not_found_is_outage
         self._headers = {
@@ -50,7 +54,7 @@ class OpenAICompatible:
         """Send, wait for the head. See `base` for the errors."""
         if self._key is None:
             return await self._post(ask, self._headers)
-        key = checked_key(self._key(), f"{self._url.host}")
+        key = checked_key(self._key(), f"{self._urls[self.dialect].host}")
         try:
             return await self._post(ask, {**self._headers, "Authorization": f"Bearer {key}"})
         except UpstreamError as error:
@@ -59,18 +63,20 @@ class OpenAICompatible:
     async def _post(self, ask: Ask, headers: Mapping[str, str]) -> Reply:
         try:
             return await post(
-                self._transport, self._url, ask=ask, headers=headers, read_error=read_error
+                self._transport,
+                self._urls[ask.dialect or self.dialect],
+                ask=ask,
+                headers=headers,
+                read_error=read_error,
             )
         except UpstreamError as error:
-            raise self._outage(error) from error.__cause__
-
-    def _outage(self, error: UpstreamError) -> TwotierError:
-        if self._not_found_is_outage and error.upstream_status == 404:
-            return TierUnavailableError(f"{error.message}; see the log of its server")
-        return error
+            if self._not_found_is_outage and error.upstream_status == 404:
+                text = f"{error.message}; see the log of its server"
+                raise TierUnavailableError(text) from error
+            raise
 
 
-def chat_url(base_url: str) -> URL:
-    """The address of chat completions below a base with or without its version."""
+def versioned(base_url: str) -> str:
+    """A base address that ends with its version, whether it was given with one or not."""
     base = base_url.rstrip("/")
-    return URL(base + ("" if re.search(r"/v\d+$", base) else "/v1") + "/chat/completions")
+    return base if re.search(r"/v\d+$", base) else base + "/v1"

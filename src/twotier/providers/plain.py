@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cached_property, lru_cache
 
 from yarl import URL
 
@@ -45,11 +45,10 @@ class PlainReply:
         """The response headers, names in lower case."""
         return _headers(self._answer)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives. Raises `DeadlineError` and `StreamBrokenError`."""
+    async def read(self) -> bytes:
+        """The next piece of the body. Raises `DeadlineError` and `StreamBrokenError`."""
         try:
-            while chunk := await self._answer.read():
-                yield chunk
+            return await self._answer.read()
         except BREAKS as exc:
             self._answer.close()
             raise trouble.broken(exc) from exc
@@ -91,18 +90,26 @@ async def post(
 
 def written(url: URL, ask: Ask, *, headers: Mapping[str, str]) -> bytes:
     """The request, head and body. Raises `ValueError` for headers that would end their line."""
+    names = {**ask.passed.headers, **headers} if ask.passed.headers else headers
+    return b"%b%d\r\n\r\n%b" % (head(url, tuple(names.items())), len(ask.body), ask.body)
+
+
+@lru_cache(maxsize=64)
+def head(url: URL, headers: tuple[tuple[str, str], ...]) -> bytes:
+    """The head of a request up to its length, which nearly always is the one before."""
     lines = [
         f"POST {url.raw_path_qs} HTTP/1.1",
         f"Host: {url.host_port_subcomponent}",
-        *(f"{name}: {value}" for name, value in {**ask.headers, **headers}.items()),
-        f"Content-Length: {len(ask.body)}",
+        *(f"{name}: {value}" for name, value in headers),
+        "Content-Length: ",
     ]
-    head = "\r\n".join(lines)
-    if not len(lines) - 1 == head.count("\n") == head.count("\r") or "\0" in head:
+    text = "\r\n".join(lines)
+    if not len(lines) - 1 == text.count("\n") == text.count("\r") or "\0" in text:
         raise ValueError("a header holds a line break or a zero byte")
-    return b"%b\r\n\r\n%b" % (head.encode(), ask.body)
+    return text.encode()
 
 
+@lru_cache(maxsize=64)
 def place_of(url: URL) -> tuple[str, int]:
     """Host and port: what connections are pooled by."""
     return (url.raw_host or "", url.port or 80)
@@ -161,7 +168,7 @@ async def _connected(pool: Pool, url: URL, *, deadlines: Deadlines, sent_at: flo
     head_by = sent_at + min(deadlines.first_token_seconds, deadlines.total_seconds)
     try:
         async with asyncio.timeout_at(min(connect_by, head_by)) as limit:
-            return await pool.connect((url.raw_host or "", url.port or 80))
+            return await pool.connect(place_of(url))
     except ValueError as exc:
         raise trouble.unaskable(url, exc) from exc
     except socket.gaierror as exc:

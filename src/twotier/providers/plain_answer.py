@@ -30,19 +30,22 @@ class Line(Protocol):
 class Answer:
     """What has come of one response, and the one who waits for more of it."""
 
-    def __init__(self, connection: Line, *, deadlines: Deadlines, sent_at: float) -> None:
+    def __init__(
+        self, connection: Line, timer: Timer, *, deadlines: Deadlines, sent_at: float
+    ) -> None:
         self.status = 0  # until the head is here
         self.fields: dict[bytes, bytes] = {}  # names in lower case; of equal ones the last
         self.lines = 0
         self.touched = False  # a byte has come, of whatever
-        self.body_bytes = 0
+        self.fresh = False  # a piece of the body has come that nobody was told of
         self.ended = False
         self._connection: Line | None = connection
         self._pieces: list[bytes] = []
         self._unread_bytes = 0
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._timer = Timer(self.fail, deadlines=deadlines, sent_at=sent_at)
+        self._timer = timer
+        timer.start(self.fail, deadlines=deadlines, sent_at=sent_at)
 
     async def head(self) -> None:
         """Wait for the head. Raises `DeadlineError` and one of `BREAKS`."""
@@ -50,7 +53,8 @@ class Answer:
             if self._error is not None:
                 raise self._error
             await self._more()
-        self._timer.end(content=False)
+        if not self.ended:
+            self._timer.end(content=False)
 
     async def read(self) -> bytes:
         """All that has come and nobody read, or what comes next; empty at the end. Same errors."""
@@ -60,7 +64,8 @@ class Answer:
             if self._error is not None:
                 raise self._error
             await self._more()
-        self._timer.end(content=True)
+        if not self.ended:
+            self._timer.end(content=True)
         pieces, self._pieces, self._unread_bytes = self._pieces, [], 0
         if self._connection is not None:
             self._connection.resume()
@@ -68,15 +73,19 @@ class Answer:
 
     def close(self) -> None:
         """Nobody reads any more: a connection with more to come is closed at once."""
-        self._timer.stop()
         if self._connection is not None:
+            self._timer.rest()
             self._connection.abort()
 
-    def add(self, piece: bytes) -> bool:
-        """A piece of the body. False when the reader is so far behind that the next must wait."""
+    def add(self, piece: bytes) -> None:
+        """A piece of the body. Many come at once, so the reader is woken when all have: `came`."""
         self._pieces.append(piece)
-        self.body_bytes += len(piece)
         self._unread_bytes += len(piece)
+        self.fresh = True
+
+    def came(self) -> bool:
+        """What was added is all there is for now. False when the reader is too far behind."""
+        self.fresh = False
         self.wake()
         return self._unread_bytes <= UNREAD_BYTES_MAX
 
@@ -84,14 +93,14 @@ class Answer:
         """It is whole, or ends with its connection, which is no longer its own."""
         self.ended = True
         self._connection = None
-        self._timer.stop()
+        self._timer.rest()
         self.wake()
 
     def fail(self, error: Exception) -> None:
         """It will not become whole. What came before can still be read."""
         if not self.ended and self._error is None:
             self._error = error
-            self._timer.stop()
+            self._timer.rest()
             self.wake()
 
     def wake(self) -> None:

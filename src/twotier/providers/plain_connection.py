@@ -15,6 +15,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from twotier.providers.base import Deadlines
 from twotier.providers.plain_answer import Answer
+from twotier.providers.timer import Timer
 
 HEAD_LINES_MAX = 128
 HEAD_LINE_BYTES_MAX = 16 * 1024
@@ -48,6 +49,7 @@ class Connection(asyncio.Protocol):
         self.idle_since = 0.0  # loop time; the home's to set
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._home = home
+        self._timer = Timer()
         self._parser = HttpResponseParser(self)
         # What some home-made servers send and every client takes, aiohttp among them.
         self._parser.set_dangerous_leniencies(
@@ -66,7 +68,7 @@ class Connection(asyncio.Protocol):
 
     def ask(self, request: bytes, *, deadlines: Deadlines, sent_at: float) -> Answer:
         """Send head and body in one write. Nothing else may be under way here."""
-        self._answer = answer = Answer(self, deadlines=deadlines, sent_at=sent_at)
+        self._answer = answer = Answer(self, self._timer, deadlines=deadlines, sent_at=sent_at)
         self._until_close = False
         self._barren_bytes = 0
         self.asked += 1
@@ -100,7 +102,6 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         answer.touched = True
-        body_bytes = answer.body_bytes
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as exc:
@@ -109,8 +110,11 @@ class Connection(asyncio.Protocol):
             return
         if answer.ended:
             self._finished()
-        elif answer.body_bytes != body_bytes:
+        elif answer.fresh:
             self._barren_bytes = 0
+            if not answer.came() and not self._paused:
+                self._paused = True
+                self._transport.pause_reading()
         else:
             self._barren_bytes += len(data)
             if self._barren_bytes > HEAD_BYTES_MAX:
@@ -125,6 +129,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end of this connection, whoever ended it."""
+        self._timer.stop()
         answer, self._answer = self._answer, None
         if answer is not None:
             answer.fail(exc or EOFError("closed by the upstream"))
@@ -163,9 +168,10 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, piece: bytes) -> None:
         """A piece of the body, without its chunk's frame."""
-        if not self._asked_answer().add(piece) and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
+        answer = self._answer
+        if answer is None or answer.ended:
+            answer = self._asked_answer()  # which says what is wrong
+        answer.add(piece)
 
     def on_message_complete(self) -> None:
         """The response is whole. One below 200 is only a sign that another follows."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from twotier.domain.message import (
@@ -15,6 +15,7 @@ from twotier.domain.message import (
     Metered,
     Reasoning,
     ReasoningDelta,
+    Request,
     Text,
     TextDelta,
     ToolCall,
@@ -76,6 +77,7 @@ class Scripted:
 class _ScriptedReply:
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
+        self._left = deque(answer.chunks)
         self.closed = False
 
     @property
@@ -88,25 +90,31 @@ class _ScriptedReply:
         """The response headers."""
         return self._answer.headers
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it arrives."""
-        for chunk in self._answer.chunks:
-            if self.closed:
-                return
-            yield chunk
+    async def read(self) -> bytes:
+        """The next piece of the body."""
+        if self.closed:
+            return b""
+        if self._left:
+            return self._left.popleft()
         if self._answer.breaks is not None:
             raise self._answer.breaks
+        return b""
 
     async def close(self) -> None:
         """End it."""
         self.closed = True
 
 
+ASKED = Request("openai_chat", b"{}", "scripted", include_usage=True)
+
+
 def spoken(whole: Whole, *, stream: bool) -> Answer:
     """A whole answer as the bytes of a Chat Completions server."""
     if not stream:
-        return Answer((write_whole(whole, created=0),), {"content-type": "application/json"})
-    writer = StreamWriter(whole.id, model=whole.model, created=0, include_usage=True)
+        return Answer(
+            (write_whole(whole, created=0, request=ASKED),), {"content-type": "application/json"}
+        )
+    writer = StreamWriter(whole.id, model=whole.model, created=0, request=ASKED)
     chunks = tuple(piece for event in events(whole) if (piece := writer.write(event)))
     return Answer(chunks, {"content-type": "text/event-stream"})
 

@@ -16,22 +16,25 @@ from twotier.providers.base import Deadlines
 class Timer:
     """Ends a wait that is too long by calling `fail` with the error that says so.
 
-    Time that nobody waits in (the client is slow) counts for the total only. `sent_at` is loop
-    time: the first token's time and the total run from there.
+    One timer serves the calls of a connection one after another: `start` for each. Time that nobody
+    waits in (the client is slow) counts for the total only.
     """
 
-    def __init__(
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting = False
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(
         self, fail: Callable[[DeadlineError], None], *, deadlines: Deadlines, sent_at: float
     ) -> None:
+        """A call begins. `sent_at` is loop time: first token and total run from there."""
         self._fail = fail
         self._deadlines = deadlines
-        self._loop = asyncio.get_running_loop()
         self._total_at = sent_at + deadlines.total_seconds
         # Until the first byte the clock of the first token runs on, then the one between bytes.
         self._name = "first token"
         self._wait_until = sent_at + deadlines.first_token_seconds
-        self._waiting = False
-        self._handle: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
         """Somebody begins to wait for bytes."""
@@ -50,6 +53,10 @@ class Timer:
         self._waiting = False
         if content:
             self._name = "idle"
+
+    def rest(self) -> None:
+        """The call is over. A timer that is wound up stays so: the next call may use it."""
+        self._waiting = False
 
     def stop(self) -> None:
         """Nobody will wait any more."""

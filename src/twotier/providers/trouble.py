@@ -9,16 +9,20 @@ is `StreamBrokenError`. The times are in `timer`.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from yarl import URL
 
-from twotier.errors import StreamBrokenError, TierUnavailableError, UpstreamError
+from twotier.errors import StreamBrokenError, TierUnavailableError, TooLongError, UpstreamError
 from twotier.providers.base import Deadlines
 
 ERROR_BODY_BYTES_MAX = 64 * 1024
 ERROR_BODY_SECONDS_MAX = 1.0
+# llama.cpp and vLLM name it; Anthropic says it in the sentence of an `invalid_request_error`.
+TOO_LONG_KINDS = frozenset({"exceed_context_size_error", "context_length_exceeded"})
+TOO_LONG_WORDS = re.compile(r"prompt is too long|context (?:size|length|window)", re.IGNORECASE)
 
 
 def unaskable(url: URL, exc: Exception) -> TierUnavailableError:
@@ -29,7 +33,8 @@ def unaskable(url: URL, exc: Exception) -> TierUnavailableError:
 def unreachable(url: URL, reason: str) -> TierUnavailableError:
     """No connection came about."""
     return TierUnavailableError(
-        f"{place(url)} cannot be reached ({reason}); see whether it is running"
+        f"{place(url)} cannot be reached ({reason}); see whether it is running",
+        unreachable=True,
     )
 
 
@@ -37,7 +42,8 @@ def not_accepted(url: URL, deadlines: Deadlines) -> TierUnavailableError:
     """The connect time ran out."""
     return TierUnavailableError(
         f"{place(url)} did not accept a connection within {deadlines.connect_seconds:g} s; "
-        "see whether it is running and reachable"
+        "see whether it is running and reachable",
+        unreachable=True,
     )
 
 
@@ -89,3 +95,11 @@ async def error_body(
 def place(url: URL) -> str:
     """Where, without path and query, which may carry secrets."""
     return str(url.origin()) if url.is_absolute() else "the upstream"
+
+
+def too_long(error: UpstreamError) -> TooLongError | None:
+    """The upstream's own word for a prompt that does not fit; our estimate is only that."""
+    said = error.upstream_kind in TOO_LONG_KINDS or TOO_LONG_WORDS.search(error.message)
+    if said and error.upstream_status in (400, 413):
+        return TooLongError(f"{error.message}; shorten the prompt, or ask a tier with more room")
+    return None

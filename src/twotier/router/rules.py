@@ -37,6 +37,20 @@ TREE: tuple[Rule, ...] = (
 
 KINDS = frozenset(rule.kind for rule in TREE if rule.kind != "*")
 
+# A pattern is tried at each word of a text, which takes a hundred times as long as a look for the
+# pieces without which it cannot match: one of these, in small letters.
+PIECES = {
+    "polling": ("new", "monitor", "heartbeat"),
+    "bulk-write": ("refactor", "write", "draft", "compose", "in full", "entire", "implement"),
+    "frontier-reasoning": (
+        "prove", "proof", "architect", "design", "root cause", "trade", "strategy", "research",
+        "debug", "step by step", "market brief", "plan",
+    ),
+    "read-report": (
+        "summar", "extract", "list", "classify", "count", "translate", "tl", "what does",
+        "describe", "find", "read",
+    ),
+}  # fmt: skip
 WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern, re.IGNORECASE))
     for kind, pattern in (
@@ -73,3 +87,19 @@ WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
     )
 )
+
+
+def spoken(text: str) -> tuple[str, str] | None:
+    """The first kind whose words are in the text, and the words in small letters; None: none."""
+    small = text.casefold()
+    for kind, pattern in WORDS:
+        if _has_one(PIECES[kind], small) and (found := pattern.search(text)):
+            return kind, found.group(0).lower()
+    return None
+
+
+def _has_one(pieces: tuple[str, ...], text: str) -> bool:
+    for piece in pieces:  # noqa: SIM110 - a generator costs more than all the looks
+        if piece in text:
+            return True
+    return False

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from twotier.domain.decision import Because, Decision, Option
+from twotier.domain.message import PATHS, RELAYED
 from twotier.domain.task import Task
 from twotier.domain.tier import TierFacts, TierPolicy, TierSpec, TierState
 from twotier.router.names import AUTO, Names
@@ -29,10 +30,15 @@ REFUSAL_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """The rules of one configuration, ready to decide."""
+    """The rules of one configuration, ready to decide.
+
+    `untooled` says why a tier gets no requests with tools: its probe was below the bar. Whoever
+    probes keeps it up to date.
+    """
 
     names: Names
     off: frozenset[str] = field(default_factory=frozenset)
+    untooled: Mapping[str, str] = field(default_factory=dict)
 
     def decide(self, task: Task, facts: Mapping[str, TierFacts]) -> Decision:
         """The tiers to ask, in order, and why. Pure: the same values give the same decision."""
@@ -42,7 +48,10 @@ class Router:
             if explicit is None:
                 return unknown(task, self.names)
         because: list[Because] = []
-        left = constrain(task, self.names.tiers, explicit=explicit, because=because)
+        tiers = self.names.tiers
+        if task.tools and self.untooled and not task.probe:
+            tiers = self.tooled(tiers, explicit, because=because)
+        left = constrain(task, tiers, explicit=explicit, because=because)
         if not left:
             return refused(because)
         if explicit is not None:
@@ -52,6 +61,22 @@ class Router:
         rule, side = self.choose(task, because)
         ordered = order(left, side, facts=facts, because=because)
         return Decision(tuple(Option(tier.name) for tier in ordered), rule, tuple(because))
+
+    def tooled(
+        self, tiers: Sequence[TierSpec], explicit: Option | None, *, because: list[Because]
+    ) -> Sequence[TierSpec]:
+        """The tiers whose probe does not keep them from tool work. A pass-through asks another
+        model, which was not probed.
+        """
+        left = []
+        for tier in tiers:
+            below = self.untooled.get(tier.name, "")
+            named = explicit is None or tier.name == explicit.tier
+            if not below or (explicit is not None and explicit.model):
+                left.append(tier)
+            elif named:
+                because.append(Because("able", "removed", f"{tier.name}: {below}"))
+        return left
 
     def choose(self, task: Task, because: list[Because]) -> tuple[str, str]:
         """The rule that decides and the side it is for."""
@@ -82,7 +107,7 @@ def constrain(
     """The tiers that may be asked at all; each one taken away leaves its reason."""
     left = []
     for tier in tiers:
-        if explicit is not None and tier.name != explicit.tier:
+        if tier.standby if explicit is None else tier.name != explicit.tier:
             continue
         # A pass-through asks for another model, whose price was looked up with its name.
         passing = explicit is not None and bool(explicit.model)
@@ -95,31 +120,34 @@ def constrain(
 
 
 def hindrance(task: Task, tier: TierSpec, *, passing: bool) -> tuple[str, str] | None:
-    """The constraint that takes this tier away and its sentence, or None."""
+    """The constraint that takes this tier away and its sentence, or None.
+
+    Asked of each tier for each request, so a sentence is only made when its rule speaks.
+    """
+    if task.policy is TierPolicy.LOCAL_ONLY and not tier.local:
+        return "private", "local-only work does not leave this machine"
+    if task.policy is TierPolicy.FRONTIER and tier.local:
+        return "policy", "the policy is frontier"
+    if tier.price is None and not passing:
+        return "price", f"no price is known for {tier.ref}; set [tiers.{tier.name}.price]"
+    if disabled := unable(task, tier):
+        return "able", disabled
     need = task.prompt_tokens + OUTPUT_TOKENS_MIN
-    for rule, speaks, text in (
-        (
-            "private",
-            task.policy is TierPolicy.LOCAL_ONLY and not tier.local,
-            "local-only work does not leave this machine",
-        ),
-        ("policy", task.policy is TierPolicy.FRONTIER and tier.local, "the policy is frontier"),
-        (
-            "price",
-            tier.price is None and not passing,
-            f"no price is known for {tier.ref}; set [tiers.{tier.name}.price]",
-        ),
-        ("able", task.images > 0 and not tier.can_images, "cannot read images"),
-        ("able", task.tools > 0 and not tier.can_tools, "cannot call tools"),
-        (
-            "fit",
-            need > tier.window_tokens,
-            f"about {need} tokens do not fit its window of {tier.window_tokens}",
-        ),
-    ):
-        if speaks:
-            return rule, text
+    # Of many texts each must fit alone, and their server knows.
+    if need > tier.window_tokens and task.dialect != "openai_embeddings":
+        return "fit", f"about {need} tokens do not fit its window of {tier.window_tokens}"
     return None
+
+
+def unable(task: Task, tier: TierSpec) -> str:
+    """What the tier cannot do that this task needs; empty where it can do all of it."""
+    if task.images and not tier.can_images:
+        return "cannot read images"
+    if task.tools and not tier.can_tools:
+        return "cannot call tools"
+    if task.dialect in RELAYED and not tier.speaks(task.dialect):
+        return f"its server has no /v1{PATHS[task.dialect]}; name a tier that has it (`speaks`)"
+    return ""
 
 
 def order(
@@ -135,18 +163,70 @@ def order(
     both = near + far
     if not near and far:
         because.append(Because("fallback", "ordered", f"no {side} tier is left"))
-    sick = [tier for tier in both if not able(facts.get(tier.name))]
-    for tier in sick if len(sick) < len(both) else []:
-        fact = facts[tier.name]
-        because.append(
-            Because("health", "ordered", f"{tier.name} goes last: {fact.because or fact.state}")
-        )
+    # Where there is nothing to order a look at facts is not free; nearly always all are well.
+    if len(both) == 1 or calm(both, facts):
+        return both
+    if any(facts[tier.name].load is not None for tier in both):
+        both = free_first(near, facts, because=because) + free_first(far, facts, because=because)
+    sick = [tier for tier in both if not able(facts[tier.name])]
+    if not sick:
+        return both
+    because.extend(
+        Because("health", "ordered", f"{tier.name} goes last: {why(facts[tier.name])}")
+        for tier in sick
+        if len(sick) < len(both)
+    )
     return [tier for tier in both if tier not in sick] + sick
 
 
-def able(fact: TierFacts | None) -> bool:
-    """Whether a tier can answer now or soon. One that is coming up can: it is waited for."""
-    return fact is None or fact.state in (TierState.READY, TierState.COMING_UP)
+def calm(tiers: Sequence[TierSpec], facts: Mapping[str, TierFacts]) -> bool:
+    """Whether each of them would answer at once."""
+    for tier in tiers:
+        fact = facts[tier.name]
+        if fact.state is not TierState.READY or fact.load is not None:
+            return False
+    return True
+
+
+def free_first(
+    side: Sequence[TierSpec], facts: Mapping[str, TierFacts], *, because: list[Because]
+) -> list[TierSpec]:
+    """Tiers of one side: one with a free slot goes before one whose slots are all taken."""
+    busy = [tier for tier in side if facts[tier.name].load is not None]
+    for tier in busy if len(busy) < len(side) else []:
+        text = f"{tier.name} goes behind its like: {taken(facts[tier.name])}"
+        because.append(Because("health", "ordered", text))
+    return [tier for tier in side if tier not in busy] + busy
+
+
+def taken(fact: TierFacts) -> str:
+    """How busy it is, empty where a slot is free."""
+    load = fact.load
+    return f"{load.in_use} of {load.slots} slots taken, {load.waiting} waiting" if load else ""
+
+
+def why(fact: TierFacts) -> str:
+    """Why it cannot answer now."""
+    return fact.because or (taken(fact) if fact.state is TierState.READY else fact.state.value)
+
+
+def able(fact: TierFacts) -> bool:
+    """Whether a tier can answer now or soon. One that is coming up can: it is waited for.
+
+    One that is coming up again because it was lost is not: nobody knows how often it will be, so
+    what another tier may do is done there meanwhile. Nor is one whose line is full.
+    """
+    if fact.load is not None and fact.load.full:
+        return False
+    if fact.state is TierState.READY:
+        return True
+    return fact.state is TierState.COMING_UP and not fact.lost
+
+
+def ready_behind(number: int, decision: Decision, *, facts: Mapping[str, TierFacts]) -> bool:
+    """Whether a tier behind that number of a decision can take over now, without a wait."""
+    later = (facts[option.tier] for option in decision.options[number + 1 :])
+    return any(fact.state is TierState.READY and able(fact) for fact in later)
 
 
 def unknown(task: Task, names: Names) -> Decision:

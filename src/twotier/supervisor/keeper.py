@@ -6,6 +6,10 @@ stopped, a request suspects it): they move the state at once, and the work of th
 cancelled. So a work method may be cancelled at any `await`, and nothing is done in two steps that
 must not be torn.
 
+What a state needs to know lies beside it: `child` is the process, `vigil` hears whether it lives,
+`toll` counts and explains its deaths, `gate` says whether it may be started, `ladder` when it has
+to go because memory is tight.
+
 Cancelling `run` is what happens when the main process goes: the child is left alive, recorded, for
 the next main to adopt. Only `stop` ends it.
 """
@@ -14,35 +18,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
+from collections.abc import Awaitable, Callable
 from functools import partial
 
+from twotier.domain.alert import Alert
 from twotier.domain.clock import Clock
 from twotier.domain.endpoint import Endpoint
 from twotier.domain.tier import TierFacts
 from twotier.errors import EngineError, TierUnavailableError
-from twotier.supervisor import logs, policy, record
-from twotier.supervisor.death import Death, Evidence, explain
+from twotier.supervisor import logs, policy
+from twotier.supervisor.around import Around
+from twotier.supervisor.child import Child
+from twotier.supervisor.death import Kind
+from twotier.supervisor.gate import Gate
+from twotier.supervisor.history import DeathNote
+from twotier.supervisor.ladder import Ladder
 from twotier.supervisor.policy import Signal, State, Wait
-from twotier.supervisor.probe import until_answered
-from twotier.supervisor.process import Launcher, Running, oom_kills
-from twotier.supervisor.spec import Change, KeptSpec
+from twotier.supervisor.pressure import DRAIN_SECONDS_CRITICAL, Pressure, Rung
+from twotier.supervisor.process import Launcher
+from twotier.supervisor.spec import Change, KeptSpec, unknown
+from twotier.supervisor.toll import Toll
+from twotier.supervisor.use import Held
+from twotier.supervisor.vigil import Vigil
+from twotier.supervisor.words import Standing, because
 
 RETRY_AFTER_SECONDS = 5.0  # told to a client when nobody knows better
 _FAILED = frozenset({State.BACKOFF, State.QUARANTINED})
 _AT_REST = _FAILED | {State.STOPPED}  # no process
-
-
-class _Use:
-    """One request in the server."""
-
-    def __init__(self, progressed: Callable[[], None]) -> None:
-        self._progressed = progressed
-
-    def progressed(self) -> None:
-        """Bytes came."""
-        self._progressed()
+_AT_WORK = frozenset({State.READY, State.BUSY})
+MEMORY_EVERY_SECONDS = 5.0
+LINES_SHOWN = 5
 
 
 class Keeper:
@@ -56,12 +61,13 @@ class Keeper:
         clock: Clock,
         random: Callable[[], float],
         on_change: Callable[[Change], None],
+        around: Around | None = None,
     ) -> None:
         self._spec = spec
-        self._launcher = launcher
         self._clock = clock
         self._random = random
         self._on_change = on_change
+        self._around = around or Around()
         self._work: dict[State, Callable[[], Awaitable[Signal]]] = {
             State.STOPPED: self._rest,
             State.STARTING: self._start,
@@ -78,20 +84,19 @@ class Keeper:
         self._closed = False
         self._scope: asyncio.Timeout | None = None
         self._news = asyncio.Event()
-        self._running: Running | None = None
-        self._endpoint = Endpoint(base_url="", generation=0)
         self._since = clock.monotonic()
-        self._spawned_at = 0.0
-        self._ready_at: float | None = None
         self._next_start_at = 0.0
-        self._oom_kills = 0
-        self._death = Death("")
+        self._drain_seconds = spec.drain_seconds_max
         self._suspicion = ""
+        self._looked = ""  # what the regular look has found just now
         self._ended_because = ""
-        self._deaths: tuple[float, ...] = ()
-        self._deaths_in_a_row = 0
         self._uses = 0
-        self._progress_at = 0.0
+        self._known: TierFacts | None = None  # what was last shown
+        self._child = Child(spec, launcher, clock=clock, on_gone=self._gone)
+        self._toll = Toll(spec, clock, coroner=self._around.coroner)
+        self._gate = Gate(spec, clock, around=self._around)
+        self._vigil = Vigil(spec, clock, pulse=self._child.pulse)
+        self._ladder = Ladder(clock, room=self._around.room)
 
     # --- what others ask -------------------------------------------------------------------
 
@@ -101,7 +106,7 @@ class Keeper:
         Raises `TierUnavailableError` when it is not ready in time, or will not be.
         """
         if self._told() is Wait.GO:  # nearly always, and then without a timer
-            return self._endpoint
+            return self._child.endpoint
         try:
             async with asyncio.timeout(within_seconds):
                 while (told := self._told()) is Wait.WAIT:
@@ -109,21 +114,27 @@ class Keeper:
         except TimeoutError:
             told = self._told()  # it may have come up in the very moment
         if told is Wait.GO:
-            return self._endpoint
+            return self._child.endpoint
         raise TierUnavailableError(
             f"{self._spec.name} is not ready: {self._because()}; `twotier status` shows more",
             retry_after_seconds=self._retry_after_seconds(),
         )
 
     def facts(self) -> TierFacts:
-        """What to show."""
-        running = self._running
+        """What to show. Every request asks; while it works the answer stays the same."""
+        if self._known is None or self._state not in _AT_WORK:
+            self._known = self._facts_now()
+        return self._known
+
+    def _facts_now(self) -> TierFacts:
+        pid, held = self._child.pid, bool(self._gate.held)
         return TierFacts(
             name=self._spec.name,
-            state=policy.shown(self._state, wanted=self._wanted and not self._closed),
+            state=policy.shown(self._state, wanted=self._wanted and not self._closed, held=held),
             because=self._because(),
-            pid=running.pid if running else None,
-            address=self._endpoint.base_url if running and self._spec.listens else "",
+            pid=pid,
+            address=self._child.endpoint.base_url if pid and self._spec.listens else "",
+            lost=policy.lost(self._state, died=bool(self._toll.death.cause)),
         )
 
     @property
@@ -131,25 +142,49 @@ class Keeper:
         """Where it stands; for pages and tests, never to decide on."""
         return self._state
 
+    def history(self) -> tuple[DeathNote, ...]:
+        """Its last deaths, the newest last."""
+        return self._toll.notes
+
+    def last_lines(self) -> tuple[str, ...]:
+        """The end of its log."""
+        return logs.last_lines(self._spec.log_path, lines_max=LINES_SHOWN)
+
+    def gate(self) -> str:
+        """Why it cannot be started now; empty where nothing holds it up."""
+        return self._gate.held
+
     def suspect(self, because: str) -> None:
         """Somebody's request failed as if the server were dead: look now."""
         self._suspicion = because
         self._take(Signal.SUSPECTED)
 
-    @contextlib.contextmanager
-    def in_use(self) -> Iterator[_Use]:
-        """Held round a request."""
-        self._progressed()
+    def pick_up(self) -> Held:
+        """A request enters. That is no sign of life: it may be the third that nobody answers."""
         self._uses += 1
         if self._uses == 1:
-            self._take(Signal.PICKED_UP)
-        try:
-            yield _Use(self._progressed)
-        finally:
-            self._uses -= 1
-            if not self._uses:
-                self._take(Signal.LAID_DOWN)
-                self._tell()  # a drain waits for this, and its state does not change by it
+            self._move(Signal.PICKED_UP)
+        return Held(self)
+
+    def progressed(self) -> None:
+        """A request's bytes came."""
+        self._vigil.heard()
+
+    def laid_down(self) -> None:
+        """A request has left."""
+        self._uses -= 1
+        if not self._uses:
+            self._move(Signal.LAID_DOWN)
+            if self._state is State.DRAINING:
+                self._tell()  # it waits for this, and its state does not change by it
+
+    def _move(self, signal: Signal) -> None:
+        """Each request passes here; between ready and busy nothing changes for those who wait."""
+        after = policy.follow(self._state, signal)
+        if self._state in _AT_WORK and after in _AT_WORK:
+            self._state = after
+        else:
+            self._take(signal)
 
     async def stop(self) -> None:
         """Let requests finish, end the process, return when it is gone.
@@ -161,18 +196,28 @@ class Keeper:
         self._take(Signal.STOP)
         await self._until(lambda: self._state is State.STOPPED or self._wanted)
 
-    async def restart(self) -> None:
-        """End it if it runs, and start anew; also the way out of quarantine.
+    async def start(self, *, force: bool = False) -> None:
+        """See that it runs, or is on its way; the way out of quarantine too.
 
-        Returns when the new one has been started; `ensure_ready` waits for the rest.
+        `force`: this once without asking whether there is room in memory.
         """
+        if not self._wanted or self._state in _AT_REST:
+            await self.restart(force=force)
+
+    async def restart(self, *, force: bool = False) -> None:
+        """End it if it runs, and start anew.
+
+        Returns when the new one has been started, or was not let in; `ensure_ready` waits for the
+        rest.
+        """
+        self._toll.forgive()
+        self._gate.held, self._gate.forced = "", force
         self._want(True)
-        self._deaths, self._deaths_in_a_row, self._death = (), 0, Death("")
-        before = self._endpoint.generation
+        before = self._child.endpoint.generation
         self._take(Signal.START if self._state in _AT_REST else Signal.STOP)
         await self._until(
             lambda: (
-                self._endpoint.generation != before
+                self._child.endpoint.generation != before
                 or self._state in _FAILED
                 or not self._wanted  # somebody said stop after us
             )
@@ -186,19 +231,11 @@ class Keeper:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._live())
                 group.create_task(self._tend_log())
+                group.create_task(self._tend_memory())
         finally:
             self._closed = True
             self._tell()
-            self._leave()
-
-    def _leave(self) -> None:
-        """We go. A child that was being stopped goes at once, another one lives on."""
-        if self._running is None:
-            return
-        if not self._wanted:
-            self._running.kill()
-            record.remove(self._spec.record_path)
-        self._running.release()
+            self._child.leave(alive=self._wanted)
 
     async def _live(self) -> None:
         while True:
@@ -214,7 +251,7 @@ class Keeper:
                 self._scope = None
             self._take(signal)
 
-    def _take(self, signal: Signal, because: str = "") -> None:
+    def _take(self, signal: Signal) -> None:
         """The only place where the state moves."""
         before, self._state = self._state, policy.follow(self._state, signal)
         after = self._state
@@ -224,20 +261,29 @@ class Keeper:
             self._since = self._clock.monotonic()
             self._interrupt()
         self._tell()
-        running = self._running
+        self._note(before, signal, text=self._because())
+        if after is State.READY and self._uses:
+            self._take(Signal.PICKED_UP)
+
+    def _note(self, before: State, signal: Signal, *, text: str) -> None:
+        """Say what happened to whoever writes it down."""
+        running = self._child.running
         self._on_change(
             Change(
                 name=self._spec.name,
                 before=before,
                 signal=signal,
-                after=after,
-                because=because or self._because(),
-                pid=running.pid if running else None,
-                generation=self._endpoint.generation,
+                after=self._state,
+                because=text,
+                pid=self._child.pid,
+                generation=self._child.endpoint.generation,
+                adopted=running is not None and running.adopted,
             )
         )
-        if after is State.READY and self._uses:
-            self._take(Signal.PICKED_UP)
+
+    def _alert(self, kind: str, text: str) -> None:
+        """Tell a person."""
+        self._around.alert(Alert(self._spec.name, kind, text))
 
     def _interrupt(self) -> None:
         """Cancel the work of the state that was left."""
@@ -247,6 +293,7 @@ class Keeper:
 
     def _tell(self) -> None:
         """Wake everybody who waits for a change."""
+        self._known = None
         self._news.set()
         self._news = asyncio.Event()
 
@@ -255,72 +302,97 @@ class Keeper:
         self._wanted = wanted
         self._tell()
 
-    def _progressed(self) -> None:
-        self._progress_at = self._clock.monotonic()
-
     # --- the work of each state: ends in a signal, may be cancelled at any await --------------
 
     async def _rest(self) -> Signal:
         return Signal.START if self._wanted else await self._nothing()
 
     async def _start(self) -> Signal:
-        self._ready_at, self._ended_because, self._suspicion = None, "", ""
-        await self._clear_other()
-        # From here to the record there is no await: a child that is nowhere written down would
-        # be started a second time by the next main.
-        self._oom_kills = oom_kills()
-        self._spawned_at = self._clock.monotonic()
+        self._ended_because, self._suspicion = "", ""
+        self._drain_seconds = self._spec.drain_seconds_max
+        await self._toll.ask_again()
+        await self._child.clear_other()
+        await self._gate.foresee()
+        if adopted := self._child.adopted():
+            self._begin(adopted=adopted)
+            return Signal.SPAWNED
+        if await self._gate.shut(self._child, smaller=self._toll.smaller):
+            return Signal.HELD_UP
         try:
-            if not self._adopted():
-                self._spawn()
+            self._child.spawn(self._gate.smaller)
         except EngineError as exc:
-            self._bury(Death(exc.message, hopeless=True))
+            self._toll.bury_unborn(exc.message)
             return Signal.EXITED
+        except OSError as exc:  # a full disk may have room again; nobody else needs this one
+            cannot = f"its log or record cannot be written ({exc.strerror}); look at the disk"
+            self._toll.bury_unborn(cannot, Kind.UNKNOWN)
+            return Signal.EXITED
+        self._begin(adopted=adopted)
+        if self._gate.smaller:
+            halved = f"its caches are halved {self._gate.smaller} times, see `twotier engine why`"
+            self._note(self._state, Signal.PRESSED, text=halved)
         return Signal.SPAWNED
+
+    def _begin(self, *, adopted: bool) -> None:
+        """A life begins."""
+        self._toll.begin()
+        self._ladder.begin()
+        self._gate.passed(self._child, adopted=adopted)
 
     async def _load(self) -> Signal:
         limit = self._spec.load_seconds_max
-        if failed := await self._answer_within(limit):
-            await self._end(f"not ready {limit:g} s after its start: {failed}")
+        failed = await self._vigil.first_answer(self._child.endpoint, within_seconds=limit)
+        if failed:
+            await self._end(failed)
             return await self._nothing()
-        self._ready_at = self._clock.monotonic()
+        self._toll.ready_at = self._clock.monotonic()
         return Signal.ANSWERED
 
     async def _watch(self) -> Signal:
-        """Ready or busy: ask it for a token when nobody else has for a while."""
-        every = self._spec.probe_every_seconds
+        """Ready or busy: ask it for a token when nothing was heard of it for a while."""
         while True:
-            await self._clock.sleep(every)
-            quiet = self._clock.monotonic() - self._progress_at >= every
-            if self._state is State.READY and quiet and (failed := await self._unanswered()):
-                self._suspicion = f"a regular look failed ({failed})"
+            await self._vigil.silence()
+            if failed := await self._dead():
+                self._suspicion = "a regular look failed"
+                self._looked = failed
                 return Signal.SUSPECTED
 
     async def _examine(self) -> Signal:
-        if failed := await self._unanswered():
+        looked, self._looked = self._looked, ""
+        if failed := looked or await self._dead():
             suspicion = self._suspicion or "it looked dead"
             await self._end(f"hung, so it was ended: {suspicion}; asked for one token: {failed}")
             return await self._nothing()
         return Signal.ANSWERED
 
+    async def _dead(self) -> str:
+        return await self._vigil.dead(self._child.endpoint, uses=lambda: self._uses)
+
     async def _drain(self) -> Signal:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._spec.drain_seconds_max):
+            async with asyncio.timeout(self._drain_seconds):
                 while self._uses:
                     await self._news.wait()
-        while self._running and not await self._running.end(
-            grace_seconds=self._spec.stop_grace_seconds
-        ):
+        while not await self._child.end():
             continue  # it hangs in the kernel; `stop` gives up aloud, we go on
         return Signal.EXITED
 
     async def _back_off(self) -> Signal:
-        now = self._clock.monotonic()
-        if self._death.hopeless or policy.too_many(self._deaths, now=now):
-            return Signal.TOO_MANY
-        delay = policy.delay_seconds(self._deaths_in_a_row, self._random)
-        self._next_start_at = now + delay
-        await self._clock.sleep(delay)
+        if self._gate.held:
+            began, delay = self._clock.monotonic(), self._gate.delay_seconds(self._random)
+        else:
+            await self._toll.learn()
+            if self._toll.hopeless():
+                self._alert("quarantined", f"not started again by itself; {self._toll.death.cause}")
+                return Signal.TOO_MANY
+            if self._toll.death.remedy.rests and self._spec.obeys:
+                self._alert("stopped", f"{self._toll.death.cause}; not started again by itself")
+                self._want(False)
+                return Signal.STOP
+            self._toll.settle()
+            began, delay = self._toll.died_at, self._toll.delay_seconds(self._random)
+        self._next_start_at = began + delay
+        await self._clock.sleep(max(0.0, self._next_start_at - self._clock.monotonic()))
         return Signal.DELAY_OVER
 
     async def _nothing(self) -> Signal:
@@ -330,140 +402,74 @@ class Keeper:
 
     # --- the parts of that work ---------------------------------------------------------------
 
-    async def _answer_within(self, seconds: float) -> str:
-        return await until_answered(
-            self._spec.ready,
-            self._endpoint,
-            within_seconds=seconds,
-            clock=self._clock,
-            listens=self._spec.listens,
-        )
-
-    async def _unanswered(self) -> str:
-        """Why it does not answer; empty if it does, or if a request in it makes progress.
-
-        A long prefill answers no probe for minutes and sends keep-alive comments: it is busy.
-        """
-        began = self._clock.monotonic()
-        failed = await self._answer_within(self._spec.probe_seconds_max)
-        return "" if self._uses and self._progress_at > began else failed
-
-    async def _end(self, because: str) -> None:
+    async def _end(self, reason: str) -> None:
         """End a process that does not do its work; its death is explained by our reason."""
-        self._ended_because = because
-        if self._running:
-            await self._running.end(grace_seconds=self._spec.stop_grace_seconds)
+        self._ended_because = reason
+        await self._child.end()
 
-    def _fingerprint(self) -> str:
-        return record.fingerprint(self._spec.launch(0), identity=self._spec.identity)
-
-    async def _clear_other(self) -> None:
-        """End what an earlier main left with another command or model; two would not fit."""
-        found = record.read(self._spec.record_path)
-        if found is None or (self._spec.adopts and found.fingerprint == self._fingerprint()):
-            return
-        other = self._launcher.adopt(found.pid, created=found.created, on_exit=lambda _: None)
-        if other is not None:
-            await other.end(grace_seconds=self._spec.stop_grace_seconds)
-            other.release()
-        record.remove(self._spec.record_path)
-
-    def _adopted(self) -> bool:
-        """Take over the living process of an earlier main."""
-        found = record.read(self._spec.record_path)
-        if found is None:
-            return False
-        self._running = self._launcher.adopt(
-            found.pid,
-            created=found.created,
-            on_exit=partial(self._gone, self._endpoint.generation + 1),
-        )
-        if self._running is None:
-            record.remove(self._spec.record_path)
-            return False
-        self._listen_on(found.port)
-        return True
-
-    def _spawn(self) -> None:
-        port = self._launcher.free_port()
-        self._running = self._launcher.spawn(
-            self._spec.launch(port),
-            log_path=self._spec.log_path,
-            on_exit=partial(self._gone, self._endpoint.generation + 1),
-        )
-        self._listen_on(port)
-        kept = record.Record(
-            pid=self._running.pid,
-            created=self._running.created,
-            port=port,
-            fingerprint=self._fingerprint(),
-        )
-        record.write(self._spec.record_path, kept)
-
-    def _listen_on(self, port: int) -> None:
-        self._endpoint = replace(
-            self._endpoint,
-            base_url=f"http://127.0.0.1:{port}",
-            generation=self._endpoint.generation + 1,
-        )
-
-    def _gone(self, generation: int, exit_code: int | None) -> None:
-        """The process ended: noticed within milliseconds, on the loop."""
-        if generation != self._endpoint.generation or self._running is None:
-            return
-        self._running = None
-        record.remove(self._spec.record_path)
+    def _gone(self, exit_code: int | None) -> None:
+        """The process ended."""
+        self._around.room.left(self._spec.name)
         if self._state is not State.DRAINING:
-            self._bury(explain(self._evidence(exit_code)))
+            kills, ended = self._toll.kills(), self._ended_because
+            found = self._child.evidence(exit_code, ended_because=ended, oom_kills=kills)
+            self._toll.bury(found, self._child.last)
+        elif self._gate.pressed:
+            self._alert("unloaded", f"{self._gate.held}; it comes back when there is room")
         self._take(Signal.EXITED)
-
-    def _evidence(self, exit_code: int | None) -> Evidence:
-        return Evidence(
-            exit_code=exit_code,
-            lived_seconds=self._clock.monotonic() - self._spawned_at,
-            last_lines=logs.last_lines(self._spec.log_path),
-            oom_kills=oom_kills() - self._oom_kills,
-            ended_because=self._ended_because,
-        )
-
-    def _bury(self, death: Death) -> None:
-        now = self._clock.monotonic()
-        ready_seconds = 0.0 if self._ready_at is None else now - self._ready_at
-        self._death = death
-        self._deaths = (*policy.recent(self._deaths, now=now), now)
-        self._deaths_in_a_row = policy.in_a_row(self._deaths_in_a_row, ready_seconds=ready_seconds)
 
     async def _tend_log(self) -> None:
         """Keep a running child's log small."""
         while True:
             await self._clock.sleep(self._spec.probe_every_seconds)
             cut = partial(logs.cut, self._spec.log_path, bytes_max=self._spec.log_bytes_max)
-            await asyncio.to_thread(cut)
+            with contextlib.suppress(OSError):  # a full disk; the next time may go better
+                await asyncio.to_thread(cut)
+
+    async def _tend_memory(self) -> None:
+        """Go down the ladder while memory is tight, before the system does it without asking."""
+        while self._around.room.reader is not None and self._spec.need is not unknown:
+            await self._clock.sleep(MEMORY_EVERY_SECONDS)
+            if self._state not in _AT_WORK:
+                continue
+            match await self._ladder.look(idle=not self._uses):
+                case Rung.SHRINK:  # which no engine can while it runs
+                    text = "memory is tight: its caches cannot be shrunk while it runs"
+                    self._note(self._state, Signal.PRESSED, text=text)
+                case Rung.UNLOAD:
+                    self._unload()
+
+    def _unload(self) -> None:
+        """Requests in it may finish, for as long as there is time; then it goes."""
+        if self._state not in _AT_WORK:
+            return  # it was stopped or died while we looked
+        self._toll.start_smaller()
+        self._gate.press("unloaded because memory is tight, before the system ends it")
+        if self._ladder.level is Pressure.CRITICAL:
+            self._drain_seconds = min(self._drain_seconds, DRAIN_SECONDS_CRITICAL)
+        self._take(Signal.PRESSED)
 
     # --- words --------------------------------------------------------------------------------
 
     def _told(self) -> Wait:
         if self._closed:
             return Wait.REFUSE
-        return policy.waiter(self._state, wanted=self._wanted)
+        return policy.waiter(self._state, wanted=self._wanted, held=bool(self._gate.held))
 
     def _because(self) -> str:
         now = self._clock.monotonic()
-        cause = self._death.cause
-        match self._state:
-            case State.STARTING | State.LOADING:
-                return f"loading for {now - self._since:.0f} s" + (f" after: {cause}" * bool(cause))
-            case State.DEGRADED:
-                return f"being looked at: {self._suspicion}"
-            case State.BACKOFF:
-                wait = max(0.0, self._next_start_at - now)
-                return f"starting again in {wait:.0f} s; {cause}"
-            case State.QUARANTINED:
-                return f"not started again by itself ({len(self._deaths)} deaths); {cause}"
-            case State.STOPPED | State.DRAINING:
-                return "stopped" if self._state is State.STOPPED else "stopping"
-            case _:
-                return ""
+        return because(
+            Standing(
+                self._state,
+                self._wanted,
+                cause=self._toll.death.cause,
+                held=self._gate.held,
+                suspicion=self._suspicion,
+                deaths=self._toll.count,
+                since_seconds=now - self._since,
+                wait_seconds=max(0.0, self._next_start_at - now),
+            )
+        )
 
     def _retry_after_seconds(self) -> float:
         if self._state is State.BACKOFF:
@@ -479,6 +485,6 @@ class Keeper:
                 while not done() and not self._closed:
                     await self._news.wait()
         except TimeoutError as exc:
-            pid = self._running.pid if self._running else None
+            pid = self._child.pid
             text = f"{spec.name} (pid {pid}) does not end, even when killed; look at the machine"
             raise EngineError(text) from exc

@@ -21,6 +21,11 @@ DELAY_SECONDS_MAX = 60.0
 STABLE_SECONDS = 60.0
 DEATHS_MAX = 5
 DEATHS_WITHIN_SECONDS = 600.0
+LOAD_SECONDS_MIN = 120.0  # Python's imports alone took 16 s on a loaded machine
+LOAD_BYTES_PER_SECOND = 250e6  # a slow disk; measured on an internal one: 4.5 GB/s
+SMALLER_MAX = 3  # halvings of its caches: an eighth
+STRANDED_BYTES_MIN = 2_000_000_000
+STRANDED_AFTER_SECONDS = 10.0  # the system takes a moment to give memory back
 JITTER = 0.25  # a delay is between 75 % and 125 % of its nominal length
 
 
@@ -50,6 +55,8 @@ class Signal(StrEnum):
     EXITED = "exited"  # the process is gone, or could not be made
     STOP = "stop"
     DELAY_OVER = "delay-over"
+    HELD_UP = "held-up"  # it cannot be started now: no room in memory, or its port is taken
+    PRESSED = "pressed"  # memory is so tight that it has to go before the system takes it
     TOO_MANY = "too-many"  # deaths, or one that no restart can mend
 
 
@@ -73,6 +80,7 @@ NEXT: dict[tuple[State, Signal], State] = {
         {
             Signal.SPAWNED: State.LOADING,
             Signal.EXITED: State.BACKOFF,
+            Signal.HELD_UP: State.BACKOFF,
             Signal.STOP: State.DRAINING,
         },
     ),
@@ -89,6 +97,7 @@ NEXT: dict[tuple[State, Signal], State] = {
         {
             Signal.PICKED_UP: State.BUSY,
             Signal.SUSPECTED: State.DEGRADED,
+            Signal.PRESSED: State.DRAINING,
             Signal.EXITED: State.BACKOFF,
             Signal.STOP: State.DRAINING,
         },
@@ -98,6 +107,7 @@ NEXT: dict[tuple[State, Signal], State] = {
         {
             Signal.LAID_DOWN: State.READY,
             Signal.SUSPECTED: State.DEGRADED,
+            Signal.PRESSED: State.DRAINING,
             Signal.EXITED: State.BACKOFF,
             Signal.STOP: State.DRAINING,
         },
@@ -127,7 +137,7 @@ NEXT: dict[tuple[State, Signal], State] = {
 }
 
 OWED: dict[State, frozenset[Signal]] = {
-    State.STARTING: frozenset({Signal.SPAWNED, Signal.EXITED}),
+    State.STARTING: frozenset({Signal.SPAWNED, Signal.EXITED, Signal.HELD_UP}),
     State.LOADING: frozenset({Signal.ANSWERED, Signal.EXITED}),
     State.DEGRADED: frozenset({Signal.ANSWERED, Signal.EXITED}),
     State.DRAINING: frozenset({Signal.EXITED}),
@@ -137,6 +147,9 @@ OWED: dict[State, frozenset[Signal]] = {
 ALIVE = frozenset(
     {State.LOADING, State.READY, State.BUSY, State.DEGRADED, State.DRAINING},
 )
+
+# On the way to a start, where it may be held up.
+_COMING = frozenset({State.STOPPED, State.STARTING, State.DRAINING, State.BACKOFF})
 
 _WAIT: dict[State, Wait] = {
     State.STOPPED: Wait.REFUSE,
@@ -168,22 +181,32 @@ def follow(state: State, signal: Signal) -> State:
     return NEXT[state, signal]
 
 
-def waiter(state: State, *, wanted: bool) -> Wait:
+def waiter(state: State, *, wanted: bool, held: bool = False) -> Wait:
     """What somebody who needs the process is told in this state.
 
     `wanted`: the owner wants it to run. Stopped and draining are on the way to a new start then
-    (a restart, or the moment before the first one), so waiting is worth while.
+    (a restart, or the moment before the first one), so waiting is worth while. `held`: it was not
+    let in the last time, and nobody knows when there will be room, so nobody waits for that.
     """
+    if held and state in _COMING:
+        return Wait.REFUSE
     if wanted and state in (State.STOPPED, State.DRAINING):
         return Wait.WAIT
     return _WAIT[state]
 
 
-def shown(state: State, *, wanted: bool) -> TierState:
+def shown(state: State, *, wanted: bool, held: bool = False) -> TierState:
     """The state in the words of a tier."""
+    if held and state in _COMING:
+        return TierState.DOWN
     if wanted and state in (State.STOPPED, State.DRAINING):
         return TierState.COMING_UP
     return _SHOWN[state]
+
+
+def lost(state: State, *, died: bool) -> bool:
+    """Whether it was there and is not: being looked at, or dead and not back yet."""
+    return state is State.DEGRADED or (died and state not in (State.READY, State.BUSY))
 
 
 def delay_seconds(deaths_in_a_row: int, random: Callable[[], float]) -> float:
@@ -199,6 +222,21 @@ def delay_seconds(deaths_in_a_row: int, random: Callable[[], float]) -> float:
 def in_a_row(deaths_before: int, *, ready_seconds: float) -> int:
     """Deaths in a row, this one included; a run that was ready long enough starts a new count."""
     return 1 if ready_seconds >= STABLE_SECONDS else deaths_before + 1
+
+
+def load_seconds(model_bytes: int) -> float:
+    """How long a model of this size may take until its first token: from a slow disk."""
+    return LOAD_SECONDS_MIN + model_bytes / LOAD_BYTES_PER_SECOND
+
+
+def stranded_bytes(before: int, after: int, *, expected: int) -> int:
+    """Wired memory that a dead server has left behind; 0 if it is less than half of its own.
+
+    `before` its start and `after` its death, as the system tells it. Both figures move by
+    themselves, so little is nothing.
+    """
+    left = after - before
+    return left if left >= max(STRANDED_BYTES_MIN, expected // 2) else 0
 
 
 def recent(deaths: Sequence[float], *, now: float) -> tuple[float, ...]:

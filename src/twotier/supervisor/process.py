@@ -25,6 +25,7 @@ import psutil
 from twotier.domain.launch import Launch
 from twotier.errors import EngineError
 from twotier.supervisor import logs
+from twotier.supervisor.vigil import Pulse
 
 # What a child may know of our environment. No key is ever here: model code comes from strangers.
 INHERITED = (
@@ -57,6 +58,10 @@ class Running(Protocol):
         """True for a process that somebody else started: it will have no exit code."""
         ...
 
+    def pulse(self) -> Pulse:
+        """What it and its children have used so far."""
+        ...
+
     async def end(self, *, grace_seconds: float) -> bool:
         """TERM to the group, wait, KILL. False if it is still there after that."""
         ...
@@ -78,7 +83,9 @@ class Launcher(Protocol):
         ...
 
     def spawn(self, launch: Launch, *, log_path: Path, on_exit: OnExit) -> Running:
-        """Start it. Raises `EngineError` if the command cannot be started at all."""
+        """Start it. Raises `EngineError` if the command cannot be started at all, and `OSError` if
+        its log cannot be written.
+        """
         ...
 
     def adopt(self, pid: int, *, created: float, on_exit: OnExit) -> Running | None:
@@ -147,6 +154,19 @@ def _alive(pid: int, created: float) -> bool:
         return False
 
 
+def _pulse(pid: int) -> Pulse:
+    """Of the process and everything under it; nothing of what has just gone."""
+    cpu_seconds, resident_bytes = 0.0, 0
+    with contextlib.suppress(psutil.Error):
+        leader = psutil.Process(pid)
+        for process in (leader, *leader.children(recursive=True)):
+            with contextlib.suppress(psutil.Error):
+                used = process.cpu_times()
+                cpu_seconds += used.user + used.system
+                resident_bytes += process.memory_info().rss
+    return Pulse(cpu_seconds, resident_bytes)
+
+
 class Process:
     """`Running` on the real system. Made inside a running event loop."""
 
@@ -202,9 +222,14 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._pid, number)
 
+    def pulse(self) -> Pulse:
+        """What it and its children have used so far."""
+        return _pulse(self._pid)
+
     async def end(self, *, grace_seconds: float) -> bool:
-        """Politely, then not."""
+        """Politely, then not. One that was stopped hears nothing until it is told to go on."""
         self._signal(signal.SIGTERM)
+        self._signal(signal.SIGCONT)
         if await self._within(grace_seconds):
             return True
         self._signal(signal.SIGKILL)
@@ -225,18 +250,3 @@ class Process:
     def release(self) -> None:
         """Leave it alone from now on."""
         self._released.set()
-
-
-def oom_kills(root: Path = Path("/")) -> int:
-    """How often the kernel's memory killer struck in our control group; 0 where nobody says.
-
-    Linux, cgroup v2: the `oom_kill` line of `memory.events` of the group in `/proc/self/cgroup`.
-    """
-    try:
-        group = (root / "proc/self/cgroup").read_text(encoding="ascii").partition("::")[2]
-        folder = root / "sys/fs/cgroup" / group.split("\n")[0].lstrip("/")
-        events = (folder / "memory.events").read_text(encoding="ascii")
-    except OSError:
-        return 0
-    counts = dict(line.split() for line in events.splitlines() if line.count(" ") == 1)
-    return int(counts.get("oom_kill", 0))

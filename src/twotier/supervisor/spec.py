@@ -12,6 +12,23 @@ from twotier.supervisor.probe import Ask
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """What a server will take of memory, and what has to stay free beside it.
+
+    `text` says for people what it was predicted for.
+    """
+
+    total_bytes: int
+    headroom_bytes: int
+    text: str = ""
+
+
+def unknown(_: int) -> Need | None:
+    """Nobody knows what it needs, so it is never refused for it."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class KeptSpec:
     """What is to be kept, and its limits.
 
@@ -19,6 +36,15 @@ class KeptSpec:
     server: one generated token). `identity` names what the command cannot tell, such as size and
     date of the model file. `listens` is False for a child without a TCP port, `adopts` False for
     one that ends with us anyway. The log is cut when it passes `log_bytes_max`.
+
+    `port` is a fixed one, 0 for a free one at each start. `need` says what it will take of memory,
+    with its caches halved as often as the level says; it may block. `squeezed` makes the command
+    for a level from 1 on: after deaths by memory, and where there is no room for more.
+    `obeys`: ended from outside by a polite signal it stays down.
+
+    A hang is found within `probe_every_seconds` of silence plus `probe_seconds_max` for one token:
+    together they stay under 35 s (see `look`). `still_seconds` of no sign of work are a hang while
+    it loads.
     """
 
     name: str
@@ -29,17 +55,31 @@ class KeptSpec:
     identity: str = ""
     listens: bool = True
     adopts: bool = True
+    port: int = 0
+    obeys: bool = False
+    need: Callable[[int], Need | None] = unknown
+    squeezed: Callable[[int, int], Launch] | None = None
     load_seconds_max: float = 180.0
-    probe_seconds_max: float = 20.0
-    probe_every_seconds: float = 30.0
+    still_seconds: float = 30.0
+    probe_seconds_max: float = 18.0
+    probe_every_seconds: float = 12.0
     drain_seconds_max: float = 30.0
     stop_grace_seconds: float = 10.0
+    port_seconds_max: float = 3.0
     log_bytes_max: int = 20 * 1024 * 1024
+
+    @property
+    def deaths_path(self) -> Path:
+        """Where its last deaths are written."""
+        return self.record_path.with_suffix(".deaths")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step in a process's life, for the log and for alerts."""
+    """One step in a process's life, for the log and for alerts.
+
+    `adopted`: it ran before us, so we do not know how long it took to come up.
+    """
 
     name: str
     before: State
@@ -48,3 +88,4 @@ class Change:
     because: str
     pid: int | None
     generation: int
+    adopted: bool = False

@@ -44,8 +44,9 @@ def delta(index: int, **content: Any) -> bytes:
     return event("content_block_delta", index=index, delta=content)
 
 
-def stop(reason: str | None, **usage: Any) -> bytes:
-    return event("message_delta", delta={"stop_reason": reason}, usage=usage)
+def stop(reason: str | None, sequence: str | None = None, **usage: Any) -> bytes:
+    delta = {"stop_reason": reason, "stop_sequence": sequence}
+    return event("message_delta", delta=delta, usage=usage)
 
 
 STOP = event("message_stop")
@@ -69,7 +70,12 @@ ANSWER = (
     + block(3, type="tool_use", id="toolu_1", name="f", input={})
     + delta(3, type="input_json_delta", partial_json="")
     + delta(3, type="input_json_delta", partial_json='{"x":1}')
+    + event("content_block_stop", index=3)
     + block(4, type="tool_use", id="toolu_2", name="g", input={"y": 2})
+    + event("content_block_stop", index=4)
+    + block(5, type="tool_use", id="toolu_3", name="h", input={})
+    + delta(5, type="input_json_delta", partial_json="")
+    + event("content_block_stop", index=5)
     + stop("tool_use", output_tokens=7, output_tokens_details={"thinking_tokens": 2})
     + STOP
 )
@@ -80,10 +86,13 @@ EVENTS: list[Event] = [
     ReasoningDelta("Hm. Köln"),
     ReasoningDelta("", "sig"),
     TextDelta("Grüße 🙂"),
+    ReasoningDelta("", hidden="xxx"),
     ToolCallBegan(0, "toolu_1", "f"),
     ToolCallDelta(0, '{"x":1}'),
     ToolCallBegan(1, "toolu_2", "g"),
     ToolCallDelta(1, '{"y":2}'),
+    ToolCallBegan(2, "toolu_3", "h"),
+    ToolCallDelta(2, "{}"),
     Ended("tool_calls"),
     Metered(Usage(10, 7, 4, 3, 6, reasoning_tokens=2), final=True),
     Closed(),
@@ -117,12 +126,17 @@ def test_any_cut_gives_the_same_events(cuts: list[int]) -> None:
         ("max_tokens", "length"),
         ("model_context_window_exceeded", "length"),
         ("pause_turn", "length"),
+        ("compaction", "length"),
         ("refusal", "refusal"),
         ("something_new", "stop"),
     ],
 )
 def test_stop_reasons_are_translated(reason: str, finish: Any) -> None:
     assert Ended(finish) in read(start(), stop(reason))
+
+
+def test_the_sequence_that_stopped_it_is_told() -> None:
+    assert Ended("stop", "END") in read(start(), stop("stop_sequence", "END"))
 
 
 @pytest.mark.parametrize(
@@ -179,6 +193,13 @@ def test_an_end_for_tools_without_a_call_is_a_failure() -> None:
     events = read(start(), stop("tool_use"), STOP)
     assert isinstance(events[-1], Failed)
     assert events[-1].kind == "tool_calls_missing"
+
+
+def test_who_repairs_the_calls_judges_an_end_for_a_tool_without_one() -> None:
+    """It may stand in the text."""
+    reader = StreamReader(repaired=True)
+    assert Ended("tool_calls") in reader.feed(start() + stop("tool_use") + STOP)
+    reader.end()
 
 
 def test_events_and_blocks_nobody_told_us_of_are_skipped() -> None:

@@ -26,6 +26,7 @@ def test_a_whole_answer_is_read_and_observed() -> None:
             {"type": "text", "text": "é"},
             {"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}},
             {"type": "tool_use", "id": "u", "name": "g"},
+            {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
         ],
         "tool_use",
         usage={"input_tokens": 5, "output_tokens": 2, "cache_creation_input_tokens": 3},
@@ -34,7 +35,13 @@ def test_a_whole_answer_is_read_and_observed() -> None:
     assert read_whole(data) == Whole(
         "i",
         "m",
-        (Reasoning("hm", "s"), Text("é"), ToolCall("t", "f", '{"a":1}'), ToolCall("u", "g", "{}")),
+        (
+            Reasoning("hm", "s"),
+            Reasoning("", hidden="x"),
+            Text("é"),
+            ToolCall("t", "f", '{"a":1}'),
+            ToolCall("u", "g", "{}"),
+        ),
         "tool_calls",
         usage,
     )
@@ -86,7 +93,7 @@ def test_an_error_under_200_is_an_upstream_error() -> None:
         (529, {"type": "overloaded_error", "message": "Overloaded"}, "overloaded_error", False),
         (529, None, "overloaded_error", False),
         (429, None, "rate_limit_error", False),
-        (400, {"message": ""}, "api_error", False),
+        (400, {"message": ""}, "invalid_request_error", False),
         (502, None, "api_error", True),
         (500, {"type": "api_error", "message": "Internal"}, "api_error", False),
     ],
@@ -100,3 +107,9 @@ def test_an_error_reply_keeps_status_and_type(
     assert (found.started, found.retry_after_seconds) == (started, 7.0)
     assert found.message.endswith("(req_9)")
     assert not read_error(status, body, headers={}).message.endswith(")")
+
+
+def test_who_repairs_the_calls_reads_an_end_for_a_tool_without_one() -> None:
+    data = answer([{"type": "text", "text": "a"}], "tool_use")
+    assert read_whole(data, repaired=True).finish == "tool_calls"
+    assert observe_whole(data, repaired=True).finish == "tool_calls"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.fakes.anthropic_rules import blocks, check
+from tests.protocols.anthropic_messages.talks import MODELS, messes, talks
 from tests.protocols.conversations import conversations
 from twotier.domain.message import (
     Conversation,
+    Document,
     Image,
     Message,
     Reasoning,
@@ -22,8 +26,11 @@ from twotier.domain.message import (
     ToolResult,
 )
 from twotier.errors import RequestError
-from twotier.protocols.anthropic_messages import write_request
-from twotier.protocols.anthropic_messages.write import CACHED_PREFIX_BYTES_MIN, OPENING, valid_id
+from twotier.protocols.anthropic_messages import read_conversation, write_request
+from twotier.protocols.anthropic_messages.ids import valid_id
+from twotier.protocols.anthropic_messages.turns import OPENING
+from twotier.protocols.anthropic_messages.write import CACHED_PREFIX_BYTES_MIN
+from twotier.protocols.freeform import SCHEMA, freeform
 
 MODEL = "claude-opus-4-6"
 HI = Message("user", (Text("hi"),))
@@ -37,20 +44,52 @@ def write(*messages: Message, model: str = MODEL, cache: bool = True, **fields: 
     return json.loads(out.body), out.unsaid
 
 
+SIGNATURES = {"signed": "hm", "sealed": ""}
+
+
+@settings(max_examples=200, deadline=None)
+@given(messes(), st.sampled_from(MODELS), st.sampled_from([5, 4_000, 64_000]))
+def test_the_api_would_accept_whatever_a_client_put_together(
+    conversation: Conversation, model: str, limit: int
+) -> None:
+    """Every model, every wish for thinking, results and calls in any order, ids used twice."""
+    out = write_request(conversation, model=model, max_output_tokens=limit, stream=True)
+    check(json.loads(out.body), output_tokens_max=100_000, signatures=SIGNATURES)
+
+
 @settings(max_examples=100, deadline=None)
-@given(conversations())
-def test_the_api_would_accept_every_conversation(conversation: Conversation) -> None:
-    body = json.loads(
-        write_request(conversation, model=MODEL, max_output_tokens=5, stream=True).body
+@given(talks())
+def test_what_is_written_is_read_again(conversation: Conversation) -> None:
+    """The same conversation, to the last breakpoint."""
+    out = write_request(
+        conversation, model=MODEL, max_output_tokens=4_000, stream=True, cache=False
     )
-    if body.get("tool_choice", {}).get("type") == "tool":
-        body["tool_choice"]["name"] = body["tools"][0]["name"]  # may name any, in the property
-    check(body, output_tokens_max=1000, signatures={})
+    assert out.unsaid == ()
+    assert spaced(read_conversation(out.body)) == spaced(conversation)
+
+
+def spaced(conversation: Conversation) -> Conversation:
+    """It, with the arguments of its calls written in one way: JSON has many."""
+    return replace(
+        conversation,
+        messages=tuple(
+            replace(
+                message,
+                parts=tuple(
+                    replace(part, arguments=json.dumps(json.loads(part.arguments)))
+                    if isinstance(part, ToolCall)
+                    else part
+                    for part in message.parts
+                ),
+            )
+            for message in conversation.messages
+        ),
+    )
 
 
 @settings(max_examples=100, deadline=None)
 @given(conversations())
-def test_what_can_be_said_is_kept(conversation: Conversation) -> None:
+def test_what_another_dialect_says_is_kept(conversation: Conversation) -> None:
     """Every text that is not blank, every image, call and result comes out, in order."""
     body, _ = write(
         *conversation.messages, **{name: getattr(conversation, name) for name in ("tools", "stop")}
@@ -172,7 +211,11 @@ def test_tools_and_every_choice_are_written(choice: ToolChoice | None, written: 
         {
             "name": "f",
             "description": "F",
-            "input_schema": {"type": "object", "properties": {"a": {}}},
+            "input_schema": {
+                "type": "object",
+                "properties": {"a": {}},
+                "additionalProperties": False,
+            },
             "strict": True,
         },
         {"name": "g", "input_schema": {"type": "object", "properties": {}}},
@@ -192,6 +235,12 @@ def test_tools_and_every_choice_are_written(choice: ToolChoice | None, written: 
         ("claude-opus-4-7", {}, {}, ()),
         (MODEL, {"stop": ("END", "\n")}, {"stop_sequences": ["END"]}, ("stop",)),
         (MODEL, {"user": "u"}, {"metadata": {"user_id": "u"}}, ()),
+        (MODEL, {"metadata": {"team": "a"}}, {}, ("metadata",)),
+        (MODEL, {"service_tier": "default"}, {"service_tier": "standard_only"}, ()),
+        (MODEL, {"service_tier": "priority"}, {"service_tier": "auto"}, ()),
+        (MODEL, {"service_tier": "flex"}, {}, ("service_tier",)),
+        (MODEL, {"top_k": 5}, {"top_k": 5}, ()),
+        ("claude-opus-4-7", {"top_k": 5}, {}, ("top_k",)),
         (MODEL, {"output_schema": {}}, {}, ("response_format",)),
         (MODEL, {"unsaid": ("seed",)}, {}, ("seed",)),
     ],
@@ -252,6 +301,110 @@ def test_a_long_prefix_is_marked_once_at_its_end() -> None:
 def test_no_mark_where_it_gains_nothing_or_the_client_set_its_own() -> None:
     assert "cache_control" not in json.dumps(write(Message("system", (Text("short"),)), HI)[0])
     assert "cache_control" not in json.dumps(write(LONG, HI, cache=False)[0])
-    own, _ = write(LONG, Message("user", (Text("mine", cached=True),)))
+    own, _ = write(LONG, Message("user", (Text("mine", cache="5m"),)))
     assert "cache_control" not in own["system"][-1]
     assert own["messages"][0]["content"][0]["cache_control"] == MARK
+
+
+def test_documents_are_sent_as_pdf_by_url_or_as_text() -> None:
+    parts = (
+        Document("a.pdf", url="https://e.com/a.pdf"),
+        Document("b.pdf", data="AAAA", media_type="application/pdf", cache="1h"),
+        Document(text="words"),
+        Document("d.csv", data="YSxi", media_type="text/csv"),
+        Document("empty", text=" "),
+    )
+    body, _ = write(Message("user", parts))
+    assert body["messages"][0]["content"] == [
+        {
+            "type": "document",
+            "source": {"type": "url", "url": "https://e.com/a.pdf"},
+            "title": "a.pdf",
+        },
+        {
+            "type": "document",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": "AAAA"},
+            "title": "b.pdf",
+            "cache_control": {"type": "ephemeral", "ttl": "1h"},
+        },
+        {
+            "type": "document",
+            "source": {"type": "text", "media_type": "text/plain", "data": "words"},
+        },
+        {
+            "type": "document",
+            "source": {"type": "text", "media_type": "text/plain", "data": "a,b"},
+            "title": "d.csv",
+        },
+    ]
+
+
+@pytest.mark.parametrize("data", ["/w==", "!"])
+def test_a_file_that_is_neither_pdf_nor_text_is_refused_by_name(data: str) -> None:
+    with pytest.raises(RequestError, match=r"'x.doc'.*send a PDF or a text"):
+        write(Message("user", (Document("x.doc", data=data),)))
+
+
+def test_breakpoints_stand_on_every_kind_of_block_with_their_life() -> None:
+    call = ToolCall("a", "f", "{}", cache="5m")
+    result = ToolResult("a", (Image(url="https://e.com/x", cache="5m"),), cache="1h")
+    body, _ = write(
+        Message("system", (Text("s", "1h"),)),
+        HI,
+        Message("assistant", (call,)),
+        Message("tool", (result,)),
+        tools=(Tool("f", "", {}, cache="1h"),),
+    )
+    hour = {"type": "ephemeral", "ttl": "1h"}
+    assert body["system"][0]["cache_control"] == hour
+    assert body["tools"][0]["cache_control"] == hour
+    assert body["messages"][1]["content"][0]["cache_control"] == MARK
+    sent = body["messages"][2]["content"][0]
+    assert sent["cache_control"] == hour
+    assert sent["content"][0]["cache_control"] == MARK
+
+
+def test_a_breakpoint_on_a_tool_is_one_of_the_client() -> None:
+    body, _ = write(LONG, HI, tools=(Tool("f", "", {}, cache="5m"),))
+    assert "cache_control" not in body["system"][-1]
+
+
+def test_hidden_thinking_goes_back_to_whoever_hid_it() -> None:
+    """OpenAI's own, which begins with gAAAA, would be refused."""
+    hidden = (Reasoning("", hidden="EmwK"), Reasoning("", hidden="gAAAAx"), Text("a"))
+    body, _ = write(HI, Message("assistant", hidden), HI)
+    assert body["messages"][1]["content"] == [
+        {"type": "redacted_thinking", "data": "EmwK"},
+        {"type": "text", "text": "a"},
+    ]
+
+
+def test_thinking_never_ends_a_turn_and_is_none_by_itself() -> None:
+    signed = Reasoning("x", "sig")
+    body, _ = write(HI, Message("assistant", (signed, Text("a"), signed)), HI)
+    assert [block["type"] for block in body["messages"][1]["content"]] == ["thinking", "text"]
+    merged, _ = write(HI, Message("assistant", (signed,)), Message("user", (Text("again"),)))
+    assert [block["text"] for block in merged["messages"][0]["content"]] == ["hi", "again"]
+
+
+def test_a_freeform_tool_is_a_function_of_one_text() -> None:
+    body, _ = write(HI, tools=(freeform("patch", "P"),))
+    assert body["tools"] == [{"name": "patch", "input_schema": SCHEMA, "description": "P"}]
+
+
+def test_nullable_and_referring_schemas_pass_and_strict_ones_are_closed() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": ["string", "null"]}, "b": {"$ref": "#/$defs/b"}},
+        "$defs": {"b": {"type": "object", "properties": {}}},
+    }
+    body, _ = write(HI, tools=(Tool("f", "", schema), Tool("g", "", schema, strict=True)))
+    assert body["tools"][0]["input_schema"] == schema
+    assert body["tools"][1]["input_schema"]["$defs"]["b"]["additionalProperties"] is False
+
+
+def test_how_closely_to_look_is_named_where_it_cannot_be_said() -> None:
+    low = Image(url="https://e.com/x", detail="low")
+    assert write(Message("user", (low,)))[1] == ("detail",)
+    assert write(HI, Message("tool", (ToolResult("a", (low,)),)))[1] == ("detail",)
+    assert write(Message("user", (replace(low, detail="auto"),)))[1] == ()

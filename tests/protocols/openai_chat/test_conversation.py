@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from tests.protocols.conversations import conversations
 from twotier.domain.message import (
     Conversation,
+    Document,
     Image,
     Message,
     Reasoning,
@@ -27,11 +28,6 @@ from twotier.protocols.openai_chat import read_conversation, write_request
 def read(**fields: Any) -> Conversation:
     messages = [{"role": "user", "content": "hi"}]
     return read_conversation(json.dumps({"messages": messages, **fields}).encode())
-
-
-def written(conversation: Conversation, *, stream: bool = False) -> Any:
-    out = write_request(conversation, model="m", max_output_tokens=5, stream=stream)
-    return json.loads(out.body)
 
 
 @settings(max_examples=100, deadline=None)
@@ -69,9 +65,9 @@ def test_every_kind_of_message_is_read() -> None:
         Message(
             "user",
             (
-                Text("look", cached=True),
+                Text("look", cache="5m"),
                 Image(data="AA==", media_type="image/png"),
-                Image(url="https://e.com/a"),
+                Image(url="https://e.com/a", detail="low"),
             ),
         ),
         Message("assistant", (Reasoning("t"), Text("a"), ToolCall("c1", "f", '{"a":1}'))),
@@ -148,15 +144,21 @@ def test_settings_are_read_and_what_cannot_be_carried_is_named() -> None:
         max_completion_tokens=5,
         temperature=0.5,
         top_p=0.9,
+        top_k=3,
         stop="END",
         user="u",
         seed=4,
         logit_bias=None,
+        service_tier="flex",
+        metadata={"team": "a"},
+        modalities=["text"],
         messages=[{"role": "user", "content": "hi", "name": "Ann"}],
     )
     assert conversation.max_output_tokens == 5
     assert (conversation.temperature, conversation.top_p) == (0.5, 0.9)
     assert (conversation.stop, conversation.user) == (("END",), "u")
+    assert (conversation.top_k, conversation.service_tier) == (3, "flex")
+    assert conversation.metadata == {"team": "a"}
     assert conversation.unsaid == ("seed", "messages[].name")
     assert read(stop=["a", "b"], max_tokens=3).stop == ("a", "b")
 
@@ -168,7 +170,7 @@ def test_settings_are_read_and_what_cannot_be_carried_is_named() -> None:
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id: is missing"),
         (
             {"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]},
-            "messages[0].content[0]: a part of type 'input_audio'",
+            "messages[0].content[0]: 'input_audio': sound cannot be sent",
         ),
         (
             {
@@ -181,8 +183,47 @@ def test_settings_are_read_and_what_cannot_be_carried_is_named() -> None:
             },
             "image_url.url: give an http(s) URL",
         ),
-        ({"functions": []}, "functions: this model cannot be asked with it; use tools"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text"}]}]},
+            "messages[0].content[0].text: is missing",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "hologram"}]}]},
+            "messages[0].content[0]: 'hologram': this type of part",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "file", "file": {}}]}]},
+            "messages[0].content[0].file.file_data: is missing",
+        ),
+        (
+            {
+                "messages": [
+                    {"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}
+                ]
+            },
+            "messages[0].content[0].file.file_id: files are not kept here",
+        ),
+        (
+            {"messages": [{"role": "assistant", "function_call": {"name": "f"}}]},
+            "messages[0].function_call: is of an old form; use tool_calls",
+        ),
+        (
+            {"messages": [{"role": "assistant", "audio": {"id": "a"}}]},
+            "messages[0].audio: cannot be sent",
+        ),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"id": "c"}]}]},
+            "messages[0].tool_calls[0].function.name: is missing",
+        ),
+        ({"functions": [{}]}, "functions: this model cannot be asked with it; use tools"),
+        ({"web_search_options": {}}, "web_search_options: this model cannot be asked with it"),
+        ({"audio": {"voice": "x"}}, "audio: this model cannot be asked with it"),
+        ({"modalities": ["text", "audio"]}, "modalities: this model answers in text only"),
+        ({"reasoning_effort": "hard"}, "reasoning_effort: 'hard' is unknown"),
+        ({"reasoning": {"effort": "hard"}}, "reasoning.effort: 'hard' is unknown"),
+        ({"thinking": {"type": "maybe"}}, "thinking.type: 'maybe' is unknown"),
         ({"tools": [{"type": "custom"}]}, "tools[0].type: 'custom'"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0].type: 'web_search'"),
         ({"tool_choice": "often"}, "tool_choice: use auto"),
         ({"tool_choice": {"type": "function"}}, "tool_choice: use auto"),
         ({"response_format": {"type": "xml"}}, "response_format: use text"),
@@ -196,36 +237,125 @@ def test_what_would_change_the_meaning_is_refused(fields: Any, sentence: str) ->
     assert sentence in caught.value.message
 
 
-def test_images_of_tool_results_follow_behind_the_last_result() -> None:
-    """A tool message takes text only, and results must stand directly behind their calls."""
-    png = Image(data="AA==", media_type="image/png")
-    sent = written(
-        Conversation(
-            (
-                Message("assistant", (ToolCall("a", "f", "{}"), ToolCall("b", "f", "{}"))),
-                Message("tool", (ToolResult("a", (Text("one"), png)),)),
-                Message("tool", (ToolResult("b", (Text("two"),)),)),
-                Message("user", (Text("go on"),)),
-                Message("tool", (ToolResult("b", (png,)),)),
-            )
-        )
+@pytest.mark.parametrize(
+    ("fields", "unsaid"),
+    [
+        (
+            {
+                "frequency_penalty": 0,
+                "presence_penalty": 0.0,
+                "logprobs": False,
+                "store": False,
+                "verbosity": "medium",
+                "functions": [],
+                "logit_bias": {},
+            },
+            (),
+        ),
+        (
+            {
+                "frequency_penalty": 0.5,
+                "logprobs": True,
+                "prediction": {"type": "content", "content": "x"},
+                "store": True,
+                "verbosity": "low",
+            },
+            ("frequency_penalty", "logprobs", "prediction", "store", "verbosity"),
+        ),
+        ({"service_tier": "scale"}, ("service_tier",)),
+        ({"metadata": {"tags": ["x"], "a": "b"}}, ("metadata",)),
+        ({"chat_template_kwargs": {"enable_thinking": True}}, ()),
+        ({"chat_template_kwargs": {"date": "x"}}, ("chat_template_kwargs",)),
+    ],
+)
+def test_what_changes_nothing_is_not_named(fields: Any, unsaid: tuple[str, ...]) -> None:
+    assert read(**fields).unsaid == unsaid
+
+
+def test_other_names_of_the_user_and_of_priority_are_known() -> None:
+    conversation = read(safety_identifier="u", service_tier="fast")
+    assert (conversation.user, conversation.service_tier) == ("u", "priority")
+
+
+def test_cache_breakpoints_are_read_wherever_clients_put_them() -> None:
+    mark, hour = {"type": "ephemeral"}, {"type": "ephemeral", "ttl": "1h"}
+    image = {"type": "image_url", "image_url": {"url": "https://e.com/a"}}
+    conversation = read(
+        messages=[
+            {"role": "system", "content": "a", "cache_control": hour},
+            {"role": "user", "content": [{**image, "cache_control": mark}]},
+            {
+                "role": "user",
+                "content": [
+                    {
+                        "type": "text",
+                        "text": "b",
+                        "prompt_cache_breakpoint": {"mode": "explicit", "ttl": "30m"},
+                    }
+                ],
+            },
+            {"role": "assistant", "reasoning_content": "x", "cache_control": mark},
+            {"role": "assistant", "cache_control": mark},
+            {"role": "tool", "tool_call_id": "c", "content": "d", "cache_control": mark},
+        ],
+        tools=[
+            {"type": "function", "function": {"name": "f"}, "cache_control": hour},
+            {"type": "function", "function": {"name": "g", "cache_control": mark}},
+        ],
     )
-    roles = [message["role"] for message in sent["messages"]]
-    assert roles == ["assistant", "tool", "tool", "user", "user", "tool", "user"]
-    assert sent["messages"][3]["content"][0]["type"] == "image_url"
-    assert sent["messages"][5]["content"] == ""
+    caches = [
+        "" if isinstance(part, Reasoning) else part.cache
+        for message in conversation.messages
+        for part in message.parts
+    ]
+    assert caches == ["1h", "5m", "1h", "", "5m"]
+    assert [tool.cache for tool in conversation.tools] == ["1h", "5m"]
 
 
-def test_results_and_text_of_one_turn_become_messages_of_their_own() -> None:
-    """Anthropic's user turns carry both; here they are two roles."""
-    turn = Message("user", (ToolResult("a", (Text("r"),)), Text("and now?")))
-    assert [m["role"] for m in written(Conversation((turn,)))["messages"]] == ["tool", "user"]
+def test_files_are_documents() -> None:
+    pdf = {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"}
+    parts = [
+        {"type": "file", "file": pdf},
+        {"type": "file", "file": {"file_data": "https://e.com/a.pdf"}},
+        {"type": "file", "file": {"file_data": "aGk=", "filename": "n.txt"}},
+    ]
+    result = {"role": "tool", "tool_call_id": "c", "content": [{"type": "file", "file": pdf}]}
+    conversation = read(messages=[{"role": "user", "content": parts}, result])
+    inline = Document("a.pdf", data="AAAA", media_type="application/pdf")
+    assert conversation.messages == (
+        Message(
+            "user",
+            (
+                inline,
+                Document(url="https://e.com/a.pdf"),
+                Document("n.txt", text="hi", media_type="text/plain"),
+            ),
+        ),
+        Message("tool", (ToolResult("c", (inline,)),)),
+    )
 
 
-def test_thinking_and_text_are_written_where_templates_read_them() -> None:
-    parts = (Reasoning("t", "sig"), Text("a"), Text("b"))
-    message = written(Conversation((Message("assistant", parts),)))["messages"][0]
-    assert message["reasoning_content"] == "t"
-    assert [part["text"] for part in message["content"]] == ["a", "b"]
-    only = written(Conversation((Message("assistant", (ToolCall("c", "f", ""),)),)))["messages"][0]
-    assert only["content"] is None
+def test_custom_tools_are_functions_of_one_string() -> None:
+    form = {"type": "grammar", "grammar": {"syntax": "regex", "definition": "a+"}}
+    call = {"id": "c", "type": "custom", "custom": {"name": "patch", "input": 'say "a"'}}
+    conversation = read(
+        messages=[{"role": "assistant", "tool_calls": [call]}],
+        tools=[
+            {"type": "custom", "custom": {"name": "patch", "description": "P", "format": form}},
+            {"type": "custom", "custom": {"name": "shell", "format": {"type": "text"}}},
+        ],
+        tool_choice={"type": "custom", "custom": {"name": "patch"}},
+    )
+    patch, shell = conversation.tools
+    assert (patch.name, patch.freeform, shell.freeform) == ("patch", True, True)
+    assert "regex grammar:\na+" in patch.description
+    assert conversation.tool_choice == ToolChoice("tool", "patch")
+    assert conversation.messages[0].parts == (
+        ToolCall("c", "patch", '{"input":"say \\"a\\""}', freeform=True),
+    )
+    only = {"mode": "auto", "tools": [{"type": "custom", "custom": {"name": "shell"}}]}
+    allowed = read(
+        tools=[{"type": "custom", "custom": {"name": name}} for name in ("patch", "shell")],
+        tool_choice={"type": "allowed_tools", "allowed_tools": only},
+    )
+    assert [tool.name for tool in allowed.tools] == ["shell"]

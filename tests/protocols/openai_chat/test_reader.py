@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from twotier.domain.message import (
     Began,
@@ -19,11 +20,13 @@ from twotier.domain.message import (
     Metered,
     Progress,
     ReasoningDelta,
+    Request,
     TextDelta,
     ToolCallBegan,
     ToolCallDelta,
     Usage,
 )
+from twotier.domain.timing import Timing
 from twotier.errors import StreamBrokenError
 from twotier.protocols.openai_chat import StreamReader, StreamRelay
 
@@ -162,6 +165,77 @@ def test_servers_that_number_badly_are_understood() -> None:
     assert late_name[1:] == [ToolCallBegan(0, "a", "f"), ToolCallDelta(0, "{}")]
 
 
+def test_names_tell_calls_apart_where_ids_and_numbers_do_not() -> None:
+    """Seen: index 0 for two calls without ids; no index; the name again in every piece."""
+    same = read(
+        call(index=0, function={"name": "f", "arguments": "{}"}),
+        call(index=0, function={"name": "g", "arguments": "{}"}),
+    )
+    assert [event.name for event in same if isinstance(event, ToolCallBegan)] == ["f", "g"]
+    bare = read(
+        call(function={"name": "f", "arguments": "{}"}),
+        call(function={"name": "f", "arguments": "{}"}),
+    )
+    assert [event.index for event in bare if isinstance(event, ToolCallBegan)] == [0, 1]
+    again = read(
+        call(index=0, function={"name": "f", "arguments": "{"}),
+        call(index=0, function={"name": "f", "arguments": "}"}),
+    )
+    assert again[1:] == [
+        ToolCallBegan(0, "call_c1_0", "f"),
+        ToolCallDelta(0, "{"),
+        ToolCallDelta(0, "}"),
+    ]
+
+
+def test_a_call_of_a_custom_tool_is_that_of_a_function_of_one_string() -> None:
+    events = read(
+        call(index=0, id="a", type="custom", custom={"name": "patch", "input": ""}),
+        call(index=0, custom={"input": 'say "'}),
+        call(index=0, custom={"input": 'a"'}),
+        chunk({}, "tool_calls"),
+    )
+    text = "".join(event.arguments for event in events if isinstance(event, ToolCallDelta))
+    assert events[1] == ToolCallBegan(0, "a", "patch")
+    assert json.loads(text) == {"input": 'say "a"'}
+    assert events[-1] == Ended("tool_calls")
+
+
+def test_a_call_in_the_old_form_is_a_call() -> None:
+    """A relayed client may still ask with `functions`; its answer is no failure."""
+    events = read(
+        chunk({"function_call": {"name": "f", "arguments": ""}}),
+        chunk({"function_call": {"arguments": "{}"}}),
+        chunk({}, "function_call"),
+    )
+    assert events[1:] == [
+        ToolCallBegan(0, "call_c1_0", "f"),
+        ToolCallDelta(0, "{}"),
+        Ended("tool_calls"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sequence"),
+    [
+        ({"stop_reason": "END"}, "END"),
+        ({"stop_reason": 128_009}, ""),
+        ({"stop_reason": None, "matched_stop": "X"}, "X"),
+        ({"matched_stop": 2}, ""),
+    ],
+)
+def test_the_sequence_that_stopped_it_is_read(fields: Any, sequence: str) -> None:
+    """VLLM and SGLang tell it, or the number of the token."""
+    choice = {"index": 0, "delta": {}, "finish_reason": "stop", **fields}
+    events = read(f"data: {json.dumps({'choices': [choice]})}\n\n".encode())
+    assert events == [Ended("stop", sequence)]
+
+
+def test_a_finish_that_comes_twice_is_one() -> None:
+    events = read(chunk({"content": "a"}, "stop"), chunk({}, "stop"), DONE)
+    assert events[1:] == [TextDelta("a"), Ended("stop"), Closed()]
+
+
 def test_text_and_a_call_in_one_chunk_are_both_read() -> None:
     piece = {"index": 0, "id": "a", "function": {"name": "f", "arguments": ""}}
     events = read(chunk({"content": "t", "tool_calls": [piece]}, "tool_calls"))
@@ -175,6 +249,15 @@ def test_an_end_for_tools_without_a_call_is_a_failure(chunks: tuple[bytes, ...])
     events = read(*chunks, chunk(usage={"prompt_tokens": 1}), DONE)
     assert isinstance(events[-1], Failed)
     assert events[-1].kind == "tool_calls_missing"
+
+
+def test_who_repairs_the_calls_judges_an_end_for_tools_without_one() -> None:
+    """It may stand in the text. Half a call without a name does not."""
+    reader = StreamReader(repaired=True)
+    assert reader.feed(chunk({}, "tool_calls") + DONE) == [BEGAN, Ended("tool_calls"), Closed()]
+    reader.end()
+    half = StreamReader(repaired=True).feed(call(index=0, id="a") + chunk({}, "tool_calls"))
+    assert isinstance(half[-1], Failed)
 
 
 @pytest.mark.parametrize(
@@ -225,6 +308,7 @@ def test_usage_never_goes_below_zero() -> None:
     assert read(chunk(usage=details))[-1] == Metered(Usage(cache_read_tokens=5))
 
 
+REQUEST = Request("openai_chat", b"{}", "m", include_usage=True)
 ANSWER = (
     chunk({"role": "assistant", "content": ""})
     + b": keepalive 1/2\n\n"
@@ -240,7 +324,7 @@ ANSWER = (
 def test_any_cut_gives_the_same_events_and_the_same_relay(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(ANSWER)]
     pieces = [ANSWER[start:end] for start, end in pairwise(edges)]
-    reader, relay = StreamReader(), StreamRelay(include_usage=True)
+    reader, relay = StreamReader(), StreamRelay(REQUEST)
     events = [event for piece in pieces for event in reader.feed(piece)]
     assert events == read(ANSWER)
     passed = [relay.feed(piece) for piece in pieces]
@@ -251,7 +335,7 @@ def test_any_cut_gives_the_same_events_and_the_same_relay(cuts: list[int]) -> No
 
 
 def test_the_usage_that_only_we_wanted_does_not_reach_the_client() -> None:
-    relay = StreamRelay(include_usage=False)
+    relay = StreamRelay(replace(REQUEST, include_usage=False))
     out, events = relay.feed(ANSWER)
     assert b"prompt_tokens" not in out
     assert Metered(Usage(3, 2), final=True) in events
@@ -260,13 +344,13 @@ def test_the_usage_that_only_we_wanted_does_not_reach_the_client() -> None:
 
 def test_usage_beside_an_empty_choice_is_no_usage_chunk() -> None:
     """Continuous usage (vLLM): the chunk has a choice and so is the client's."""
-    relay = StreamRelay(include_usage=False)
+    relay = StreamRelay(replace(REQUEST, include_usage=False))
     relay.feed(chunk({"content": "a"}))
     assert relay.feed(chunk({}, usage={"prompt_tokens": 1}))[0] != b""
 
 
 def test_a_relay_holds_back_what_would_look_like_success() -> None:
-    relay = StreamRelay(include_usage=True)
+    relay = StreamRelay(REQUEST)
     out, _ = relay.feed(chunk({"content": "a"}) + DONE)
     assert b"[DONE]" not in out
     with pytest.raises(StreamBrokenError):
@@ -274,8 +358,28 @@ def test_a_relay_holds_back_what_would_look_like_success() -> None:
 
 
 def test_a_relay_leaves_the_error_to_the_caller() -> None:
-    relay = StreamRelay(include_usage=True)
+    relay = StreamRelay(REQUEST)
     out, events = relay.feed(b'data: {"error": "boom"}\n\n')
     assert (out, events) == (b"", [Failed("boom", "api_error", 502)])
     out, events = relay.feed(chunk({}, "tool_calls"))
     assert events == []
+
+
+def test_the_times_that_llama_cpp_tells_are_taken_and_anything_else_there_is_ignored() -> None:
+    """Milliseconds beside the usage; in another server's answers the field may hold anything."""
+    usage = {"prompt_tokens": 3, "completion_tokens": 2}
+    times = {"prompt_n": 3, "prompt_ms": 1500.0, "predicted_n": 2, "predicted_ms": 40, "cache_n": 1}
+    (*_, told) = read(chunk({}, "stop", usage=usage, timings=times))
+    assert told == Metered(Usage(3, 2), final=True, timing=Timing(3, 1.5, 2, 0.04))
+    for other in ("12 ms", [1], {"prompt_n": "many"}, None):
+        (*_, told) = read(chunk({}, "stop", usage=usage, timings=other))
+        assert told == Metered(Usage(3, 2), final=True)
+
+
+def test_how_far_llama_cpp_has_read_is_a_sign_of_life_with_figures() -> None:
+    """`prompt_progress`, and anything else under that name is nothing."""
+    told = {"total": 4096, "cache": 0, "processed": 2048, "time_ms": 900}
+    assert Progress(2048, 4096) in read(chunk({"role": "assistant"}, prompt_progress=told))
+    for other in ("half", {"total": "all"}, None):
+        events = read(chunk({"role": "assistant"}, prompt_progress=other))
+        assert not [event for event in events if isinstance(event, Progress) and event.total]

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.protocols.pdfs import pdf
 from twotier.errors import RequestError
 from twotier.protocols.openai_chat import read_request, rewrite
-from twotier.protocols.openai_chat.request import HEAD_TEXT_CHARS_MAX
+from twotier.protocols.wire import HEAD_TEXT_CHARS_MAX, PAGES_MAX
 
 PNG = "data:image/png;base64," + "A" * 1000
 
@@ -53,6 +54,19 @@ def test_inline_images_are_counted_and_not_taken_for_text() -> None:
     request = read_request(data)
     assert (request.images, request.text_bytes) == (2, len(data) - len(PNG))
     assert request.head_text == "look"
+
+
+def test_files_are_counted_in_pages_and_only_a_pdf_is_no_text() -> None:
+    files = ["data:application/pdf;base64," + pdf(4), pdf(1), "aGk="]
+    parts = [{"type": "file", "file": {"file_data": data}} for data in files]
+    data = body(messages=[{"role": "user", "content": parts}])
+    request = read_request(data)
+    inline = len(files[0]) + len(files[1])
+    assert (request.document_pages, request.text_bytes) == (5, len(data) - inline)
+    parts = [{"type": "file", "file": {"file_data": data}} for data in ("https://e.com/a", None)]
+    unknown = body(messages=[{"role": "user", "content": parts}])
+    assert read_request(unknown).document_pages == PAGES_MAX
+    assert read_request(unknown).text_bytes == len(unknown)
 
 
 @pytest.mark.parametrize(

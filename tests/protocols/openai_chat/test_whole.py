@@ -47,6 +47,16 @@ def test_a_whole_answer_is_read_and_observed() -> None:
     )
 
 
+def test_calls_of_custom_tools_and_of_the_old_form_are_read() -> None:
+    custom = {"id": "c", "type": "custom", "custom": {"name": "patch", "input": "a"}}
+    data = answer({"content": None, "tool_calls": [custom]}, "tool_calls")
+    assert read_whole(data).parts == (ToolCall("c", "patch", '{"input":"a"}', freeform=True),)
+    observed = observe_whole(data)
+    assert (observed.tool_names, observed.output_bytes) == (["patch"], 1)
+    old = answer({"function_call": {"name": "f", "arguments": "{}"}}, "function_call")
+    assert read_whole(old).parts == (ToolCall("call_i_0", "f", "{}"),)
+
+
 def test_an_empty_answer_without_usage_is_observed_as_that() -> None:
     observed = observe_whole(answer({"content": None}))
     assert (observed.content, observed.usage, observed.usage_final) == (False, None, False)
@@ -78,6 +88,12 @@ def test_what_is_not_whole_is_a_broken_stream(data: bytes) -> None:
         read_whole(data)
     with pytest.raises(StreamBrokenError):
         observe_whole(data)
+
+
+def test_who_repairs_the_calls_reads_an_end_for_tools_without_one() -> None:
+    data = answer({"content": "x"}, "tool_calls")
+    assert read_whole(data, repaired=True).finish == "tool_calls"
+    assert observe_whole(data, repaired=True).finish == "tool_calls"
 
 
 def test_an_error_under_200_is_an_upstream_error() -> None:

@@ -10,6 +10,7 @@ import openai
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from tests.fakes.openai_server import FakeOpenAI, Raw
@@ -23,6 +24,7 @@ from twotier.domain.message import (
     Progress,
     Reasoning,
     ReasoningDelta,
+    Request,
     Text,
     TextDelta,
     ToolCall,
@@ -38,6 +40,7 @@ from twotier.protocols.openai_chat import StreamReader, StreamWriter, read_whole
 USAGE = Usage(
     5, 7, cache_read_tokens=3, cache_write_tokens=1, cache_write_1h_tokens=2, reasoning_tokens=4
 )
+REQUEST = Request("openai_chat", b"{}", "m")
 ANSWER: tuple[Event, ...] = (
     Began("theirs", "their-model"),
     Progress(5, 10),
@@ -58,7 +61,8 @@ ANSWER: tuple[Event, ...] = (
 
 
 def writer(*, include_usage: bool = True) -> StreamWriter:
-    return StreamWriter("id1", model="m", created=1700000000, include_usage=include_usage)
+    request = replace(REQUEST, include_usage=include_usage)
+    return StreamWriter("id1", model="m", created=1700000000, request=request)
 
 
 def pieces(events: Sequence[Event], *, include_usage: bool = True) -> list[bytes]:
@@ -74,13 +78,14 @@ def objects(data: list[bytes]) -> list[Any]:
 def test_each_event_is_one_chunk_of_the_sdks_type_or_nothing() -> None:
     written = pieces(ANSWER)
     silent = [event for event, piece in zip(ANSWER, written, strict=True) if not piece]
-    assert silent == [ANSWER[0], ANSWER[3], ANSWER[5], ANSWER[8], ANSWER[12]]
+    assert silent == [ANSWER[0], ANSWER[5], ANSWER[8], ANSWER[12]]
     for data in objects(written):
         ChatCompletionChunk.model_validate(data, strict=True)
     assert written[1] == b": keepalive 5/10\n\n"
     assert written[-1].endswith(b"data: [DONE]\n\n")
     assert [d["choices"][0]["delta"].get("role") for d in objects(written[:6])] == [
         "assistant",
+        None,
         None,
     ]
 
@@ -174,6 +179,50 @@ def test_the_official_sdk_raises_what_we_write_as_an_error() -> None:
             list(stream)
 
 
+CUSTOM = Request(
+    "openai_chat", b'{"tools": [{"type": "custom", "custom": {"name": "patch"}}]}', "m"
+)
+PATCHED: tuple[Event, ...] = (
+    ToolCallBegan(0, "call_a", "patch"),
+    ToolCallDelta(0, '{"input": "say \\"a'),
+    ToolCallBegan(1, "call_b", "f"),
+    ToolCallDelta(1, "{}"),
+    ToolCallDelta(0, '\\""}'),
+    Ended("tool_calls", "END"),
+    Closed(),
+)
+
+
+def test_a_call_of_a_custom_tool_is_one_for_the_client_that_knows_it_as_that() -> None:
+    made = StreamWriter("id1", model="m", created=1, request=CUSTOM)
+    written = [made.write(event) for event in PATCHED]
+    deltas = [data["choices"][0] for data in objects(written)]
+    custom = [
+        call["custom"]
+        for choice in deltas
+        for call in choice["delta"].get("tool_calls", ())
+        if "custom" in call
+    ]
+    assert custom == [{"name": "patch", "input": ""}, {"input": 'say "a"'}]
+    assert (deltas[-1]["finish_reason"], deltas[-1]["stop_reason"]) == ("tool_calls", "END")
+    assembly = Assembly()
+    for event in StreamReader().feed(b"".join(written)):
+        assembly.fold(event)
+    whole = assembly.whole()
+    data = write_whole(whole, created=1, request=CUSTOM)
+    message = json.loads(data)["choices"][0]["message"]
+    assert message["tool_calls"][0] == {
+        "id": "call_a",
+        "type": "custom",
+        "custom": {"name": "patch", "input": 'say "a"'},
+    }
+    assert message["tool_calls"][1]["type"] == "function"
+    arguments = '{"input":"say \\"a\\""}'
+    assert read_whole(data).parts[0] == ToolCall("call_a", "patch", arguments, freeform=True)
+    assert read_whole(data).stop_sequence == "END"
+    ChatCompletion.model_validate_json(data)
+
+
 PARTS = st.lists(
     st.one_of(
         st.builds(Text, st.text(st.characters(exclude_categories=["Cs"]), min_size=1)),
@@ -191,7 +240,7 @@ def test_a_whole_answer_is_the_sdks_type_and_is_read_again(
 ) -> None:
     calls = [part for part in parts if isinstance(part, ToolCall)]
     finish: Any = "tool_calls" if calls else "stop"
-    data = write_whole(Whole("i", "m", tuple(parts), finish, usage), created=1)
+    data = write_whole(Whole("i", "m", tuple(parts), finish, usage), created=1, request=REQUEST)
     ChatCompletion.model_validate_json(data)
     again = read_whole(data)
     texts = "".join(part.text for part in parts if isinstance(part, Text))
@@ -206,9 +255,9 @@ def test_the_stream_of_an_answer_assembles_to_the_whole() -> None:
         assembly.fold(event)
     whole = assembly.whole()
     assert whole.parts == (
-        Reasoning("hm"),
+        Reasoning("hm", "signed"),
         Text("Grüße 🙂"),
         ToolCall("call_a", "f", '{"x":1}'),
         ToolCall("call_b", "g", "{}"),
     )
-    assert read_whole(write_whole(whole, created=1)) == whole
+    assert read_whole(write_whole(whole, created=1, request=REQUEST)) == whole

@@ -6,6 +6,7 @@ the types of the official SDK.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -20,6 +21,13 @@ FINISH_READ: dict[str, Finish] = {
     "model_context_window_exceeded": "length",
     "pause_turn": "length",  # a server tool's turn that wants to be continued: not finished
     "tool_use": "tool_calls",
+    "compaction": "length",  # the same: its summary goes back with the next request
+    "refusal": "refusal",
+}
+FINISH_WRITTEN: dict[Finish, str] = {
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
     "refusal": "refusal",
 }
 STATUS_BY_KIND = {
@@ -89,6 +97,7 @@ class Block(msgspec.Struct):
     text: str = ""
     thinking: str = ""
     signature: str | None = None
+    data: str = ""
     id: str = ""
     name: str = ""
     input: dict[str, Any] | None = None
@@ -102,6 +111,7 @@ class Answer(msgspec.Struct):
     type: str = ""
     content: list[Block] | None = None
     stop_reason: str | None = None
+    stop_sequence: str | None = None
     usage: UsageIn | None = None
     error: ErrorIn | None = None
 
@@ -118,8 +128,18 @@ class ErrorIn(msgspec.Struct):
         return Failed(text, self.type, STATUS_BY_KIND.get(self.type, 500))
 
 
-def no_calls() -> Failed:
-    """A turn that says it ended for a tool, without naming one."""
-    return Failed(
-        "the model ended with tool_use but made no call; ask again", "tool_calls_missing", 502
-    )
+_ARGUMENTS = msgspec.json.Decoder(dict[str, Any])
+
+
+def arguments_object(arguments: str) -> Mapping[str, Any]:
+    """The arguments of a call as the object they must be here.
+
+    A model that was cut off, or a small one, leaves arguments that are no JSON. They must not make
+    a whole conversation unsayable, so they are shown as they were.
+    """
+    if not arguments.strip():
+        return {}
+    try:
+        return _ARGUMENTS.decode(arguments)
+    except (msgspec.DecodeError, RecursionError):
+        return {"unparsed": arguments}

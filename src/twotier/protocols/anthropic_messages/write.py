@@ -1,58 +1,34 @@
 """A neutral `Conversation` written as an Anthropic Messages body.
 
-The Messages API is stricter than others (all found out by 400s): the system prompt stands apart,
-turns alternate and the first is the user's, tool results open the user turn that follows their
-calls, no text may be empty, ids have an alphabet. Whatever a conversation says that this API cannot
-is named in `unsaid`.
+The Messages API is stricter than others (all found out by 400s), and each family of its models
+takes other settings: `turns` and `families` hold that. Whatever a conversation says that this API
+cannot is named in `unsaid`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
-from twotier.domain.message import (
-    Conversation,
-    Image,
-    Message,
-    Part,
-    Reasoning,
-    Text,
-    Tool,
-    ToolCall,
-    ToolChoice,
-    ToolResult,
-)
-from twotier.errors import RequestError
+from twotier.domain.message import Conversation, Image, Message, Text, Tool, ToolChoice, ToolResult
+from twotier.protocols.anthropic_messages.families import Family, family
+from twotier.protocols.anthropic_messages.schema import closed
+from twotier.protocols.anthropic_messages.thinking import Circumstances, Plan
+from twotier.protocols.anthropic_messages.turns import cache_mark, text_block, turns, unsigned
 from twotier.protocols.wire import Outgoing
 
-# A prefix under 4,096 tokens is not cached by Opus 4.5 and 4.6 (1,024 or 2,048 by other models);
+# A prefix under 4,096 tokens is not cached by Opus 4.5 and 4.6 (512 to 2,048 by other models);
 # four bytes a token is the usual estimate. Marking less costs nothing but gains nothing.
 CACHED_PREFIX_BYTES_MIN = 4096 * 4
-# Models from Opus 4.7 on answer 400 to `temperature` and `top_p`; the ones before take one of the
-# two. A model that is not listed is asked without: its default is better than no answer.
-SAMPLING_MODELS = (
-    "claude-2",
-    "claude-3",
-    "claude-opus-4-0",
-    "claude-opus-4-1",
-    "claude-opus-4-2",
-    "claude-opus-4-5",
-    "claude-opus-4-6",
-    "claude-sonnet-4",
-    "claude-haiku-4",
-)
 TEMPERATURE_MAX = 1.0
-# Said for a conversation that begins with the assistant, as chat windows with a greeting do.
-OPENING = "(The conversation begins with your message.)"
+THINKING_TOP_P_MIN = 0.95
+# `standard_only` keeps to what is paid by the token; `auto` may use capacity that was bought ahead.
+_SERVICE_TIERS = {"auto": "auto", "default": "standard_only", "priority": "auto"}
+_FORCED = ("required", "tool")
 
-_EPHEMERAL = {"type": "ephemeral"}
 _encode = msgspec.json.Encoder().encode
-_ARGUMENTS = msgspec.json.Decoder(dict[str, Any])
 
 
 def write_request(
@@ -70,32 +46,55 @@ def write_request(
     price (https://platform.claude.com/docs/en/build-with-claude/prompt-caching).
     """
     unsaid = list(conversation.unsaid)
+    takes = family(model)
+    choice = conversation.tool_choice if conversation.tools else None
+    made = turns(conversation.messages)
+    forced = choice is not None and choice.mode in _FORCED and takes.forced
+    at = Circumstances(max_output_tokens, forced, unsigned(made))
+    thought = Plan(conversation.thinking, takes, at=at)
     body: dict[str, Any] = {
         "model": model,
         "max_tokens": max_output_tokens,
         "stream": stream,
-        "messages": _turns(conversation.messages),
+        "messages": made,
     }
-    system = [_text(part) for part in _system_parts(conversation.messages)]
-    tools = [_tool(tool) for tool in conversation.tools]
-    if cache and not _marked(conversation.messages):
-        _mark(system, tools)
-    if system:
-        body["system"] = system
-    if tools:
-        body["tools"] = tools
-        if conversation.tool_choice is not None:
-            body["tool_choice"] = _choice(conversation.tool_choice)
+    body |= _prefix(conversation, cache=cache)
+    if choice is not None:
+        body["tool_choice"] = _choice(choice, takes, unsaid=unsaid)
+    if thought.thinking:
+        body["thinking"] = thought.thinking
     body |= _settings(conversation, unsaid)
-    body |= _sampling(conversation, model, unsaid=unsaid)
-    return Outgoing(_encode(body), tuple(unsaid))
+    body |= _output(conversation, thought, unsaid=unsaid)
+    body |= _sampling(conversation, takes, thinks=thought.thinks, unsaid=unsaid)
+    return Outgoing(_encode(body), tuple(dict.fromkeys(unsaid)))
 
 
-SCHEMA_NAMED = frozenset({"properties", "$defs", "definitions"})
-SCHEMA_LIMITS = frozenset(
-    {"minLength", "maxLength", "pattern", "minItems", "maxItems", "uniqueItems"}
-    | {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
-)
+def _prefix(conversation: Conversation, *, cache: bool) -> dict[str, Any]:
+    """What every turn begins with: the tools and the system prompt."""
+    system = [text_block(part) for part in _system_parts(conversation.messages)]
+    tools = [_tool(tool) for tool in conversation.tools]
+    if cache and not _marked(conversation):
+        _mark(system, tools)
+    prefix: dict[str, Any] = {"system": system} if system else {}
+    return {**prefix, "tools": tools} if tools else prefix
+
+
+def _system_parts(messages: Sequence[Message]) -> Iterator[Text]:
+    parts = (part for message in messages if message.role == "system" for part in message.parts)
+    return (part for part in parts if isinstance(part, Text) and part.text.strip())
+
+
+def _marked(conversation: Conversation) -> bool:
+    """Whether the client set a breakpoint anywhere."""
+    parts = (part for message in conversation.messages for part in message.parts)
+    return any(getattr(one, "cache", "") for one in (*conversation.tools, *parts))
+
+
+def _mark(system: list[dict[str, Any]], tools: list[dict[str, Any]]) -> None:
+    """One breakpoint at the end of the fixed prefix; the API puts tools before system."""
+    if len(_encode([tools, system])) < CACHED_PREFIX_BYTES_MIN:
+        return
+    (system or tools)[-1]["cache_control"] = cache_mark("5m")
 
 
 def _settings(conversation: Conversation, unsaid: list[str]) -> dict[str, Any]:
@@ -107,163 +106,61 @@ def _settings(conversation: Conversation, unsaid: list[str]) -> dict[str, Any]:
         unsaid.append("stop")  # white space alone is refused
     if conversation.user:
         body["metadata"] = {"user_id": conversation.user}
-    if conversation.output_schema:
-        body["output_config"] = {
-            "format": {"type": "json_schema", "schema": _closed(conversation.output_schema)}
-        }
-    elif conversation.output_schema is not None:
-        unsaid.append("response_format")  # there is no "any JSON object"
+    if conversation.metadata:
+        unsaid.append("metadata")  # there is a place for one label only, the user's
+    if conversation.service_tier in _SERVICE_TIERS:
+        body["service_tier"] = _SERVICE_TIERS[conversation.service_tier]
+    elif conversation.service_tier:
+        unsaid.append("service_tier")
+    if any(image.detail not in ("", "auto") for image in _images(conversation.messages)):
+        unsaid.append("detail")
     return body
 
 
-def _sampling(conversation: Conversation, model: str, *, unsaid: list[str]) -> dict[str, Any]:
-    """One of temperature (clipped: OpenAI's goes to 2) and top_p, where the model takes them."""
-    temperature, top_p = conversation.temperature, conversation.top_p
-    if not model.startswith(SAMPLING_MODELS):
-        unsaid += ["temperature"] * (temperature is not None) + ["top_p"] * (top_p is not None)
-        return {}
-    if temperature is None:
-        return {} if top_p is None else {"top_p": top_p}
-    if top_p is not None:
-        unsaid.append("top_p")
-    if temperature > TEMPERATURE_MAX:
-        unsaid.append("temperature")
-    return {"temperature": min(temperature, TEMPERATURE_MAX)}
-
-
-def _closed(schema: Any) -> Any:
-    """The schema as the API takes it: every object closed, limits it refuses said in words.
-
-    It insists on `additionalProperties: false` and knows no lengths, ranges or patterns (its page
-    on structured outputs). They go into the description, where the model can still read them.
-    """
-    if not isinstance(schema, Mapping):
-        return [_closed(item) for item in schema] if isinstance(schema, list) else schema
-    limits = {key: value for key, value in schema.items() if key in SCHEMA_LIMITS}
-    closed = {
-        # Below `properties` the keys are names, and a name may be any word.
-        key: {name: _closed(one) for name, one in value.items()}
-        if key in SCHEMA_NAMED and isinstance(value, Mapping)
-        else _closed(value)
-        for key, value in schema.items()
-        if key not in limits
-    }
-    if closed.get("type") == "object":
-        closed.setdefault("additionalProperties", False)
-    if limits:
-        said = ", ".join(f"{key}: {value}" for key, value in limits.items())
-        closed["description"] = f"{closed.get('description', '')} ({said})".strip()
-    return closed
-
-
-def _system_parts(messages: Sequence[Message]) -> Iterator[Text]:
-    parts = (part for message in messages if message.role == "system" for part in message.parts)
-    return (part for part in parts if isinstance(part, Text) and part.text.strip())
-
-
-def _marked(messages: Sequence[Message]) -> bool:
-    return any(
-        isinstance(part, Text) and part.cached for message in messages for part in message.parts
-    )
-
-
-def _mark(system: list[dict[str, Any]], tools: list[dict[str, Any]]) -> None:
-    """One breakpoint at the end of the fixed prefix; the API puts tools before system."""
-    if len(_encode([tools, system])) < CACHED_PREFIX_BYTES_MIN:
-        return
-    (system or tools)[-1]["cache_control"] = _EPHEMERAL
-
-
-def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Alternating turns: neighbours of one role are merged, empty ones vanish."""
-    turns: list[dict[str, Any]] = []
+def _images(messages: Sequence[Message]) -> Iterator[Image]:
     for message in messages:
-        if message.role == "system":
-            continue
-        role = "assistant" if message.role == "assistant" else "user"
-        blocks = [block for part in message.parts for block in _blocks(part)]
-        if not blocks:
-            continue
-        if turns and turns[-1]["role"] == role:
-            turns[-1]["content"] += blocks
-        else:
-            turns.append({"role": role, "content": blocks})
-    if not turns:
-        raise RequestError("messages: nothing to answer; send a user message with some text")
-    if turns[0]["role"] == "assistant":
-        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": OPENING}]})
-    for turn in turns:
-        # Stable: results first, everything else in the order it was said.
-        turn["content"].sort(key=lambda block: block["type"] != "tool_result")
-    return turns
+        for part in message.parts:
+            inner = part.parts if isinstance(part, ToolResult) else (part,)
+            yield from (one for one in inner if isinstance(one, Image))
 
 
-def _blocks(part: Part) -> Iterator[dict[str, Any]]:
-    """The content blocks of one part: none for what must not be sent."""
-    match part:
-        case Text() if part.text.strip():
-            yield _text(part)
-        case Image():
-            yield _image(part)
-        case Reasoning(text=text, signature=signature) if signature:
-            yield {"type": "thinking", "thinking": text, "signature": signature}
-        case ToolCall():
-            yield {
-                "type": "tool_use",
-                "id": valid_id(part.id),
-                "name": part.name,
-                "input": _input(part.arguments),
-            }
-        case ToolResult():
-            yield _result(part)
-        case _:  # empty text, and thinking that Anthropic did not sign
-            return
+def _output(conversation: Conversation, thought: Plan, *, unsaid: list[str]) -> dict[str, Any]:
+    """How hard to try, and the form of the answer."""
+    config: dict[str, Any] = {"effort": thought.effort} if thought.effort else {}
+    if conversation.output_schema:
+        schema = closed(conversation.output_schema)
+        config["format"] = {"type": "json_schema", "schema": schema}
+    elif conversation.output_schema is not None:
+        unsaid.append("response_format")  # there is no "any JSON object"
+    unsaid += thought.unsaid
+    return {"output_config": config} if config else {}
 
 
-def _text(part: Text) -> dict[str, Any]:
-    block: dict[str, Any] = {"type": "text", "text": part.text}
-    if part.cached:
-        block["cache_control"] = _EPHEMERAL
-    return block
-
-
-def _image(image: Image) -> dict[str, Any]:
-    if image.url:
-        return {"type": "image", "source": {"type": "url", "url": image.url}}
-    source = {"type": "base64", "media_type": image.media_type, "data": image.data}
-    return {"type": "image", "source": source}
-
-
-def _result(result: ToolResult) -> dict[str, Any]:
-    content = [block for part in result.parts for block in _blocks(part)]
-    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": valid_id(result.call_id)}
-    if content:
-        block["content"] = content
-    if result.failed:
-        block["is_error"] = True
-    return block
-
-
-def _input(arguments: str) -> Mapping[str, Any]:
-    """The arguments as the object they must be here.
-
-    A model that was cut off, or a small one, leaves arguments that are no JSON. They are history,
-    and must not make the whole conversation unsayable, so they are shown as they were.
+def _sampling(
+    conversation: Conversation, takes: Family, *, thinks: bool, unsaid: list[str]
+) -> dict[str, Any]:
+    """One of temperature (clipped: OpenAI's goes to 2) and top_p, and top_k, where the model takes
+    them; while it thinks it takes a high top_p only.
     """
-    if not arguments.strip():
-        return {}
-    try:
-        return _ARGUMENTS.decode(arguments)
-    except (msgspec.DecodeError, RecursionError):
-        return {"unparsed": arguments}
-
-
-def valid_id(call_id: str) -> str:
-    """The id in the API's alphabet. The same id always gives the same, different ids differ."""
-    if re.fullmatch(r"[a-zA-Z0-9_-]+", call_id):
-        return call_id
-    digest = hashlib.sha256(call_id.encode("utf-8", "replace")).hexdigest()[:12]
-    return re.sub(r"[^a-zA-Z0-9_-]", "_", call_id)[:40] + "_" + digest
+    given = {
+        "temperature": conversation.temperature,
+        "top_p": conversation.top_p,
+        "top_k": conversation.top_k,
+    }
+    body: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    allowed = set(body) if takes.sampling else set()
+    if "temperature" in body and not thinks:
+        allowed.discard("top_p")
+    if thinks:
+        allowed -= {"temperature", "top_k"}
+        if body.get("top_p", 0) < THINKING_TOP_P_MIN:
+            allowed.discard("top_p")
+    unsaid += [name for name in body if name not in allowed]
+    kept = {name: value for name, value in body.items() if name in allowed}
+    if kept.get("temperature", 0) > TEMPERATURE_MAX:
+        unsaid.append("temperature")
+        kept["temperature"] = TEMPERATURE_MAX
+    return kept
 
 
 def _tool(tool: Tool) -> dict[str, Any]:
@@ -273,13 +170,20 @@ def _tool(tool: Tool) -> dict[str, Any]:
         written["description"] = tool.description
     if tool.strict:
         written["strict"] = True
+        written["input_schema"] = closed(schema)
+    if tool.cache:
+        written["cache_control"] = cache_mark(tool.cache)
     return written
 
 
-def _choice(choice: ToolChoice) -> dict[str, Any]:
-    written: dict[str, Any] = {"type": "any" if choice.mode == "required" else choice.mode}
-    if choice.mode == "tool":
+def _choice(choice: ToolChoice, takes: Family, *, unsaid: list[str]) -> dict[str, Any]:
+    mode = choice.mode
+    if mode in _FORCED and not takes.forced:
+        unsaid.append("tool_choice")
+        mode = "auto"
+    written: dict[str, Any] = {"type": "any" if mode == "required" else mode}
+    if mode == "tool":
         written["name"] = choice.name
-    if choice.parallel is not None and choice.mode != "none":
+    if choice.parallel is not None and mode != "none":
         written["disable_parallel_tool_use"] = not choice.parallel
     return written

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import msgspec
 
-from twotier.domain.message import Request
+from twotier.domain.message import NOTHING_PASSED, Passed, Request
 from twotier.errors import RequestError
-from twotier.protocols.wire import Outgoing, read_client_json
+from twotier.protocols.openai_wire import FIELDS, NULL, set_stream
+from twotier.protocols.wire import (
+    HEAD_TEXT_CHARS_MAX,
+    PAGES_MAX,
+    Outgoing,
+    pages_at_most,
+    read_client_json,
+)
 
-HEAD_TEXT_CHARS_MAX = 4000
 _ALWAYS_KEPT = frozenset({"model", "messages", "max_tokens", "stream", "stream_options"})
 
 
@@ -41,23 +47,26 @@ class _ImageUrl(msgspec.Struct):
     url: str = ""
 
 
+class _File(msgspec.Struct):
+    file_data: str | None = None
+
+
 class _HeadPart(msgspec.Struct):
     type: str = ""
     text: str | None = None
     image_url: _ImageUrl | None = None
+    file: _File | None = None
 
 
 _HEAD = msgspec.json.Decoder(_Head)
 _PARTS = msgspec.json.Decoder(list[_HeadPart])
 _TEXT = msgspec.json.Decoder(str | None)
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_STREAM_OPTIONS = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 _LIST = ord("[")
-_TRUE = msgspec.Raw(b"true")
+_PDF = ("data:application/pdf", "JVBERi")  # the second is how every one begins in base64
 _encode = msgspec.json.Encoder().encode
 
 
-def read_request(body: bytes) -> Request:
+def read_request(body: bytes, passed: Passed = NOTHING_PASSED) -> Request:
     """The head of `body`. Raises `RequestError` that names the field which is wrong."""
     head = read_client_json(_HEAD, body)
     if not head.messages:
@@ -67,7 +76,7 @@ def read_request(body: bytes) -> Request:
     limit = head.max_completion_tokens if head.max_tokens is None else head.max_tokens
     if limit is not None and limit < 1:
         raise RequestError("max_tokens: must be 1 or more; leave it out for the tier's default")
-    images, inline_bytes = _count_images(head.messages)
+    images, pages, inline_bytes = _attached(head.messages)
     return Request(
         dialect="openai_chat",
         body=body,
@@ -76,9 +85,11 @@ def read_request(body: bytes) -> Request:
         max_output_tokens=limit,
         tools=len(head.tools or ()),
         images=images,
+        document_pages=pages,
         text_bytes=len(body) - inline_bytes,
         head_text=_last_user_text(head.messages),
         include_usage=bool(head.stream_options and head.stream_options.include_usage),
+        passed=passed,
     )
 
 
@@ -86,16 +97,28 @@ def _parts(content: msgspec.Raw) -> list[_HeadPart]:
     return read_client_json(_PARTS, bytes(content))
 
 
-def _count_images(messages: list[_HeadMessage]) -> tuple[int, int]:
-    """How many images there are, and the bytes of those that are inline."""
-    urls = [
-        part.image_url.url
-        for message in messages
-        if memoryview(message.content)[0] == _LIST
-        for part in _parts(message.content)
-        if part.image_url is not None
-    ]
-    return len(urls), sum(len(url) for url in urls if url.startswith("data:"))
+def _attached(messages: list[_HeadMessage]) -> tuple[int, int, int]:
+    """How many images there are and at most pages of files, and the bytes of those inline.
+
+    A file that is text stays with the text.
+    """
+    urls: list[str] = []
+    files: list[str] = []
+    for message in messages:
+        if memoryview(message.content)[0] != _LIST:
+            continue
+        for part in _parts(message.content):
+            if part.image_url is not None:
+                urls.append(part.image_url.url)
+            elif part.file is not None:
+                files.append(part.file.file_data or "")
+    if not (urls or files):
+        return 0, 0, 0
+    inline = [url for url in urls if url.startswith("data:")]
+    inline += [data for data in files if data.startswith(_PDF)]
+    unread = [data for data in files if not data or data.startswith((*_PDF, "http"))]
+    pages = sum(pages_at_most("" if data.startswith("http") else data) for data in unread)
+    return len(urls), min(pages, PAGES_MAX), sum(map(len, inline))
 
 
 def _last_user_text(messages: list[_HeadMessage]) -> str:
@@ -123,12 +146,30 @@ def rewrite(
 ) -> Outgoing:
     """The body for an upstream of the same dialect; `unsaid` names the fields that `keep` lacks.
 
-    `keep` is the allow-list of a local server, None to forward everything. `max_output_tokens` is
+    `keep` is the allow-list of a local server, None to forward everything; such servers stumble
+    over `null`, which says no more than a field that is not there. `max_output_tokens` is
     written to whichever of `max_tokens` and `max_completion_tokens` the client used, unless the
     server knows only the first. `stream` may differ from the client's wish; a stream always asks
     for usage, because the ledger needs it.
     """
-    fields = read_client_json(_FIELDS, request.body)
+    fields, unsaid = rewritten(
+        request, model=model, max_output_tokens=max_output_tokens, stream=stream, keep=keep
+    )
+    return Outgoing(_encode(fields), unsaid)
+
+
+def rewritten(
+    request: Request,
+    *,
+    model: str,
+    max_output_tokens: int,
+    stream: bool,
+    keep: frozenset[str] | None = None,
+) -> tuple[dict[str, msgspec.Raw], tuple[str, ...]]:
+    """The fields of that body, and what `keep` lacks."""
+    fields = read_client_json(FIELDS, request.body)
+    if keep is not None:
+        fields = {name: raw for name, raw in fields.items() if raw != NULL}
     limit = msgspec.Raw(b"%d" % max_output_tokens)
     if "max_completion_tokens" in fields:
         if keep is None or "max_completion_tokens" in keep:
@@ -139,17 +180,8 @@ def rewrite(
     if "max_tokens" in fields or "max_completion_tokens" not in fields:
         fields["max_tokens"] = limit
     fields["model"] = msgspec.Raw(_encode(model))
-    _set_stream(fields, stream)
+    set_stream(fields, stream)
     unsaid = () if keep is None else tuple(fields.keys() - keep - _ALWAYS_KEPT)
     for name in unsaid:
         del fields[name]
-    return Outgoing(_encode(fields), tuple(sorted(unsaid)))
-
-
-def _set_stream(fields: dict[str, msgspec.Raw], stream: bool) -> None:
-    """`stream_options` is refused by OpenAI where there is no stream, so it goes with it."""
-    options = fields.pop("stream_options", None)
-    fields["stream"] = _TRUE if stream else msgspec.Raw(b"false")
-    if stream:
-        known = read_client_json(_STREAM_OPTIONS, bytes(options)) if options is not None else None
-        fields["stream_options"] = msgspec.Raw(_encode({**(known or {}), "include_usage": _TRUE}))
+    return fields, tuple(sorted(unsaid))

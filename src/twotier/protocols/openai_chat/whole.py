@@ -10,34 +10,36 @@ from twotier.domain.message import (
     Finish,
     Observed,
     Reasoning,
+    Request,
     Text,
     ToolCall,
     Whole,
     utf8_bytes,
 )
-from twotier.errors import StreamBrokenError, UpstreamError
-from twotier.protocols.openai_chat.chunk import FINISH_READ, FINISH_WRITTEN, Chunk, Delta, no_calls
-from twotier.protocols.openai_chat.writer import usage_object
-from twotier.protocols.wire import read_upstream_json
+from twotier.errors import StreamBrokenError
+from twotier.protocols.freeform import freeform_names, unwrapped, wrapped
+from twotier.protocols.openai_chat.chunk import (
+    FINISH_READ,
+    FINISH_WRITTEN,
+    CallPiece,
+    Chunk,
+    Delta,
+)
+from twotier.protocols.openai_chat.details import read_details, write_details
+from twotier.protocols.openai_wire import usage_object
+from twotier.protocols.wire import no_calls, read_upstream_json
 
 _WHOLE = msgspec.json.Decoder(Chunk)
 _encode = msgspec.json.Encoder().encode
 
 
-def _read(body: bytes) -> tuple[Chunk, Delta, Finish]:
-    """The answer, its message and its finish.
+def _read(body: bytes, *, repaired: bool) -> tuple[Chunk, Delta, Finish]:
+    """The answer, its first choice's message and its finish. `repaired` as in `StreamReader`.
 
     Raises `StreamBrokenError` for what is no whole answer, `UpstreamError` for an error under 200.
     """
     answer = read_upstream_json(_WHOLE, body, what="an answer")
-    failure = answer.failure()
-    if failure is not None:
-        raise UpstreamError(
-            failure.message,
-            upstream_status=failure.status,
-            upstream_kind=failure.kind,
-            started=True,
-        )
+    answer.check()
     message = answer.choices[0].message if answer.choices else None
     reason = answer.choices[0].finish_reason if answer.choices else None
     if message is None or not reason:
@@ -46,40 +48,45 @@ def _read(body: bytes) -> tuple[Chunk, Delta, Finish]:
             "and see the log of its server if this repeats"
         )
     finish = FINISH_READ.get(reason, "stop")
-    if finish == "tool_calls" and not message.tool_calls:
+    if finish == "tool_calls" and not (message.calls() or repaired):
         raise StreamBrokenError(no_calls().message)
-    return answer, message, "tool_calls" if finish == "stop" and message.tool_calls else finish
+    return answer, message, "tool_calls" if finish == "stop" and message.calls() else finish
 
 
-def read_whole(body: bytes) -> Whole:
+def read_whole(body: bytes, *, repaired: bool = False) -> Whole:
     """An answer in neutral form. Raises as `_read` says."""
-    answer, message, finish = _read(body)
-    parts: list[Text | Reasoning | ToolCall] = []
-    thinking = message.reasoning_content or message.reasoning
-    if thinking:
-        parts.append(Reasoning(thinking))
+    answer, message, finish = _read(body, repaired=repaired)
+    thinking = message.reasoning_content or message.reasoning or ""
+    parts: list[Text | Reasoning | ToolCall] = [*read_details(message.reasoning_details, thinking)]
     text = message.content or message.refusal
     if text:
         parts.append(Text(text))
-    for number, call in enumerate(message.tool_calls or ()):
-        function = call.function
-        if function is None or not function.name:
-            raise StreamBrokenError(no_calls().message)
-        id_ = call.id or f"call_{answer.id or ''}_{number}"
-        parts.append(ToolCall(id_, function.name, function.text()))
+    for number, call in enumerate(message.calls()):
+        parts.append(_read_call(call, call.id or f"call_{answer.id or ''}_{number}"))
     usage = answer.usage.neutral() if answer.usage else None
-    return Whole(answer.id or "", answer.model or "", tuple(parts), finish, usage)
+    stop_sequence = answer.choices[0].stop_sequence if answer.choices else ""
+    return Whole(answer.id or "", answer.model or "", tuple(parts), finish, usage, stop_sequence)
 
 
-def observe_whole(body: bytes) -> Observed:
+def _read_call(call: CallPiece, id_: str) -> ToolCall:
+    if not call.name:
+        raise StreamBrokenError(no_calls().message)
+    if call.custom is not None:
+        return ToolCall(id_, call.name, wrapped(call.custom.input or ""), freeform=True)
+    return ToolCall(id_, call.name, call.function.text() if call.function else "")
+
+
+def observe_whole(body: bytes, *, repaired: bool = False) -> Observed:
     """What the ledger keeps of a relayed answer. Raises as `read_whole`."""
-    answer, message, finish = _read(body)
-    calls = message.tool_calls or ()
-    names = [(call.function and call.function.name) or "" for call in calls]
+    answer, message, finish = _read(body, repaired=repaired)
+    texts = [message.content, message.reasoning_content or message.reasoning, message.refusal]
+    names: list[str] = []
+    if calls := message.calls():
+        names = [call.name for call in calls]
+        texts += [call.function.text() for call in calls if call.function]
+        texts += [call.custom.input for call in calls if call.custom]
     if not all(names):
         raise StreamBrokenError(no_calls().message)
-    texts = [message.content, message.reasoning_content or message.reasoning, message.refusal]
-    texts += [call.function.text() for call in calls if call.function]
     return Observed(
         id=answer.id or "",
         model=answer.model or "",
@@ -91,26 +98,18 @@ def observe_whole(body: bytes) -> Observed:
         closed=True,
         content=bool(calls) or any(texts),
         tool_names=names,
+        timing=answer.timing(),
     )
 
 
-def write_whole(whole: Whole, *, created: int) -> bytes:
+def write_whole(whole: Whole, *, created: int, request: Request) -> bytes:
     """An answer for a client. `created` is Unix time in seconds."""
-    text = "".join(part.text for part in whole.parts if isinstance(part, Text))
-    thinking = "".join(part.text for part in whole.parts if isinstance(part, Reasoning))
-    calls = [_call(part) for part in whole.parts if isinstance(part, ToolCall)]
-    message: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else "")}
-    if thinking:
-        message["reasoning_content"] = thinking
-    if calls:
-        message["tool_calls"] = calls
-    finish = FINISH_WRITTEN[whole.finish]
     answer: dict[str, Any] = {
         "id": whole.id,
         "object": "chat.completion",
         "created": created,
         "model": whole.model,
-        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": finish}],
+        "choices": [_choice(whole, freeform_names(request.body))],
     }
     # A missing usage is left out rather than written as zeros: nobody counted it.
     if whole.usage is not None:
@@ -118,6 +117,33 @@ def write_whole(whole: Whole, *, created: int) -> bytes:
     return _encode(answer)
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def _choice(whole: Whole, freeform: frozenset[str]) -> dict[str, Any]:
+    finish = FINISH_WRITTEN[whole.finish]
+    choice = {"index": 0, "message": _message(whole, freeform), "logprobs": None}
+    choice["finish_reason"] = finish
+    if whole.stop_sequence:
+        choice["stop_reason"] = whole.stop_sequence
+    return choice
+
+
+def _message(whole: Whole, freeform: frozenset[str]) -> dict[str, Any]:
+    text = "".join(part.text for part in whole.parts if isinstance(part, Text))
+    thoughts = [part for part in whole.parts if isinstance(part, Reasoning)]
+    thinking = "".join(part.text for part in thoughts)
+    calls = [_call(part, freeform) for part in whole.parts if isinstance(part, ToolCall)]
+    message: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else "")}
+    if thinking:
+        message["reasoning_content"] = thinking
+    if details := write_details(thoughts):
+        message["reasoning_details"] = details
+    if calls:
+        message["tool_calls"] = calls
+    return message
+
+
+def _call(call: ToolCall, freeform: frozenset[str]) -> dict[str, Any]:
+    if call.freeform or call.name in freeform:
+        custom = {"name": call.name, "input": unwrapped(call.arguments)}
+        return {"id": call.id, "type": "custom", "custom": custom}
     function = {"name": call.name, "arguments": call.arguments}
     return {"id": call.id, "type": "function", "function": function}

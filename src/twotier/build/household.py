@@ -1,0 +1,158 @@
+"""Everybody who minds a server while main runs: the keepers of our own, watches over others'.
+
+`app` says when they begin and when they end; who they are is found here, because the tiers that
+need one are built before anything runs. `twotier engine` asks each by its tier's name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from twotier.build.alerts import Alerts
+from twotier.build.log import note_change
+from twotier.domain.clock import Clock
+from twotier.domain.tier import TierFacts, TierState
+from twotier.supervisor.around import Around
+from twotier.supervisor.keeper import Keeper
+from twotier.supervisor.memory import reader_here
+from twotier.supervisor.minder import Died, Minder
+from twotier.supervisor.observed import Observer
+from twotier.supervisor.process import Processes
+from twotier.supervisor.room import Room
+from twotier.supervisor.spec import Change, KeptSpec
+from twotier.supervisor.standby import Place, Sharing
+from twotier.supervisor.traces import coroner_here
+
+FIRST_LOOK_SECONDS = 1.5  # how long the banner waits for local servers that come up quickly
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """`Minder` for a server we keep."""
+
+    keeper: Keeper
+    owner: str = "twotier"
+
+    async def start(self, *, force: bool = False) -> None:
+        """Start it, if it does not run."""
+        await self.keeper.start(force=force)
+
+    async def restart(self, *, force: bool = False) -> None:
+        """End it if it runs, and start it anew."""
+        await self.keeper.restart(force=force)
+
+    async def stop(self) -> None:
+        """End it."""
+        await self.keeper.stop()
+
+    def facts(self) -> TierFacts:
+        """What to show."""
+        return self.keeper.facts()
+
+    def gate(self) -> str:
+        """Why a start is held up now."""
+        return self.keeper.gate()
+
+    def evidence(self) -> tuple[str, ...]:
+        """The end of its log."""
+        return self.keeper.last_lines()
+
+    def deaths(self) -> tuple[Died, ...]:
+        """Its last deaths, as they were written down."""
+        return tuple(
+            Died(
+                at=one.at,
+                cause=one.cause,
+                action=one.action,
+                evidence=one.evidence,
+                exit_code=one.exit_code,
+                lived_seconds=one.lived_seconds,
+            )
+            for one in self.keeper.history()
+        )
+
+
+@dataclass(slots=True)
+class Household:
+    """The minders by name: one for each tier with a server on this machine, and the worker's.
+
+    `places` are those that tiers share, by the name of each.
+    """
+
+    clock: Clock
+    alerts: Alerts
+    places: Mapping[str, Place] = field(default_factory=dict)
+    around: Around = field(init=False)
+    keepers: dict[str, Keeper] = field(default_factory=dict)
+    watches: dict[str, Observer] = field(default_factory=dict)
+    listeners: dict[str, list[Callable[[Change], None]]] = field(default_factory=dict)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    _swaps: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """One machine for all of them."""
+        self.around = Around(Room(reader_here()), coroner_here(), self.alerts)
+
+    def keep(self, spec: KeptSpec) -> Keeper:
+        """A keeper that will run with us."""
+        place, launcher = self.places.get(spec.name), Processes()
+        kind = Keeper if place is None else Sharing
+        keeper = kind(
+            spec,
+            launcher,
+            clock=self.clock,
+            random=random.random,
+            on_change=self._changed,
+            around=self.around,
+        )
+        if place is not None and isinstance(keeper, Sharing):
+            place.add(keeper, spec, launcher=launcher)
+            self.listen(spec.name, place.heard)
+        self.keepers[spec.name] = keeper
+        return keeper
+
+    def listen(self, name: str, listener: Callable[[Change], None]) -> None:
+        """Have each step in the life of this server told; the listener must not wait."""
+        self.listeners.setdefault(name, []).append(listener)
+
+    def _changed(self, change: Change) -> None:
+        """A step in the life of a kept process: the log has it first."""
+        note_change(change)
+        for listener in self.listeners.get(change.name, ()):
+            listener(change)
+
+    def begin(self, group: asyncio.TaskGroup) -> None:
+        """All of them, as children of this group."""
+        self._tasks = [group.create_task(one.run()) for one in self.all]
+        self._tasks.append(group.create_task(self.alerts.run()))
+        self._swaps = [group.create_task(one.run()) for one in set(self.places.values())]
+
+    async def first_look(self) -> None:
+        """Give children a moment, so that the banner can say `ready` where it soon is true."""
+        looks = (
+            one.ensure_ready(within_seconds=FIRST_LOOK_SECONDS)
+            for one in self.all
+            if one.facts().state is not TierState.STANDBY
+        )
+        await asyncio.gather(*looks, return_exceptions=True)
+
+    async def end(self) -> None:
+        """No model is loaded any more, every server that is ours ends, then nobody minds any."""
+        for task in self._swaps:
+            task.cancel()
+        await asyncio.gather(*(one.stop() for one in self.keepers.values()))
+        for task in self._tasks:
+            task.cancel()
+
+    @property
+    def all(self) -> tuple[Keeper | Observer, ...]:
+        """Whoever has to run."""
+        return (*self.keepers.values(), *self.watches.values())
+
+    def minders(self, tiers: Iterable[str]) -> dict[str, Minder]:
+        """Whoever minds the server of one of these tiers, by its name."""
+        ours = {name: Ours(self.keepers[name]) for name in tiers if name in self.keepers}
+        return {**ours, **self.watches}

@@ -1,0 +1,58 @@
+"""Who hears of each attempt's end: what counts it, its line in the log, its span."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+
+from twotier.build.log import start_log
+from twotier.build.tiers import ANTHROPIC_URL
+from twotier.config.load import Loaded
+from twotier.domain.clock import Clock
+from twotier.domain.money import Attempt, Settlement
+from twotier.exchange import Tier
+from twotier.learned.tiers import Learned
+from twotier.say import fields
+from twotier.telemetry.counts import Counts
+from twotier.telemetry.spans import Spans
+
+Told = Callable[[Attempt, Settlement], None]
+LOGGER = "twotier.exchange"
+
+
+class Telemetry:
+    """The log of one main process, begun, and the listeners. `tiers` are filled in once built."""
+
+    def __init__(self, loaded: Loaded, client_key: str, *, clock: Clock, learned: Learned) -> None:
+        """Raises `ConfigError` where spans are wanted and their extra is missing."""
+        self.lines = start_log(loaded, client_key)
+        self.counts = Counts()
+        self.learned = learned
+        self.spans: Spans | None = None
+        self.tiers: Mapping[str, Tier] = {}
+        self._loaded = loaded
+        if endpoint := loaded.config.telemetry.otlp_endpoint:
+            self.spans = Spans(endpoint, server=self.server, clock=clock)
+        self.told = tuple(self.listeners())
+
+    def listeners(self) -> Iterator[Told]:
+        """Each hears (attempt, settlement) and must not wait."""
+        yield self.counts
+        yield self.learned.speeds
+        yield self.learned.verdicts
+        if logging.getLogger(LOGGER).isEnabledFor(logging.INFO):
+            yield lambda attempt, end: self.lines.note(LOGGER, "asked", fields=fields(attempt, end))
+        if self.spans is not None:
+            yield self.spans
+
+    def server(self, tier: str) -> str:
+        """The base address of a tier's server: the configured one, or where it is kept now."""
+        config = self._loaded.config.tiers[tier]
+        if config.base_url or config.engine is None:
+            return config.base_url or ANTHROPIC_URL
+        return self.tiers[tier].facts().address if tier in self.tiers else ""
+
+    def close(self) -> None:
+        """Send the last spans; blocks for two seconds at most."""
+        if self.spans is not None:
+            self.spans.close()

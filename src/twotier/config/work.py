@@ -1,0 +1,107 @@
+"""The settings of scheduled work: a job, and what it looks at before a model is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from twotier.config.section import Section, raise_all
+from twotier.config.values import (
+    FolderPath,
+    Limit,
+    Seconds,
+    Zone,
+    check_cron,
+    check_delivery,
+    duration_seconds,
+    file_target,
+    folder_of,
+)
+from twotier.domain.tier import TierPolicy
+
+
+class WatchConfig(Section):
+    """Looks for something new before any model is asked; nothing new, no model call."""
+
+    kind: Literal["files"] = Field(description="What to look at: files in a folder.")
+    path: FolderPath = Field(description="The folder, relative to this file.")
+    match: tuple[str, ...] = Field(
+        ("*.txt", "*.md"), description="File names that count, as shell patterns."
+    )
+    settle_seconds: Seconds = Field(
+        1.0, description="A file counts once it was not written to for this long."
+    )
+    item_bytes_max: int = Field(
+        12_000, ge=100, description="More than this of a file is cut off, and the prompt says so."
+    )
+    items_max: int = Field(50, ge=1, description="Most items taken in one run; the rest wait.")
+
+
+class JobConfig(Section):
+    """A piece of work that comes back: trigger, prompt, tier policy, delivery."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Unique name: a-z, 0-9, - and _."
+    )
+    prompt: str = Field(min_length=1, description="What the model is asked to do.")
+    every: Limit | None = Field(None, ge=1, description="Period, for example 30m.")
+    cron: str = Field("", description="Cron expression of 5 fields, in place of every.")
+    zone: Zone = Field("local", description="Time zone of cron.")
+    watch: WatchConfig | None = Field(None, description="What to look at before asking.")
+    tier: TierPolicy = Field(
+        TierPolicy.AUTO,
+        description="Which tiers it may use: auto, local-only, local-then-frontier, frontier.",
+    )
+    model: str = Field("auto", description="Pins a model or alias; auto lets the router decide.")
+    deliver: str = Field(
+        "log", description="Where the answer goes: file:PATTERN, log, webhook:URL or ntfy:TOPIC."
+    )
+    each: bool = Field(True, description="With a watcher: one answer per item, not one for all.")
+    answer_lines: int = Field(
+        0, ge=0, le=50, description="Number of lines the answer must have; 0 for free form."
+    )
+    output_tokens_max: int = Field(400, ge=1, description="Longest answer, in tokens.")
+    deadline: Limit = Field(600.0, description="Longest time one run may take, waiting included.")
+    missed: str = Field(
+        "once",
+        description="Slots missed while twotier was not running: once, skip or within:DURATION.",
+    )
+    enabled: bool = Field(True, description="false keeps the job and does not run it.")
+
+    @field_validator("deliver")
+    @classmethod
+    def known_delivery(cls, value: str) -> str:
+        """A delivery twotier has, with a target it can reach."""
+        check_delivery(value)
+        return value
+
+    @field_validator("missed")
+    @classmethod
+    def known_missed(cls, value: str) -> str:
+        """`once`, `skip`, or `within:` and a duration."""
+        kind, _, window = value.partition(":")
+        if kind == "within":
+            duration_seconds(window)
+        elif value not in ("once", "skip"):
+            raise ValueError("must be once, skip or within:DURATION")
+        return value
+
+    @model_validator(mode="after")
+    def fits_together(self) -> JobConfig:
+        """One trigger that can be read, and answers that do not become new work."""
+        return raise_all(self, self.problems())
+
+    def problems(self) -> Iterator[str]:
+        """What does not fit, one sentence each."""
+        if (self.every is None) == (not self.cron):
+            yield 'needs either every = "30m" or cron = "30 6 * * 1-5"'
+        if self.cron and (failed := check_cron(self.cron)):
+            yield f"cron {self.cron!r} cannot be read: {failed}"
+        target = file_target(self.deliver, job=self.name)
+        if target and self.watch and folder_of(target) == folder_of(f"{self.watch.path}/x"):
+            yield (
+                f"deliver = {self.deliver!r} points into the folder the job watches, and would"
+                " feed it with its own answers; name another folder"
+            )

@@ -1,0 +1,65 @@
+"""Asks a server that somebody else runs about itself: which models it holds, which version it is.
+
+Blocking and small, for commands and for a thread; never on the way of a request. A server that does
+not answer in time, or in another form than documented, has told nothing: that is never an error.
+"""
+
+from __future__ import annotations
+
+import http.client
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+
+from twotier.engines.base import Traits
+from twotier.engines.questions import Held, Question
+
+ANSWER_BYTES_MAX = 1024 * 1024
+ANSWER_SECONDS_MAX = 2.0
+T = TypeVar("T")
+
+
+def held(
+    traits: Traits, base_url: str = "", *, key: str = "", seconds: float = ANSWER_SECONDS_MAX
+) -> tuple[Held, ...] | None:
+    """The models it holds in memory now; None where it does not tell."""
+    for question in traits.held:
+        answer = ask(question, base_url or traits.base_url, key=key, seconds=seconds)
+        if answer is not None:
+            return answer
+    return None
+
+
+def version(
+    traits: Traits, base_url: str = "", *, key: str = "", seconds: float = ANSWER_SECONDS_MAX
+) -> str:
+    """The version it tells, empty where it tells none."""
+    if traits.version is None:
+        return ""
+    answer = ask(traits.version, base_url or traits.base_url, key=key, seconds=seconds)
+    return f"{traits.provider} {answer}" if answer else ""
+
+
+def ask(question: Question[T], base_url: str, *, key: str = "", seconds: float) -> T | None:
+    """One question at the root of a server's address, wherever its API begins."""
+    try:
+        return question.read(_got(base_url, question.path, key=key, seconds=seconds))
+    except (OSError, http.client.HTTPException, ValueError, msgspec.DecodeError):
+        return None
+
+
+def _got(base_url: str, path: str, *, key: str, seconds: float) -> bytes:
+    """The body of a 200. Raises `OSError` and `HTTPException`, and `ValueError` for any other."""
+    parts = urlsplit(base_url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=seconds)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        connection.request("GET", path, headers=headers)
+        response = connection.getresponse()
+        if response.status != http.client.OK:
+            raise ValueError(f"status {response.status}")
+        return response.read(ANSWER_BYTES_MAX)
+    finally:
+        connection.close()

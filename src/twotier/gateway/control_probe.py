@@ -1,0 +1,150 @@
+"""`POST /control/probe`: probes a tier and tells how far it is, one JSON object a line.
+
+One probe at a time for a tier, because two would measure each other. It ends when its caller
+leaves or the process stops, and then nothing of it is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response, StreamingResponse
+
+from twotier import errors
+from twotier.dispatch import Dispatch
+from twotier.domain.clock import Clock
+from twotier.gateway.findings import probe_state
+from twotier.learned.tiers import Learned
+from twotier.ledger.findings import ProbeRow
+from twotier.matrix.ask import ASK_SECONDS_MAX, FULL_SECONDS_MAX, Asker
+from twotier.matrix.probe import Order, Probe, Tally
+
+REPEAT_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """The path. `closing` is set when the process stops."""
+
+    dispatch: Dispatch
+    learned: Learned
+    clock: Clock
+    closing: asyncio.Event
+    running: set[str] = field(default_factory=set)
+
+    async def __call__(self, request: HttpRequest) -> Response:
+        """Begin; errors before the first question are ordinary ones."""
+        order = order_of(await request.body())
+        if order.tier not in self.dispatch.tiers:
+            known = ", ".join(self.dispatch.tiers)
+            raise errors.UnknownModelError(f"there is no tier {order.tier!r}; there are: {known}")
+        if order.tier in self.running:
+            raise errors.UnderWayError(f"{order.tier} is being probed already; wait for its end")
+        return StreamingResponse(self.lines(order), media_type="application/x-ndjson")
+
+    async def lines(self, order: Order) -> AsyncGenerator[bytes]:
+        """How far it is, and at the end what it found."""
+        self.running.add(order.tier)
+        began = self.clock.monotonic()
+        try:
+            probe = await self.probe(order)
+            steps = probe.run()
+            try:
+                while (tally := await self.next(steps)) is not None:
+                    yield line(step(tally))
+            finally:
+                await steps.aclose()
+            await self.learned.verdicts.put(order.tier, probe.rows())
+            found = probe_state(self.learned.verdicts.standings[order.tier])
+            yield line({"probe": found, "seconds": round(self.clock.monotonic() - began, 1)})
+        except errors.TwotierError as exc:
+            yield line({"error": {"message": exc.message, "code": exc.code}})
+        finally:
+            self.running.discard(order.tier)
+
+    async def probe(self, order: Order) -> Probe:
+        """The probe of an order, with the version of the server as it is now."""
+        version = await self.learned.renew(order.tier)
+        standing = self.learned.verdicts.standings[order.tier]
+        at_ms = int(self.clock.now().timestamp() * 1000)
+        spec = self.dispatch.tiers[order.tier].spec
+        base = ProbeRow(
+            probe_id=self.dispatch.new_id(),
+            row="",
+            created_ms=at_ms,
+            tier=order.tier,
+            model=spec.ref,
+            engine=standing.engine,
+            version=version,
+            number=0,
+            passed=0,
+            tries=0,
+        )
+        asker = Asker(
+            self.dispatch,
+            self.learned.verdicts,
+            self.clock,
+            order.tier,
+            FULL_SECONDS_MAX if order.full else ASK_SECONDS_MAX,
+        )
+        return Probe(asker, order, base, window_tokens=spec.window_tokens, seed=at_ms)
+
+    async def next(self, steps: AsyncGenerator[Tally]) -> Tally | None:
+        """The next step, None at the end. Raises `StoppingError` when the process stops."""
+        async with asyncio.TaskGroup() as group:
+            coming = group.create_task(one_of(steps))
+            closing = group.create_task(self.closing.wait())
+            await asyncio.wait((coming, closing), return_when=asyncio.FIRST_COMPLETED)
+            closing.cancel()
+            if not coming.done():
+                coming.cancel()
+        if coming.cancelled():
+            raise errors.StoppingError("twotier is being stopped; probe again when it runs")
+        found = coming.result()
+        if isinstance(found, errors.TwotierError):
+            raise found
+        return found
+
+
+async def one_of(steps: AsyncGenerator[Tally]) -> Tally | errors.TwotierError | None:
+    """The next one, None at the end; an error is handed over, for a group would wrap it."""
+    try:
+        return await anext(steps, None)
+    except errors.TwotierError as exc:
+        return exc
+
+
+def order_of(body: bytes) -> Order:
+    """What to do. Raises `RequestError`."""
+    try:
+        order = msgspec.json.decode(body, type=Order)
+    except msgspec.MsgspecError as exc:
+        raise errors.RequestError(f"the body is no order for a probe: {exc}") from exc
+    if not 1 <= order.repeat <= REPEAT_MAX:
+        raise errors.RequestError(f"repeat must be from 1 to {REPEAT_MAX}")
+    return order
+
+
+def step(tally: Tally) -> dict[str, Any]:
+    """A row while it is asked."""
+    return {
+        "row": tally.name,
+        "of": tally.of,
+        "tries": tally.tries,
+        "passed": tally.passed,
+        "repaired": tally.repaired,
+        "tokens": tally.tokens or None,
+        "prefill_tokens_per_second": round(tally.prefill, 1) or None,
+        "decode_tokens_per_second": round(tally.decode, 1) or None,
+        "note": tally.reason,
+    }
+
+
+def line(value: dict[str, Any]) -> bytes:
+    """One line."""
+    return msgspec.json.encode(value) + b"\n"

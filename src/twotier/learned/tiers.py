@@ -1,0 +1,52 @@
+"""All that is learned of the tiers, under one roof, by the version of each tier's server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from twotier.domain.tier import TierSpec
+from twotier.learned.speeds import Speeds
+from twotier.learned.verdicts import Verdicts
+from twotier.ledger.book import Book
+
+Version = Callable[[], Awaitable[str]]
+
+
+async def unversioned() -> str:
+    """Of a server that tells nobody its version."""
+    return ""
+
+
+@dataclass(slots=True)
+class Learned:
+    """Speeds and verdicts. `follow` every tier, then `open` before the first request."""
+
+    speeds: Speeds
+    verdicts: Verdicts = field(default_factory=Verdicts)
+    _versions: dict[str, Version] = field(default_factory=dict)
+
+    def follow(
+        self, spec: TierSpec, *, engine: str, version: Version = unversioned, trusted: bool = False
+    ) -> None:
+        """Learn about a tier. `version` tells that of its server, empty where it cannot."""
+        self._versions[spec.name] = version
+        self.speeds.follow(spec)
+        self.verdicts.follow(spec, engine=engine, trusted=trusted)
+
+    async def open(self, book: Book) -> None:
+        """Take up what earlier lives have learned. Raises `LedgerError`."""
+        await asyncio.gather(self.speeds.open(book), self.verdicts.open(book))
+        await asyncio.gather(*map(self.renew, self._versions))
+
+    async def renew(self, tier: str) -> str:
+        """Look at the version of a tier's server; what is known of another one does not count."""
+        version = await self._versions[tier]()
+        self.speeds.settle_on(tier, version)
+        self.verdicts.settle_on(tier, version)
+        return version
+
+    def close(self) -> None:
+        """Hand the last of it to the book."""
+        self.speeds.save()

@@ -1,0 +1,1 @@
+"""What a tier is asked when it is probed, how its answers are judged, and how a probe runs."""

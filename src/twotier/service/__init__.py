@@ -1,0 +1,1 @@
+"""What other supervisors are asked and told: launchd and systemd, commands in, meaning out."""

@@ -1,0 +1,80 @@
+"""How a job leaves its owner and comes back: the commands, one after the other. Pure.
+
+Leaving lasts: a job that is only stopped comes back at the next login. Its file stays where it is,
+because it is its owner's; what keeps it away is the owner's own switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from twotier.service.definition import Definition, from_plist, from_unit
+from twotier.service.launchd import Launchd, target
+from twotier.service.systemd import MACHINE, Systemd
+from twotier.supervisor.owner import Owner
+
+Command = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job of one of the two owners. `word` is how a configuration names it."""
+
+    word: str
+    owner: Owner
+    places: tuple[Path, ...]
+    leave: tuple[Command, ...]
+    enable: tuple[Command, ...]
+    start: tuple[Command, ...]
+
+    def read(self, data: bytes, *, home: Path) -> Definition:
+        """The command in its file. Raises `EngineError`."""
+        if self.word.startswith("launchd:"):
+            return from_plist(data)
+        return from_unit(data.decode(errors="replace"), home=str(home))
+
+
+def job(label: str, *, uid: int, home: Path, mac: bool) -> Job:
+    """The job that is meant: launchd's on a Mac, systemd's elsewhere, or as its word says."""
+    kind, _, name = label.rpartition(":")
+    if (kind or ("launchd" if mac else "systemd")) == "launchd":
+        return launchd(name, uid=uid, home=home)
+    return systemd(name, home=home)
+
+
+def launchd(name: str, *, uid: int, home: Path) -> Job:
+    """An agent of the user's own, by its label."""
+    at = target(name, uid=uid)
+    domain = at.rpartition("/")[0]
+    place = home / "Library" / "LaunchAgents" / f"{name}.plist"
+    return Job(
+        word=f"launchd:{name}",
+        owner=Launchd(name, uid),
+        places=(place, Path("/Library/LaunchAgents") / f"{name}.plist"),
+        leave=(("launchctl", "disable", at), ("launchctl", "bootout", at)),
+        enable=(("launchctl", "enable", at),),
+        start=(("launchctl", "bootstrap", domain, str(place)),),
+    )
+
+
+def systemd(name: str, *, home: Path) -> Job:
+    """A unit of the user's own, by its name."""
+    unit = name.removeprefix(MACHINE)
+    unit = unit if unit.endswith(".service") else f"{unit}.service"
+    user = ("systemctl", "--user")
+    config = home / ".config" / "systemd" / "user" / unit
+    return Job(
+        word=f"systemd:{unit}",
+        owner=Systemd(unit),
+        places=(config, Path("/etc/systemd/user") / unit, Path("/usr/lib/systemd/user") / unit),
+        leave=((*user, "disable", "--now", unit),),
+        enable=((*user, "daemon-reload"), (*user, "enable", unit)),
+        start=((*user, "start", unit),),
+    )
+
+
+def said(commands: Sequence[Command]) -> list[str]:
+    """As a person would type them."""
+    return [" ".join(command) for command in commands]

@@ -1,0 +1,1 @@
+"""What operators see of requests: figures for Prometheus, spans, one log line. Never a text."""

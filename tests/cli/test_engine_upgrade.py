@@ -1,0 +1,66 @@
+"""`twotier engine upgrade` where main's servers do not come up, or call tools worse than before.
+
+Main is a stand-in that says so; the environments are real, the installer is played.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.standin import STATUS, Done, standin, twotier
+from tests.engines.fixtures import starter_engine_environment
+from tests.story.test_engine_upgrade import SHIPPED, newer, with_toy_uv
+from twotier.engines import environment, pinned
+
+CONFIG = '[tiers.local]\nengine = "llama_cpp"\nmodel = "starter"\n'
+
+
+def upgrade(folder: Path, *, failed: str, probe: dict[str, Any] | None) -> tuple[Done, list[str]]:
+    """One upgrade against a main whose server then stands like this; what main was asked."""
+    engines = folder / "cache" / "engines"
+    engines.mkdir(parents=True)
+    real = starter_engine_environment().parent.parent
+    environment.place(SHIPPED, engines).symlink_to(real)
+    env = with_toy_uv(folder, folder / "cache")
+
+    async def scenario() -> tuple[Done, list[str]]:
+        async with standin(folder) as stand:
+            stand.config.write_text(CONFIG)
+            tiers = [{**STATUS["tiers"][0], "probe": probe}]
+            stand.answers["GET /control/status"] = (200, {**STATUS, "tiers": tiers})
+            told = {"tier": "local", "failed": failed, "pid": 7, "address": ""}
+            stand.answers["POST /control/engine/local/restart"] = (200, told)
+            stand.answers["POST /control/probe"] = (200, {"probe": probe, "seconds": 1.0})
+            words = ("engine", "upgrade", "--lock", str(newer(folder, "one")))
+            done = await twotier("--config", str(stand.config), *words, env=env)
+            return done, [path for _, path, _, _ in stand.asked]
+
+    return asyncio.run(scenario())
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+def test_one_that_does_not_come_up_is_taken_back(tmp_path: Path) -> None:
+    """The old environment is in force again, its servers are started from it, and it is said."""
+    done, asked = upgrade(tmp_path, failed="it crashed with SIGSEGV", probe=None)
+    assert done.code == 1
+    assert "it crashed with SIGSEGV" in done.err
+    assert "is in force again" in done.err
+    assert asked.count("/control/engine/local/restart") == 2
+    in_force = pinned.Pinned(SHIPPED, tmp_path / "cache" / "engines").in_force
+    assert pinned.key(in_force) == pinned.key(SHIPPED)
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+def test_what_was_probed_is_probed_anew(tmp_path: Path) -> None:
+    """And a version that calls tools worse is named, with the way back."""
+    done, asked = upgrade(tmp_path, failed="", probe={"below": "parallel 33 %"})
+    assert done.code == 0, done.err
+    assert "below the bar for tool work now (parallel 33 %)" in done.err
+    assert "twotier engine rollback llama_cpp" in done.err
+    assert "/control/probe" in asked

@@ -1,0 +1,43 @@
+"""How far a download is: drawn where somebody watches, one line for each file where nobody does."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from twotier.cli.progress import Bar
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_shows_share_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redrawn in place, a few times a second; what was here before is no speed."""
+    screen, now = Screen(), [0.0]
+    monkeypatch.setattr(sys, "stderr", screen)
+    bar = Bar(1_000_000_000, now=lambda: now[0])
+    bar("a", 400_000_000, total_bytes=900_000_000)
+    now[0] = 1.0
+    bar("a", 500_000_000, total_bytes=900_000_000)
+    bar("a", 501_000_000, total_bytes=900_000_000)  # too soon to draw again
+    now[0] = 10.0
+    bar("a", 900_000_000, total_bytes=900_000_000)
+    bar.end()
+    first, last = screen.getvalue().strip("\r\n").split("\r")
+    assert " 50%  100.0 MB/s, 0 min left" in first
+    assert " 90%   50.0 MB/s" in last
+    assert "#" * 25 in last
+
+
+def test_without_a_watcher_each_file_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    bar = Bar(10, now=lambda: 0.0)
+    for done in (4, 10, 10):
+        bar("a", done, total_bytes=10)
+    bar.end()
+    assert pipe.getvalue() == "  a: 0.0 MB\n"

@@ -1,0 +1,1 @@
+"""Real clients, headless, each through a real `twotier up` to both tiers."""

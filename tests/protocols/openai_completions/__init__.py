@@ -1,0 +1,1 @@
+"""Text completions, read, relayed and written."""

@@ -1,0 +1,206 @@
+"""How long a hang can stay unseen: the sums, on a clock that is turned by hand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.supervisor.machines import HandClock
+from twotier.domain.endpoint import Endpoint
+from twotier.domain.launch import Launch
+from twotier.errors import UpstreamError
+from twotier.supervisor.probe import Ask
+from twotier.supervisor.spec import KeptSpec
+from twotier.supervisor.vigil import Pulse, Vigil, works
+
+HERE = Endpoint("http://127.0.0.1:1", 1)
+FOUND_SECONDS_MAX = 35.0
+
+
+def spec(ready: Ask) -> KeptSpec:
+    return KeptSpec(
+        name="x",
+        launch=lambda _: Launch(("x",)),
+        ready=ready,
+        log_path=Path("log"),
+        record_path=Path("x.json"),
+        listens=False,
+    )
+
+
+@dataclass
+class Server:
+    """Answers, is silent until the limit, or refuses; each look costs its whole limit then."""
+
+    clock: HandClock = field(default_factory=HandClock)
+    hangs: bool = False
+    cpu_seconds: float = 0.0
+    works: bool = False
+    limit_seconds: float = 18.0
+
+    async def __call__(self, _: Endpoint) -> None:
+        if self.hangs:
+            self.clock.turn(self.limit_seconds)
+            if self.works:
+                self.cpu_seconds += self.limit_seconds
+            raise TimeoutError
+
+
+class Short(Vigil):
+    """A vigil whose look ends when its question has failed once: the clock is not the loop's."""
+
+    async def _answer(self, endpoint: Endpoint, *, within_seconds: float) -> str:
+        try:
+            await self._ask(endpoint)
+        except TimeoutError:
+            return "it took the question and did not answer"
+        return ""
+
+
+def test_the_limits_of_every_kept_server_add_up_to_less_than_35_seconds() -> None:
+    """Silence, then a look; and a look that a suspicion cuts short has four seconds at least."""
+    given = spec(Server())
+    assert given.probe_every_seconds + given.probe_seconds_max + 4.0 < FOUND_SECONDS_MAX
+    assert given.still_seconds < FOUND_SECONDS_MAX
+
+
+def vigil_of(server: Server) -> Short:
+    return Short(spec(server), server.clock, pulse=lambda: Pulse(server.cpu_seconds))
+
+
+@pytest.mark.parametrize("uses", [0, 1])
+def test_a_dead_server_is_found_by_silence_idle_and_busy(uses: int) -> None:
+    """Requests that come and are not answered are no sign of life."""
+
+    async def scenario() -> float:
+        server = Server()
+        vigil = vigil_of(server)
+        vigil.heard()
+        died_at, server.hangs = server.clock.seconds, True
+        await vigil.silence()
+        assert "did not answer" in await vigil.dead(HERE, uses=lambda: uses)
+        return server.clock.seconds - died_at
+
+    assert asyncio.run(scenario()) <= FOUND_SECONDS_MAX
+
+
+def test_a_busy_server_that_works_is_left_alone_and_an_idle_one_is_not() -> None:
+    """A long prompt is read in silence by some; nobody's prompt is no excuse."""
+
+    async def scenario() -> None:
+        server = Server(hangs=True, works=True)
+        vigil = vigil_of(server)
+        assert await vigil.dead(HERE, uses=lambda: 1) == ""
+        assert await vigil.dead(HERE, uses=lambda: 0)
+
+    asyncio.run(scenario())
+
+
+def test_bytes_that_come_during_a_look_are_life() -> None:
+    """A keep-alive comment, while the question waits behind a prefill."""
+
+    async def scenario() -> None:
+        server = Server(hangs=True)
+        vigil = vigil_of(server)
+
+        def uses() -> int:
+            vigil.heard()
+            return 1
+
+        assert await vigil.dead(HERE, uses=uses) == ""
+
+    asyncio.run(scenario())
+
+
+def test_a_look_that_was_cut_short_is_not_begun_anew() -> None:
+    """A suspicion in the middle of a look would double the time."""
+
+    async def scenario() -> tuple[float, float]:
+        server = Server(hangs=True)
+        limits: list[float] = []
+
+        class Noting(Short):
+            async def _answer(self, endpoint: Endpoint, *, within_seconds: float) -> str:
+                limits.append(within_seconds)
+                return await super()._answer(endpoint, within_seconds=within_seconds)
+
+        vigil = Noting(spec(server), server.clock, pulse=Pulse)
+        await vigil.dead(HERE, uses=lambda: 0)
+        await vigil.dead(HERE, uses=lambda: 0)
+        return limits[0], limits[1]
+
+    assert asyncio.run(scenario()) == (18.0, 4.0)
+
+
+def test_a_slow_server_gets_more_time_than_a_quick_one() -> None:
+    """Three times what the slow looks before took."""
+
+    async def scenario() -> list[float]:
+        server = Server()
+        limits: list[float] = []
+
+        class Noting(Short):
+            async def _answer(self, endpoint: Endpoint, *, within_seconds: float) -> str:
+                limits.append(within_seconds)
+                server.clock.turn(10.0)
+                return ""
+
+        vigil = Noting(spec(server), server.clock, pulse=Pulse)
+        await vigil.dead(HERE, uses=lambda: 0)
+        await vigil.dead(HERE, uses=lambda: 0)
+        return limits
+
+    assert asyncio.run(scenario()) == [18.0, 30.0]
+
+
+def test_a_load_without_any_sign_of_work_is_a_hang() -> None:
+    """The question is taken and nothing moves: no need to wait for the whole limit."""
+
+    async def scenario() -> str:
+        asked = asyncio.Event()
+
+        async def silent(_: Endpoint) -> None:
+            await asked.wait()
+
+        vigil = Vigil(spec(silent), Yielding(), pulse=Pulse)
+        return await vigil.first_answer(HERE, within_seconds=600)
+
+    assert asyncio.run(scenario()) == "no sign of work for 30 s"
+
+
+class Yielding(HandClock):
+    """Lets others run when it is waited on."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+        self.turn(seconds)
+
+
+def test_a_refusal_in_words_is_a_sign_of_life_while_it_loads() -> None:
+    """503 while loading, for longer than nothing moves: it is waited for."""
+
+    async def scenario() -> str:
+        clock = Yielding()
+        tries: list[float] = []
+
+        async def loading(_: Endpoint) -> None:
+            tries.append(clock.seconds)
+            if len(tries) < 60:
+                raise UpstreamError("loading", upstream_status=503)
+
+        vigil = Vigil(spec(loading), clock, pulse=Pulse)
+        return await vigil.first_answer(HERE, within_seconds=600)
+
+    assert asyncio.run(scenario()) == ""
+
+
+@pytest.mark.parametrize(
+    ("cpu", "grown", "expected"),
+    [(0.01, 0, False), (0.2, 0, True), (0.0, 5_000_000, True), (0.0, -5_000_000, True)],
+)
+def test_what_counts_as_work(cpu: float, grown: int, expected: bool) -> None:
+    """A server that only waits uses a thousandth of a core; measured: 0.01 s in 8 s."""
+    assert works(Pulse(0, 10**7), Pulse(cpu, 10**7 + grown), seconds=8.0) is expected
