@@ -22,7 +22,7 @@ from tests.providers.reading import chunks
 from tests.toys.client import LIMITS, chat
 from tests.toys.tiny_minimax import TOOLS, after_the_call, says
 from twotier.domain.endpoint import Endpoint
-from twotier.domain.message import Event, Failed, ReasoningDelta, Request, TextDelta
+from twotier.domain.message import Ended, Event, Failed, ReasoningDelta, Request, TextDelta
 from twotier.engines.base import engine
 from twotier.errors import UNFIT_KIND, TierUnavailableError, TwotierError
 from twotier.protocols import OUTBOUND
@@ -149,16 +149,20 @@ async def chat_as_product(endpoint: Endpoint, body: dict[str, Any]) -> dict[str,
 
 
 async def what_it_ignores_is_emulated(endpoint: Endpoint) -> None:
-    """No tool may be called: none is shown. A call must come, and this model makes none: that is a
-    failure by name, and nothing of what it wrote has passed.
+    """No tool may be called: none is shown. A call must come, and this model makes none: an answer
+    that it ended itself is a failure by name, and nothing of what it wrote has passed; one that its
+    limit cut says so, as from a server with a grammar.
     """
     none = await prompt_tokens(endpoint, *says("hello"), tools=TOOLS, tool_choice="none")
     assert none == await prompt_tokens(endpoint, *says("hello"))
-    out = asked(*says("hello"), tools=TOOLS, tool_choice="required")
-    events = await events_of(endpoint, out)
-    assert isinstance(events[-1], Failed)
-    assert events[-1].kind == UNFIT_KIND
-    assert not [event for event in events if isinstance(event, TextDelta | ReasoningDelta)]
+    wanted = {"tools": TOOLS, "tool_choice": "required"}
+    cut = await events_of(endpoint, asked(*says("hello"), **wanted))
+    wrote = [event.text for event in cut if isinstance(event, TextDelta | ReasoningDelta)]
+    assert [event.finish for event in cut if isinstance(event, Ended)] == ["length"]
+    ended = await events_of(endpoint, asked(*says("hello"), **wanted, stop=[wrote[1]]))
+    assert isinstance(ended[-1], Failed)
+    assert ended[-1].kind == UNFIT_KIND
+    assert not [event for event in ended if isinstance(event, TextDelta | ReasoningDelta)]
 
 
 async def events_of(endpoint: Endpoint, out: Outgoing) -> list[Event]:
