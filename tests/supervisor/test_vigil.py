@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -97,6 +98,30 @@ def test_a_busy_server_that_works_is_left_alone_and_an_idle_one_is_not() -> None
         assert await vigil.dead(HERE, uses=lambda: 0)
 
     asyncio.run(scenario())
+
+
+def test_the_table_of_processes_is_never_walked_on_the_loop() -> None:
+    """Some milliseconds, every two seconds of a load, in which no answer would move."""
+    here = threading.get_ident()
+    walked: list[int] = []
+
+    def pulse() -> Pulse:
+        walked.append(threading.get_ident())
+        return Pulse()
+
+    async def scenario() -> None:
+        server = Server(hangs=True)
+        assert await Short(spec(server), server.clock, pulse=pulse).dead(HERE, uses=lambda: 1)
+
+        async def silent(_: Endpoint) -> None:
+            await asyncio.Event().wait()
+
+        loading = Vigil(spec(silent), Yielding(), pulse=pulse)
+        assert await loading.first_answer(HERE, within_seconds=600)
+
+    asyncio.run(scenario())
+    assert len(walked) > 3
+    assert here not in walked
 
 
 def test_bytes_that_come_during_a_look_are_life() -> None:

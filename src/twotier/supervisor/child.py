@@ -48,11 +48,12 @@ class Child:
         return self.running.pid if self.running else None
 
     def pulse(self) -> Pulse:
-        """What it has used so far."""
-        return self.running.pulse() if self.running else Pulse()
+        """What it has used so far. It walks the table of processes: call it in a thread."""
+        running = self.running  # it may go while we look
+        return running.pulse() if running else Pulse()
 
     def resident_bytes(self) -> int:
-        """What it holds of memory now."""
+        """What it holds of memory now; as `pulse`."""
         return self.pulse().resident_bytes
 
     async def clear_other(self) -> None:

@@ -38,7 +38,7 @@ class Room:
 
     async def lacks(self, name: str, need: Need, *, now: MemoryNow) -> str:
         """Why there is no room for it; empty where there is."""
-        waiting = self.outstanding(but=name)
+        waiting = await self.outstanding(but=name)
         if need.total_bytes + need.headroom_bytes + waiting <= now.free_bytes:
             return ""
         return shortage(need, now, waiting=waiting, holders=await asyncio.to_thread(self._holders))
@@ -55,10 +55,14 @@ class Room:
         """It is gone."""
         self.promised.pop(name, None)
 
-    def outstanding(self, *, but: str) -> int:
-        """Promised to others and not taken yet."""
-        others = (one for name, one in self.promised.items() if name != but)
-        return sum(max(0, total - resident()) for total, resident in others)
+    async def outstanding(self, *, but: str) -> int:
+        """Promised to others and not taken yet. What they hold is asked in a thread; who was let in
+        meanwhile has taken nothing, so two that look at once never both get the same room.
+        """
+        asked = [one for name, one in self.promised.items() if name != but]
+        held = await asyncio.to_thread(lambda: {id(one): one[1]() for one in asked})
+        now = (one for name, one in self.promised.items() if name != but)
+        return sum(max(0, one[0] - held.get(id(one), 0)) for one in now)
 
 
 def shortage(need: Need, now: MemoryNow, *, waiting: int, holders: Sequence[Holder]) -> str:

@@ -49,7 +49,9 @@ def works(before: Pulse, after: Pulse, *, seconds: float) -> bool:
 
 
 class Vigil:
-    """What is heard of one server. `pulse` may be asked at any time."""
+    """What is heard of one server. `pulse` may be asked at any time, in a thread: it takes
+    milliseconds.
+    """
 
     def __init__(self, spec: KeptSpec, clock: Clock, *, pulse: Callable[[], Pulse]) -> None:
         self._spec = spec
@@ -81,7 +83,7 @@ class Vigil:
             self._asking_since = began
         limit = max(self._spec.probe_seconds_max, SLOW_FACTOR * self._slowest_seconds)
         left = max(min(LOOK_SECONDS_MIN, limit), self._asking_since + limit - began)
-        before = self._pulse()
+        before = await asyncio.to_thread(self._pulse)
         failed = await self._answer(endpoint, within_seconds=left)
         now = self._clock.monotonic()
         self._looked_at = now
@@ -89,7 +91,8 @@ class Vigil:
             self.heard_at, self._asking_since = now, None
             self._slowest_seconds = max(now - began, SLOW_FADES * self._slowest_seconds)
             return ""
-        if uses() and (self.heard_at > began or works(before, self._pulse(), seconds=now - began)):
+        after = await asyncio.to_thread(self._pulse)
+        if uses() and (self.heard_at > began or works(before, after, seconds=now - began)):
             self._asking_since = None
             return ""
         return failed
@@ -130,11 +133,11 @@ class Vigil:
 
     async def _stillness(self) -> None:
         """Return when it neither worked nor spoke for `still_seconds`."""
-        still_seconds, before = 0.0, self._pulse()
+        still_seconds, before = 0.0, await asyncio.to_thread(self._pulse)
         while still_seconds < self._spec.still_seconds:
             spoke_at = self._spoke_at
             await self._clock.sleep(STEP_SECONDS)
-            after = self._pulse()
+            after = await asyncio.to_thread(self._pulse)
             moved = works(before, after, seconds=STEP_SECONDS) or self._spoke_at != spoke_at
             still_seconds = 0.0 if moved else still_seconds + STEP_SECONDS
             before = after
