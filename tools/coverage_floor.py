@@ -17,6 +17,7 @@ PURE = (
     "src/twotier/ledger/cost.py",
     "src/twotier/ledger/budget.py",
     "src/twotier/ledger/charge.py",
+    "src/twotier/ledger/crossings.py",
     "src/twotier/supervisor/policy.py",
     "src/twotier/supervisor/nudge.py",
     "src/twotier/service/definition.py",
