@@ -10,10 +10,9 @@ from typing import Any
 from bench.bodies import agent, small
 from bench.decision import timed
 from bench.figures import Figure
-from twotier.domain.message import Request
 from twotier.engines.base import engine
 from twotier.protocols.normal import Normaliser
-from twotier.protocols.openai_chat import rewrite
+from twotier.protocols.openai_chat import read_request, rewrite
 
 CALLS = 6
 
@@ -34,7 +33,7 @@ def figures() -> Iterator[Figure]:
 def costs(body: bytes) -> tuple[float, float]:
     """Microseconds to make a body ready for its server: without the normaliser, and with it."""
     traits = engine("mlx_lm").traits
-    request = Request("openai_chat", body, "m")
+    request = read_request(body)
     ready: dict[str, Any] = {"model": "default_model", "max_output_tokens": 400, "stream": True}
     keep = traits.fields["openai_chat"]
     normal = Normaliser(traits.manners)

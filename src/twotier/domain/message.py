@@ -8,7 +8,7 @@ them for the ledger.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -67,7 +67,8 @@ class Request(msgspec.Struct, frozen=True):
     `document_pages` bounds the pages of the documents. `exacting`: it says something that servers
     which imitate the dialect leave out in silence, so those are asked in their own.
     `head_text` is the last user text, at most 4,000 characters, for the router only: it is never
-    logged and never stored.
+    logged and never stored. `turns` is what its dialect saw of the messages, for whoever makes the
+    body ready for a server of the same; empty where it saw none.
     """
 
     dialect: Dialect
@@ -83,6 +84,7 @@ class Request(msgspec.Struct, frozen=True):
     head_text: str = ""
     exacting: bool = False
     passed: Passed = NOTHING_PASSED
+    turns: Sequence[Any] = ()
 
 
 @dataclass(frozen=True, slots=True)

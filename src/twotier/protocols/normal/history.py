@@ -13,41 +13,17 @@ import msgspec
 
 from twotier.errors import RequestError
 from twotier.protocols.normal.manners import Manners
+from twotier.protocols.openai_chat.glance import NOTHING, Turn, in_parts
 from twotier.protocols.openai_chat.messages import MessageIn, read_message
 from twotier.protocols.openai_chat.turns import sound_arguments, write_turns
 from twotier.protocols.wire import read_client_json
 
-_NOTHING = msgspec.Raw(b"")
 _NULL = msgspec.Raw(b"null")
 _EMPTY = msgspec.Raw(b'""')
+_SYSTEM = msgspec.Raw(b'"system"')
 _LIST, _NULL_FIRST, _QUOTE = ord("["), ord("n"), ord('"')
 THINKING = ("reasoning_content", "reasoning", "thinking")
 Fields = dict[str, msgspec.Raw]
-
-
-class Function(msgspec.Struct, gc=False):
-    """What was called; the arguments are text, or what some clients send instead."""
-
-    arguments: str | dict[str, msgspec.Raw] | list[msgspec.Raw] | float | bool | None = None
-
-
-class Call(msgspec.Struct, gc=False):
-    """One call of a past answer."""
-
-    id: str | None = None
-    function: Function | None = None
-
-
-class Turn(msgspec.Struct, gc=False):
-    """One message, without its texts."""
-
-    role: str
-    content: msgspec.Raw = _NOTHING
-    tool_calls: list[Call] | None = None
-    tool_call_id: str | None = None
-    reasoning_content: msgspec.Raw = _NOTHING
-    reasoning: msgspec.Raw = _NOTHING
-    thinking: msgspec.Raw = _NOTHING
 
 
 _MESSAGES = msgspec.json.Decoder(list[Fields])
@@ -70,11 +46,15 @@ def faulty(turns: Sequence[Turn], manners: Manners) -> list[int] | None:
     return [at for at, turn in enumerate(turns) if _fault(turn, manners)]
 
 
-def mended(messages: msgspec.Raw, places: Iterable[int] | None, *, manners: Manners) -> msgspec.Raw:
-    """The messages with those of these numbers mended, or all; the others byte for byte."""
+def mended(
+    messages: msgspec.Raw, turns: Sequence[Turn], *, places: Iterable[int], manners: Manners
+) -> msgspec.Raw:
+    """The messages with those of these numbers mended; the others byte for byte. `turns` are the
+    same messages, looked at.
+    """
     read = _RAWS.decode(messages)
-    for at in range(len(read)) if places is None else places:
-        read[at] = msgspec.Raw(_encode(_mended(_FIELDS.decode(read[at]), manners)))
+    for at in places:
+        read[at] = msgspec.Raw(_encode(_mended(_FIELDS.decode(read[at]), turns[at], manners)))
     return msgspec.Raw(_encode(read))
 
 
@@ -141,9 +121,9 @@ def _misplaced(turn: Turn, manners: Manners) -> bool:
     """Thinking in a field that this server does not look at."""
     field = manners.thinking  # a field that is not there has the default itself
     return bool(field) and (
-        (turn.reasoning is not _NOTHING and field != "reasoning")
-        or (turn.reasoning_content is not _NOTHING and field != "reasoning_content")
-        or (turn.thinking is not _NOTHING and field != "thinking")
+        (turn.reasoning is not NOTHING and field != "reasoning")
+        or (turn.reasoning_content is not NOTHING and field != "reasoning_content")
+        or (turn.thinking is not NOTHING and field != "thinking")
     )
 
 
@@ -170,12 +150,10 @@ def _is_object(arguments: object) -> bool:
 
 def _loose(turn: Turn) -> bool:
     """A content that is a list of texts, or none at all where there is no call to stand for it."""
-    if turn.content is _NOTHING:
-        return not turn.tool_calls
-    first = memoryview(turn.content)[0]  # comparing would look at all of it
-    if first == _LIST:
+    if in_parts(turn):
         return _joined(turn.content) is not None
-    return first == _NULL_FIRST and not turn.tool_calls
+    nothing = turn.content is NOTHING or memoryview(turn.content)[0] == _NULL_FIRST
+    return nothing and not turn.tool_calls
 
 
 def _joined(content: msgspec.Raw) -> str | None:
@@ -188,29 +166,21 @@ def _joined(content: msgspec.Raw) -> str | None:
     return "\n\n".join(_TEXT.decode(part["text"]) for part in parts)
 
 
-def _mended(message: Fields, manners: Manners) -> Fields:
-    if manners.turns_strict and _is(message, "developer"):
-        message = {**message, "role": msgspec.Raw(b'"system"')}
-    if manners.texts_joined:
-        message = _joined_texts(message)
-    if not _is(message, "assistant"):
+def _mended(message: Fields, turn: Turn, manners: Manners) -> Fields:
+    """The message without its faults."""
+    if manners.turns_strict and turn.role == "developer":
+        message["role"] = _SYSTEM
+    if manners.texts_joined and _loose(turn):
+        text = _joined(turn.content) if in_parts(turn) else None
+        message["content"] = _EMPTY if text is None else msgspec.Raw(_encode(text))
+    if turn.role != "assistant":
         return message
-    if manners.thinking:
+    if _misplaced(turn, manners):
         message = _placed(message, manners.thinking)
-    if manners.turns_strict and message.get("tool_calls", _NULL) != _NULL:
-        calls = _CALLS.decode(message["tool_calls"])
-        said = [_sound_call(call) for call in calls]
-        message = {**message, "tool_calls": msgspec.Raw(_encode(said))}
+    if _unsound(turn, manners):
+        said = [_sound_call(call) for call in _CALLS.decode(message["tool_calls"])]
+        message["tool_calls"] = msgspec.Raw(_encode(said))
     return message
-
-
-def _joined_texts(message: Fields) -> Fields:
-    content = message.get("content", _NULL)
-    if content == _NULL:
-        called = message.get("tool_calls", _NULL) != _NULL
-        return message if called else {**message, "content": _EMPTY}
-    text = _joined(content) if memoryview(content)[0] == _LIST else None
-    return message if text is None else {**message, "content": msgspec.Raw(_encode(text))}
 
 
 def _placed(message: Fields, field: str) -> Fields:
@@ -218,10 +188,13 @@ def _placed(message: Fields, field: str) -> Fields:
     given = [message[name] for name in (field, *THINKING) if name in message]
     found = [text for text in dict.fromkeys(map(bytes, given)) if text not in (b"null", b'""')]
     rest = {name: value for name, value in message.items() if name not in THINKING}
-    if not found:
-        return rest
-    texts = [read_client_json(_TEXT, text) for text in found]
-    return {**rest, field: msgspec.Raw(_encode("\n\n".join(texts)))}
+    if found:
+        rest[field] = msgspec.Raw(found[0] if len(found) == 1 else _together(found))
+    return rest
+
+
+def _together(texts: Iterable[bytes]) -> bytes:
+    return _encode("\n\n".join(read_client_json(_TEXT, text) for text in texts))
 
 
 def _sound_call(call: Fields) -> Fields:

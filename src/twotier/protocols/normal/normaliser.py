@@ -10,8 +10,8 @@ import msgspec
 
 from twotier.domain.message import Request
 from twotier.protocols.normal import history, orders
-from twotier.protocols.normal.history import Turn
 from twotier.protocols.normal.manners import Manners
+from twotier.protocols.openai_chat.glance import Turn
 from twotier.protocols.openai_chat.request import rewritten
 from twotier.protocols.openai_chat.tools import ToolIn, read_tools
 from twotier.protocols.openai_chat.write import write_tool
@@ -52,19 +52,23 @@ class Normaliser:
         fields, unsaid = rewritten(
             request, model=model, max_output_tokens=max_output_tokens, stream=stream, keep=keep
         )
-        lost, order = self.treat(fields)
+        lost, order = self._treat(fields, request.turns)
         unsaid = tuple(dict.fromkeys((*unsaid, *lost))) if lost else unsaid
         return Outgoing(_encode(fields), unsaid, order)
 
     def written(self, out: Outgoing) -> Outgoing:
         """The same of a body that was translated from another dialect."""
         fields = FIELDS.decode(out.body)
-        lost, order = self.treat(fields)
+        lost, order = self._treat(fields)
         unsaid = tuple(dict.fromkeys((*out.unsaid, *lost)))
         return Outgoing(_encode(fields), unsaid, order)
 
-    def treat(self, fields: dict[str, msgspec.Raw]) -> tuple[tuple[str, ...], Order | None]:
-        """Changes what has to be changed; gives what is lost by it, and the order."""
+    def _treat(
+        self, fields: dict[str, msgspec.Raw], turns: Sequence[Turn] = ()
+    ) -> tuple[tuple[str, ...], Order | None]:
+        """Changes what has to be changed; gives what is lost by it, and the order. `turns` are the
+        messages if they were looked at already.
+        """
         manners, messages = self._manners, fields["messages"]
         wanted: Order | None = None
         lost: tuple[str, ...] = ()
@@ -73,14 +77,18 @@ class Normaliser:
         if manners.schemas_plain and "response_format" in fields:
             held, cut = orders.plain_format(fields)
             lost, wanted = (*lost, *cut), held or wanted
-        places = history.faulty(read_client_json(_TURNS, messages), manners)
+        turns = turns or read_client_json(_TURNS, messages)
+        places: Sequence[int] | None = history.faulty(turns, manners)
         if places is None:
             # Mended before, or what is under a wrong name would not be read.
-            messages = history.mended(messages, None, manners=manners)
+            everything = range(len(turns))
+            messages = history.mended(messages, turns, places=everything, manners=manners)
             messages, gone = history.retold(messages)
             lost = (*gone, *lost)
-        if places != []:
-            fields["messages"] = history.mended(messages, places, manners=manners)
+            turns = _TURNS.decode(messages)
+            places = range(len(turns))
+        if places:
+            fields["messages"] = history.mended(messages, turns, places=places, manners=manners)
         if self._ignored.isdisjoint(fields):
             return lost, wanted
         order, wish = orders.ordered(fields, manners)

@@ -11,6 +11,7 @@ import msgspec
 
 from twotier.domain.message import NOTHING_PASSED, Passed, Request
 from twotier.errors import RequestError
+from twotier.protocols.openai_chat.glance import NOTHING, Turn, in_parts
 from twotier.protocols.openai_wire import FIELDS, NULL, set_stream
 from twotier.protocols.wire import (
     HEAD_TEXT_CHARS_MAX,
@@ -27,13 +28,8 @@ class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
-class _HeadMessage(msgspec.Struct):
-    role: str
-    content: msgspec.Raw = msgspec.Raw(b"null")
-
-
 class _Head(msgspec.Struct):
-    messages: list[_HeadMessage]
+    messages: list[Turn]
     model: str = ""
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
@@ -61,7 +57,6 @@ class _HeadPart(msgspec.Struct):
 _HEAD = msgspec.json.Decoder(_Head)
 _PARTS = msgspec.json.Decoder(list[_HeadPart])
 _TEXT = msgspec.json.Decoder(str | None)
-_LIST = ord("[")
 _PDF = ("data:application/pdf", "JVBERi")  # the second is how every one begins in base64
 _encode = msgspec.json.Encoder().encode
 
@@ -90,6 +85,7 @@ def read_request(body: bytes, passed: Passed = NOTHING_PASSED) -> Request:
         head_text=_last_user_text(head.messages),
         include_usage=bool(head.stream_options and head.stream_options.include_usage),
         passed=passed,
+        turns=head.messages,
     )
 
 
@@ -97,7 +93,7 @@ def _parts(content: msgspec.Raw) -> list[_HeadPart]:
     return read_client_json(_PARTS, bytes(content))
 
 
-def _attached(messages: list[_HeadMessage]) -> tuple[int, int, int]:
+def _attached(messages: list[Turn]) -> tuple[int, int, int]:
     """How many images there are and at most pages of files, and the bytes of those inline.
 
     A file that is text stays with the text.
@@ -105,7 +101,7 @@ def _attached(messages: list[_HeadMessage]) -> tuple[int, int, int]:
     urls: list[str] = []
     files: list[str] = []
     for message in messages:
-        if memoryview(message.content)[0] != _LIST:
+        if not in_parts(message):
             continue
         for part in _parts(message.content):
             if part.image_url is not None:
@@ -121,12 +117,12 @@ def _attached(messages: list[_HeadMessage]) -> tuple[int, int, int]:
     return len(urls), min(pages, PAGES_MAX), sum(map(len, inline))
 
 
-def _last_user_text(messages: list[_HeadMessage]) -> str:
+def _last_user_text(messages: list[Turn]) -> str:
     """The beginning of the last user message that has text."""
     for message in reversed(messages):
-        if message.role != "user":
+        if message.role != "user" or message.content is NOTHING:
             continue
-        if memoryview(message.content)[0] == _LIST:
+        if in_parts(message):
             texts = [part.text for part in _parts(message.content) if part.text]
             text = "\n".join(texts)
         else:
