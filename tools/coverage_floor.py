@@ -18,6 +18,7 @@ PURE = (
     "src/twotier/ledger/budget.py",
     "src/twotier/ledger/charge.py",
     "src/twotier/ledger/crossings.py",
+    "src/twotier/ledger/forecast.py",
     "src/twotier/supervisor/policy.py",
     "src/twotier/supervisor/nudge.py",
     "src/twotier/service/definition.py",

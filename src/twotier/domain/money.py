@@ -126,7 +126,9 @@ class Budget:
     """A limit over a period of a named zone. Amounts in micro-dollars, None where not set.
 
     `at_limit`: `alert` tells and goes on, `local-only` lets work go on where it is free, `stop`
-    refuses it. `client` names the only client whose work counts; empty for everybody's.
+    refuses it. `client`, `job`, `tier`, `model` and `work` say whose work counts, each of them
+    empty for all of it; `work` is `background` or `interactive`. Jobs may use `background_percent`
+    of the limit, and `tell_percents` of alert and limit are told, each once a period.
     """
 
     name: str
@@ -136,17 +138,45 @@ class Budget:
     limit_microusd: int | None = None
     at_limit: str = "local-only"
     client: str = ""
+    job: str = ""
+    tier: str = ""
+    model: str = ""
+    work: str = ""
+    # "Background work first, a person at the keyboard last": what jobs may not use of a limit
+    # waits for someone who is waiting.
+    background_percent: int = 90
+    tell_percents: tuple[int, ...] = (50, 80, 100)
+
+    @property
+    def whose(self) -> str:
+        """How messages call it."""
+        own = self.client and self.client == self.name
+        return f"key {self.client}" if own else f"budget {self.name}"
+
+    def covers(self, attempt: Attempt) -> bool:
+        """Whether this attempt's cost counts here."""
+        return (
+            self.client in ("", attempt.client)
+            and self.job in ("", attempt.job)
+            and self.tier in ("", attempt.tier)
+            and self.model in ("", attempt.model)
+            and self.work in ("", "background" if attempt.background else "interactive")
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """A budget now: settled and reserved in the current period, which ends at `resets_at`."""
+    """A budget now: settled and reserved in the current period, which ends at `resets_at`.
+
+    `refused` counts what its limit refused since then, as far as this process knows.
+    """
 
     budget: Budget
     spent_microusd: int
     reserved_microusd: int
     since: datetime
     resets_at: datetime
+    refused: int = 0
 
 
 def usd(microusd: int) -> str:
