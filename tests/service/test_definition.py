@@ -42,6 +42,7 @@ def test_a_property_list_is_read_in_both_of_its_forms() -> None:
         assert found.env["HF_HUB_OFFLINE"] == "1"
         assert found.folder == "/tmp"
     assert from_plist(plistlib.dumps({"Program": "/bin/x"})).argv == ("/bin/x",)
+    assert from_plist(plistlib.dumps({"Program": "/bin/x"})).folder == "/"  # launchd's own default
     both = {"Program": "/bin/x", "ProgramArguments": ["y", "z"]}
     assert from_plist(plistlib.dumps(both)).argv == ("/bin/x", "z")
 
@@ -51,7 +52,9 @@ def test_a_property_list_is_read_in_both_of_its_forms() -> None:
     [
         (b"<plist>", "cannot be read"),
         (plistlib.dumps({"Label": "x"}), "neither ProgramArguments"),
-        (plistlib.dumps({"Program": "/x", "Sockets": {}}), "sockets"),
+        (plistlib.dumps(["not", "a", "job"]), "no dictionary"),
+        (plistlib.dumps({"Program": "/x", "Sockets": {}}), "has Sockets"),
+        (plistlib.dumps({"Program": "/x", "RootDirectory": "/y"}), "has RootDirectory"),
     ],
 )
 def test_a_property_list_that_is_no_plain_command_is_refused(found: bytes, words: str) -> None:
@@ -68,11 +71,29 @@ def test_a_unit_is_read_with_its_variables_and_its_home() -> None:
 
 
 @pytest.mark.parametrize(
+    ("lines", "argv", "folder"),
+    [
+        ("ExecStart=/x a~b", ("/x", "a~b"), "/home/ada"),
+        ("ExecStart=/x\nWorkingDirectory=/srv/a~b", ("/x",), "/srv/a~b"),
+        ("ExecStart=:/x $HOME", ("/x", "$HOME"), "/home/ada"),
+        ("ExecStart=/x $$HOME", ("/x", "$HOME"), "/home/ada"),
+    ],
+)
+def test_a_unit_means_what_systemd_takes_it_for(
+    lines: str, argv: tuple[str, ...], folder: str
+) -> None:
+    """It starts at home, `~` is that only at the beginning, `:` and `$$` leave a dollar alone."""
+    found = from_unit(f"[Service]\n{lines}\n", home="/home/ada")
+    assert (found.argv, found.folder) == (argv, folder)
+
+
+@pytest.mark.parametrize(
     ("line", "words"),
     [
         ("ExecStart=/x --name %i", "%i"),
         ("ExecStart=/x $NOBODY", "NOBODY"),
         ("ExecStart=+/x", "not a plain command"),
+        ("ExecStart=/x 'y", "cannot be read"),
         ("ExecStart=", "exactly one"),
         ("ExecStart=/x\nEnvironmentFile=/y", "EnvironmentFile"),
         ("ExecStart=/x\nExecStartPre=/y", "ExecStartPre"),
@@ -113,6 +134,42 @@ def test_each_way_to_say_a_port(
     assert (moved.definition.argv, moved.engine, moved.port) == (expected, engine, port)
 
 
+def test_the_m_of_python_is_no_model() -> None:
+    """`python -m mlx_lm server` serves what `--model` says; only llama-server's own -m is one."""
+    argv = ("/usr/bin/python3", "-m", "mlx_lm", "server", "--model", "org/m25")
+    assert movable(Definition(argv)).model == "org/m25"
+    with pytest.raises(EngineError, match="--model NAME"):
+        movable(Definition(argv[:4]))
+    assert movable(Definition(("llama-server", "-m", "x.gguf"))).model == "x.gguf"
+
+
+def test_a_server_of_every_address_is_for_this_machine_only() -> None:
+    """Without a host vLLM listens everywhere."""
+    argv = ("vllm", "serve", "--model", "m")
+    assert movable(Definition(argv)).definition.argv[-4:] == (
+        "--port", "{port}", "--host", "127.0.0.1",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("flag", ["--api-key=made-up", "--api-key made-up", "-hft made-up"])
+def test_a_secret_in_the_command_is_refused_and_not_said(flag: str) -> None:
+    """The command goes into the configuration and to the screen."""
+    for argv in (("llama-server", *flag.split()), ("sh", "-c", f"llama-server {flag}")):
+        with pytest.raises(EngineError, match=r"holds a secret \(-+[a-z-]+\)") as caught:
+            movable(Definition(argv), model="x")
+        assert "made-up" not in str(caught.value)
+
+
+def test_what_only_sounds_like_a_secret_comes_along() -> None:
+    """Half of all machines set it."""
+    env = {"TOKENIZERS_PARALLELISM": "false", "API_TOKENS": "made-up"}
+    moved = movable(Definition(("mlx_lm.server",), env), model="m")
+    assert (dict(moved.definition.env), moved.left_out) == (
+        {"TOKENIZERS_PARALLELISM": "false"},
+        ("API_TOKENS",),
+    )
+
+
 def test_ollama_is_told_by_its_variable() -> None:
     """It has no flag for its port; where it says nothing it has its usual one."""
     moved = movable(Definition(("/usr/bin/ollama", "serve")), model="x")
@@ -125,6 +182,10 @@ def test_ollama_is_told_by_its_variable() -> None:
 def test_a_stranger_without_a_port_stays_where_it_is() -> None:
     with pytest.raises(EngineError, match="--port N"):
         movable(Definition(("my-server",)), model="x")
+    with pytest.raises(EngineError, match="--port N"):  # sh would keep the flag for itself
+        movable(Definition(("/bin/sh", "-c", "mlx_lm.server")), model="x")
+    with pytest.raises(EngineError, match="'auto', and has to be a number"):
+        movable(Definition(("my-server", "--port", "auto")), model="x")
 
 
 def test_a_command_that_does_not_say_its_model_needs_it_said() -> None:
@@ -147,5 +208,8 @@ def test_how_a_job_leaves_and_comes_back(tmp_path: Path) -> None:
     unit = job("mlx", uid=501, home=tmp_path, mac=False)
     assert said(unit.leave) == ["systemctl --user disable --now mlx.service"]
     assert said((*unit.enable, *unit.start))[-1] == "systemctl --user start mlx.service"
+    for other, words in (("system/x", "only root"), ("docker:x", "launchd:LABEL or")):
+        with pytest.raises(EngineError, match=words):
+            job(other, uid=1, home=tmp_path, mac=True)
     assert job("systemd:x.service", uid=1, home=tmp_path, mac=True).word == "systemd:x.service"
     assert unit.read(UNIT.encode(), home=tmp_path).argv[0] == "/usr/bin/mlx_lm.server"

@@ -62,6 +62,11 @@ def test_a_job_without_keepalive_stays_down_by_itself() -> None:
     assert (told.running, told.respawns) == (False, False)
 
 
+def test_a_job_that_is_being_taken_out_has_not_gone() -> None:
+    """`bootout` returns at once; the process holds its memory until it has ended."""
+    assert JOB.read(block("SIGTERMed", "pid = 4711")).running is None
+
+
 def test_no_such_job_and_no_answer_are_two_things() -> None:
     """113: not loaded. Anything else: the question failed, and nothing is known."""
     gone = JOB.read(Said(113, err="Could not find service in domain for user gui: 501\n"))

@@ -26,6 +26,12 @@ def test_a_running_unit_has_its_pid() -> None:
     assert (told.running, told.pid, told.last_end) == (True, 4711, "")
 
 
+def test_one_that_is_ending_has_not_gone() -> None:
+    """`disable --now` may be given up before the process has ended."""
+    told = UNIT.read(shown(ActiveState="deactivating", SubState="stop-sigterm", MainPID="4711"))
+    assert told.running is None
+
+
 def test_one_that_waits_for_its_next_start_is_its_owners() -> None:
     """Between two lives it is `activating`, and runs nothing."""
     told = UNIT.read(

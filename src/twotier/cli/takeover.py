@@ -2,36 +2,44 @@
 
 First it says what it will do, and does nothing. With `--yes` the job leaves its owner for good, and
 only when its process is gone the configuration is changed: never two supervisors on one process.
-What it was is kept beside it, readable by its owner alone, and `--undo` puts all of it back.
+What it was is kept beside it, readable by its owner alone, and `--undo` puts all of it back. The
+record is written before anything is done, so `--undo` also mends what a kill left half done.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from twotier.cli.output import emit, say
-from twotier.cli.peers import main_of
+from twotier.cli.processes import engines_alive, main_process
 from twotier.config.edit import drop, put
 from twotier.config.load import check, load
 from twotier.config.paths import make_private, paths_of
-from twotier.errors import ConfigError, EngineError, NotRunningError, UsageError
+from twotier.errors import ConfigError, EngineError, UsageError
 from twotier.service.command import run
-from twotier.service.definition import Movable, movable
+from twotier.service.definition import PORT, Movable, movable
+from twotier.service.launchd import ENDING
 from twotier.service.moving import Command, Job, job, said
-from twotier.supervisor.owner import Run, Told
+from twotier.supervisor.owner import Run, Said, Told
 
 KEPT = ".twotier-original"
+ORDER_SECONDS_MAX = 120.0  # `systemctl disable --now` waits for the end, 90 s where nobody set it
 GONE_SECONDS_MAX = 30.0
 LOOK_SECONDS = 0.2
 FOLDER = "taken-over"
+
+
+def patient(argv: Sequence[str]) -> Said:
+    """One command of an owner's, with time for a model server to end."""
+    return run(argv, seconds=ORDER_SECONDS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +74,17 @@ def record_of(config: Path, moved: Job) -> Path:
 def take_over(config: Path, label: str, *, tier: str, model: str, yes: bool, as_json: bool) -> int:
     """Say what will be done; with `yes`, do it."""
     taking = plan(config, meant(label), tier=tier, model=model)
+    for line in () if as_json else steps(taking):
+        print(line, flush=True)
+    if yes:
+        do(taking)
     if as_json:
         said_so = {"tier": taking.tier, "port": taking.moves.port, "steps": list(steps(taking))}
         emit({**said_so, "done": yes})
+    if yes:
+        say("now `twotier down`, if it runs, and `twotier up`")
     else:
-        for line in steps(taking):
-            print(line)
-    if not yes:
         say(f"nothing is done yet: `twotier engine take-over {taking.job.word} --yes` does it")
-        return 0
-    do(taking)
-    say("now `twotier down`, if it runs, and `twotier up`")
     return 0
 
 
@@ -87,17 +95,32 @@ def meant(label: str) -> Job:
 
 def plan(config: Path, moved: Job, *, tier: str, model: str) -> Taking:
     """Read everything, change nothing. Raises `EngineError`, `ConfigError` or `UsageError`."""
+    tiers = load(config).config.tiers
+    if record_of(config, moved).exists():
+        raise UsageError(
+            f"{moved.word} was taken over before, or was about to be:"
+            f" `twotier engine take-over {moved.word} --undo` puts it back first"
+        )
+    file = file_of(moved)
+    original = file.read_bytes()
+    moves = movable(moved.read(original, home=Path.home()), model=model)
+    words = (moved.word, moved.word.removesuffix(".service"))  # of a unit either will do
+    observed = [name for name, one in tiers.items() if one.owner in words]
+    name = tier or (observed[0] if observed else free_name(tiers))
+    text = rewritten(config, moves, name=name)  # an error here is one before anything was done
+    return Taking(config, moved, file, original, moves, name, text)
+
+
+def file_of(moved: Job) -> Path:
+    """The file of a job, which says all of it. Raises `EngineError`."""
     file = next((one for one in moved.places if one.is_file()), None)
     if file is None:
         there = ", ".join(str(one) for one in moved.places)
         raise EngineError(f"{moved.word} has no file; looked for {there}")
-    original = file.read_bytes()
-    moves = movable(moved.read(original, home=Path.home()), model=model)
-    tiers = load(config).config.tiers
-    observed = [name for name, one in tiers.items() if one.owner == moved.word]
-    name = tier or (observed[0] if observed else free_name(tiers))
-    text = rewritten(config, moves, name=name)  # an error here is one before anything was done
-    return Taking(config, moved, file, original, moves, name, text)
+    for place in moved.places:
+        if more := sorted(place.with_name(f"{place.name}.d").glob("*.conf")):
+            raise EngineError(f"{more[0]} changes {moved.word}; put what it says into {file} first")
+    return file
 
 
 def rewritten(config: Path, moves: Movable, *, name: str) -> str:
@@ -113,9 +136,8 @@ def rewritten(config: Path, moves: Movable, *, name: str) -> str:
         ) from exc
 
 
-def free_name(tiers: object) -> str:
+def free_name(taken: Container[str]) -> str:
     """`local`, or the next one that is free."""
-    taken = set(tiers) if isinstance(tiers, dict) else set()
     number = 1
     while (name := "local" if number == 1 else f"local{number}") in taken:
         number += 1
@@ -151,67 +173,96 @@ def steps(taking: Taking) -> Iterator[str]:
     """What will be done, in the order in which it is done."""
     moves = taking.moves
     yield f"{taking.job.owner.name}, as {taking.file} says, runs:"
-    yield f"  {' '.join(moves.definition.argv)}"
+    yield f"  {shlex.join(moves.definition.argv).replace(shlex.quote(PORT), PORT)}"
     for name in moves.left_out:
         yield f"  without {name}: secrets do not go into a configuration; give it to `twotier up`"
     yield f"1. keep the original: {taking.beside} (mode 0600)"
     yield f"2. take it from its owner: {'; '.join(said(taking.job.leave))}"
     yield f"3. when its process is gone, write [tiers.{taking.tier}] into {taking.config}"
-    yield f"4. the same command on a private port; clients of port {moves.port} reach the gateway"
+    yield (
+        f"4. the same command on a private port; clients of port {moves.port} reach the gateway,"
+        " without a key, and local tiers only"
+    )
     yield f"back: `twotier engine take-over {taking.job.word} --undo`"
 
 
-def do(taking: Taking, *, ask: Run = run) -> None:
-    """Do it. Raises `EngineError`; what was begun is put back then."""
-    answer = ask(taking.job.owner.question)
-    before, known = taking.job.owner.read(answer), answer.code == 0
-    launchd = taking.job.word.startswith("launchd:")
-    text = taking.config.read_text(encoding="utf-8")
-    keep(taking.beside, taking.original)
+def do(taking: Taking, *, ask: Run = patient) -> None:
+    """Do it. Raises `EngineError` and `OSError`; what was begun is put back then, and by Ctrl-C."""
+    moved, answer = taking.job, ask(taking.job.owner.question)
+    before, known = moved.owner.read(answer), answer.code == 0
+    note = Note(
+        file=str(taking.file),
+        mode=taking.file.stat().st_mode & 0o777,
+        ran=known if moved.word.startswith("launchd:") else bool(before.running),
+        before=taking.config.read_text(encoding="utf-8"),
+        after=taking.text,
+    )
     make_private(paths_of(taking.config).state)
     make_private(taking.record.parent)
-    note = {
-        "file": str(taking.file),
-        "mode": taking.file.stat().st_mode & 0o777,
-        "ran": known if launchd else bool(before.running),
-        "before": text,
-        "after": taking.text,
-    }
-    keep(taking.record, json.dumps(note).encode())
+    keep(taking.beside, taking.original)
+    keep(taking.record, json.dumps(asdict(note)).encode())
     try:
-        order(taking.job.leave if known else taking.job.leave[:1], ask)  # not loaded: no bootout
-        wait_until_gone(taking.job, ask)
+        order(moved.leave if known else moved.leave[:1], ask)  # not loaded: no bootout
+        wait_until_gone(moved, ask)
         replace(taking.config, taking.text)
-    except EngineError:
-        back(taking.job, note_of(taking.record), ask=ask)
-        taking.record.unlink(missing_ok=True)
+    except (EngineError, OSError, KeyboardInterrupt):
+        put_back(taking, note, ask=ask)
         raise
 
 
-def undo(config: Path, label: str, *, as_json: bool, ask: Run = run) -> int:
-    """Put everything back as it was. Raises `EngineError` and `ConfigError`."""
-    moved = meant(label)
+def put_back(taking: Taking, note: Note, *, ask: Run) -> None:
+    """What was begun is undone; where that fails too, the record stays for `--undo`."""
+    say(f"{taking.job.word} is put back")
+    try:
+        if taking.config.read_text(encoding="utf-8") == note.after:
+            replace(taking.config, note.before)
+        back(taking.job, note, ask=ask)
+    except (EngineError, OSError) as exc:
+        again = f"`twotier engine take-over {taking.job.word} --undo` tries it again"
+        say(f"{taking.job.word} could not be put back: {exc}; {again}")
+        return
+    taking.record.unlink(missing_ok=True)
+
+
+def undo(config: Path, label: str, *, as_json: bool, ask: Run = patient) -> int:
+    """Put everything back as it was. Raises `EngineError`, `ConfigError` and `UsageError`."""
+    moved, paths = meant(label), paths_of(config)
     record = record_of(config, moved)
     if not record.is_file():
         raise UsageError(f"{moved.word} was not taken over by {config}")
-    with suppress(NotRunningError):
-        main_of(config).get("/control/engine")
+    if main_process(paths) or any(engines_alive(paths)):
         raise UsageError("twotier runs, and its server would be a second one: first `twotier down`")
     note = note_of(record)
-    now = config.read_text(encoding="utf-8")
-    if now not in (note.after, note.before):
-        raise ConfigError(
-            f"{config} was changed since; take its tier out by hand, put {moved.word} back:"
-            f" {'; '.join(said((*moved.enable, *moved.start)))}"
-        )
-    replace(config, note.before)
+    text = without(note, config, word=moved.word)
+    if text is not None:
+        replace(config, text)
     back(moved, note, ask=ask)
     record.unlink()
     if as_json:
         emit({"undone": moved.word, "file": note.file})
     else:
-        say(f"{moved.word} is its owner's again, as it was; {config} too")
+        and_file = "" if text is None else f"; {config} too"
+        say(f"{moved.word} is its owner's again, as it was{and_file}")
     return 0
+
+
+def without(note: Note, config: Path, *, word: str) -> str | None:
+    """The configuration as it was before; None where a person has taken the tier out already.
+
+    Raises `ConfigError` where it was changed since and still has the tier: a person's own changes
+    are never taken away.
+    """
+    if config.read_text(encoding="utf-8") in (note.after, note.before):
+        return note.before
+    ours, tiers = tomllib.loads(note.after)["tiers"], load(config).config.tiers
+    for name, tier in tiers.items():
+        if tier.command and list(tier.command) == ours.get(name, {}).get("command"):
+            raise ConfigError(
+                f"{config} was changed since, so it is not put back: take [tiers.{name}], and its"
+                " port in gateway.also_ports, out by hand; then"
+                f" `twotier engine take-over {word} --undo` gives {word} back"
+            )
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,18 +285,32 @@ def note_of(record: Path) -> Note:
 
 
 def back(moved: Job, note: Note, *, ask: Run) -> None:
-    """The job's file as it was, enabled, and running if it ran."""
+    """The job's file as it was, enabled, and running if it ran. May be done twice."""
     file = Path(note.file)
     kept = file.with_name(f"{file.name}{KEPT}")
-    if kept.is_file():
-        if not file.is_file() or file.read_bytes() != kept.read_bytes():
-            file.write_bytes(kept.read_bytes())
-            file.chmod(note.mode)
-        kept.unlink()
+    if kept.is_file() and not (file.is_file() and file.read_bytes() == kept.read_bytes()):
+        keep(file, kept.read_bytes(), mode=note.mode)
     order(moved.enable, ask)
     if note.ran:
         usual = str(moved.places[0])
-        order(tuple(said_of(one, usual=usual, file=note.file) for one in moved.start), ask)
+        start = tuple(said_of(one, usual=usual, file=note.file) for one in moved.start)
+        start_again(moved, start, ask=ask)
+    kept.unlink(missing_ok=True)
+
+
+def start_again(moved: Job, start: tuple[Command, ...], *, ask: Run) -> None:
+    """Started by its owner, unless it runs. launchd refuses a job that it is just taking out (its
+    error 5 or 37), so it is told again until that one is gone. Raises `EngineError`.
+    """
+    until = time.monotonic() + GONE_SECONDS_MAX
+    while (stands := asked(moved, ask).running) is not True:
+        try:
+            return order(start, ask)
+        except EngineError:
+            if stands is False or time.monotonic() > until:
+                raise
+        time.sleep(LOOK_SECONDS)
+    return None
 
 
 def said_of(command: Command, *, usual: str, file: str) -> Command:
@@ -262,9 +327,9 @@ def order(commands: tuple[Command, ...], ask: Run) -> None:
     """Have each done. Raises `EngineError` at the first that fails."""
     for command in commands:
         done = ask(command)
-        if done.code != 0:
+        if done.code != 0 and not ("bootout" in command and done.code == ENDING):
             words = done.err.strip() or done.out.strip() or f"exit code {done.code}"
-            raise EngineError(f"`{' '.join(command)}` failed: {words}")
+            raise EngineError(f"`{shlex.join(command)}` failed: {words}")
 
 
 def wait_until_gone(moved: Job, ask: Run) -> None:
@@ -276,17 +341,19 @@ def wait_until_gone(moved: Job, ask: Run) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def keep(path: Path, data: bytes) -> None:
-    """A file for its owner alone, never open to others, not even for a moment."""
+def keep(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """A whole file or none, never more open than it is to be, not even for a moment."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+        os.fchmod(file.fileno(), mode)
     fresh.replace(path)
 
 
 def replace(config: Path, text: str) -> None:
-    """The configuration in one step, with the rights it had."""
-    mode = config.stat().st_mode & 0o777
-    keep(config, text.encode())
-    config.chmod(mode)
+    """The configuration in one step, with the rights it had; a link to it stays one."""
+    real = config.resolve()
+    keep(real, text.encode(), mode=real.stat().st_mode & 0o777)

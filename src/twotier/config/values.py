@@ -21,6 +21,8 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from twotier.domain.secret import sounds_secret
+
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)  # any instant will do: only the expression is checked
 DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 SECONDS_MAX = 10 * 365 * 86_400  # ten years: longer is a slip, and overflows somewhere below
@@ -33,7 +35,6 @@ HOST = re.compile(
 )
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[1-9][0-9]{0,4})?")
 OWNER = re.compile(r"(launchd|systemd):(system/)?[A-Za-z0-9][\w.@:-]*|user")
-SECRET_NAME = re.compile(r"(?i)token|secret|passw|key|credential")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 # The names of `router.rules.TREE`, which configuration may not import; a test compares them.
@@ -192,7 +193,7 @@ def command_problem(argv: Sequence[str], env: Mapping[str, str]) -> str:
     """What is wrong with a command of the owner's own; empty if nothing is."""
     if argv and not any("{port}" in word for word in (*argv, *env.values())):
         return "command must say where the port goes: {port}, in one of its words"
-    if secrets := sorted(name for name in env if SECRET_NAME.search(name)):
+    if secrets := sorted(name for name in env if sounds_secret(name)):
         return f"command_env holds no secrets, and {secrets[0]} sounds like one"
     return "" if argv or not env else "command_env is for a tier with a command"
 

@@ -2,7 +2,9 @@
 
 Its answer is a block of `name = value` lines, the job's own with one tab, nested ones with more. A
 job that ended by a signal has a line `last terminating signal`, and then no `last exit code`. Exit
-code 113 means that no such job is loaded; any other failure means that the question failed. launchd
+code 113 means that no such job is loaded; any other failure means that the question failed. A job
+that is being taken out stays, as `state = SIGTERMed` with its pid, until its process has ended:
+`bootout` itself returns before, with 0 or 36. launchd
 starts a job with `keepalive` again by itself, so such a job is never started by us, only asked to
 be restarted while it runs and hangs. Written from its documentation and from what others recorded:
 it could not be run where this was made.
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from twotier.supervisor.owner import UNTOLD, Said, Told
 
 NOT_LOADED = 113
+ENDING = 36  # of `bootout`: it is being taken out
 _FIELD = re.compile(r"^\t(?!\t)([a-z][a-z ()]*?) = (.+)$", re.MULTILINE)
 _SIGNAL = re.compile(r"(\d+)\s*$")
 JETSAM = "OS_REASON_JETSAM"
@@ -70,8 +73,9 @@ class Launchd:
         if "state" not in fields:
             return UNTOLD
         pid = fields.get("pid", "")
+        ending = None if pid.isdecimal() else False
         return Told(
-            running=fields["state"] == "running",
+            running=True if fields["state"] == "running" else ending,
             pid=int(pid) if pid.isdecimal() else None,
             respawns="keepalive" in fields.get("properties", ""),
             last_end=last_end(fields),

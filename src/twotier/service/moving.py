@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from twotier.errors import EngineError
 from twotier.service.definition import Definition, from_plist, from_unit
 from twotier.service.launchd import Launchd, target
 from twotier.service.systemd import MACHINE, Systemd
@@ -37,11 +38,20 @@ class Job:
 
 
 def job(label: str, *, uid: int, home: Path, mac: bool) -> Job:
-    """The job that is meant: launchd's on a Mac, systemd's elsewhere, or as its word says."""
+    """The job that is meant: launchd's on a Mac, systemd's elsewhere, or as its word says.
+
+    Raises `EngineError` for one of the machine's own, which only root may stop.
+    """
     kind, _, name = label.rpartition(":")
-    if (kind or ("launchd" if mac else "systemd")) == "launchd":
-        return launchd(name, uid=uid, home=home)
-    return systemd(name, home=home)
+    kind = kind or ("launchd" if mac else "systemd")
+    if kind not in ("launchd", "systemd"):
+        raise EngineError(f"{label!r} is no job; write launchd:LABEL or systemd:UNIT")
+    if name.startswith(MACHINE):
+        raise EngineError(
+            f"{label} is one of the machine's own, and only root may stop it: do that, and write"
+            " its `command` into a tier by hand"
+        )
+    return launchd(name, uid=uid, home=home) if kind == "launchd" else systemd(name, home=home)
 
 
 def launchd(name: str, *, uid: int, home: Path) -> Job:
@@ -61,8 +71,7 @@ def launchd(name: str, *, uid: int, home: Path) -> Job:
 
 def systemd(name: str, *, home: Path) -> Job:
     """A unit of the user's own, by its name."""
-    unit = name.removeprefix(MACHINE)
-    unit = unit if unit.endswith(".service") else f"{unit}.service"
+    unit = name if name.endswith(".service") else f"{name}.service"
     user = ("systemctl", "--user")
     config = home / ".config" / "systemd" / "user" / unit
     return Job(

@@ -56,8 +56,9 @@ class Systemd:
             return Told(False, last_end=f"there is no unit {self.unit}")
         pid = found.get("MainPID", "0")
         waits = found.get("SubState") == "auto-restart"  # it ended, and is about to be started
+        ending = None if found.get("ActiveState") == "deactivating" else False
         return Told(
-            running=found.get("ActiveState") in RUNNING and not waits,
+            running=True if found.get("ActiveState") in RUNNING and not waits else ending,
             pid=int(pid) if pid.isdecimal() and pid != "0" else None,
             respawns=waits,
             last_end=last_end(found),

@@ -26,7 +26,8 @@ Run = Callable[[Sequence[str]], Said]
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What an owner says of his server. `running` None: he does not know or does not say.
+    """What an owner says of his server. `running` None: he does not know or does not say,
+    or it is just being ended.
 
     `respawns`: he starts it again by himself when it ends. `last_end` is one sentence about its
     last end, empty where there was none. `evidence` are his own lines, for a person to check.
