@@ -33,6 +33,7 @@ from twotier.domain.timing import Timing
 from twotier.errors import TwotierError, UpstreamError
 from twotier.ledger.book import Book
 from twotier.ledger.charge import charge
+from twotier.ledger.cost import Bill
 from twotier.protocols import (
     INBOUND,
     OUTBOUND,
@@ -274,12 +275,12 @@ class Exchange:
         """What it cost, once that is known; None before."""
         if not self.observed.usage_final:
             return None
-        return self._charge()[2]
+        return self._charge()[2].microusd
 
     def settlement(self) -> Settlement:
         """What this attempt comes to, as far as it is known now."""
         seen = self.observed
-        settled, usage, microusd = self._charge()
+        settled, usage, cost = self._charge()
         # A client may leave at the terminator, before the upstream closes its side.
         outcome = Outcome.OK if self._whole or seen.closed else Outcome.CANCELLED
         if self._error is not None:
@@ -287,7 +288,9 @@ class Exchange:
         return Settlement(
             settled=settled,
             outcome=outcome,
-            cost_microusd=microusd,
+            cost_microusd=cost.microusd,
+            fees_microusd=cost.fees_microusd,
+            above_tokens=cost.above_tokens,
             usage=usage,
             model_served=seen.model or self.attempt.model,
             error="" if self._error is None else self._error.noted,
@@ -306,7 +309,7 @@ class Exchange:
         reading = self._reading
         return None if reading is None else reading.timing(self._started, self._first)
 
-    def _charge(self) -> tuple[Settled, Usage, int]:
+    def _charge(self) -> tuple[Settled, Usage, Bill]:
         """As far as it is known now."""
         return charge(self.attempt, self.observed, error=self._error, expected=self._expected)
 

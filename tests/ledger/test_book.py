@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sqlite3
 import stat
 import time
@@ -97,13 +98,13 @@ def test_the_file_is_the_owners_alone(path: Path) -> None:
 
 def test_every_field_of_a_settled_attempt_comes_back(path: Path) -> None:
     """Reserved and settled, or recorded at once: the same row, and every field in its column."""
+    dear = dataclasses.replace(OPUS, fees=(("web_search", 10_000),))
     attempt = Attempt(
-        "i", "q", "t", "p", "m", "asked", "rule", OPUS, 77, "probe", "c", "j", "r", "s", True
+        "i", "q", "t", "p", "m", "asked", "rule", dear, 77, "probe", "c", "j", "r", "s", True
     )
-    end = Settlement(
-        Settled.ESTIMATED, Outcome.ERROR, 55, Usage(1, 2, 3, 4, 5, 6), "ms", "broke", 529, 0.25, 1.5
-    )
-    end = replace(end, repairs=("types", "leaked"))
+    used = Usage(1, 2, 3, 4, 5, 6, (("web_search", 2), ("web_fetch", 1)), "fast", "us")
+    end = Settlement(Settled.ESTIMATED, Outcome.ERROR, 55, used, "ms", "broke", 529, 0.25, 1.5)
+    end = replace(end, repairs=("types", "leaked"), fees_microusd=20, above_tokens=200_000)
 
     async def scenario(book: Book, clock: HandClock) -> None:
         await book.reserve(attempt)
@@ -113,7 +114,9 @@ def test_every_field_of_a_settled_attempt_comes_back(path: Path) -> None:
 
     with_book(path, scenario)
     settled_row, recorded_row = rows(path)
-    assert recorded_row == settled_row | {
+    # What a price says beside its rates is written of paid attempts alone.
+    unpaid = {"price_terms": "", "price_applied": "", "fees_microusd": 0, "web_searches": 0}
+    assert recorded_row == settled_row | unpaid | {
         "attempt_id": "k",
         "created_ms": settled_row["created_ms"] - 1500,  # a row's time is when it began
     }
@@ -128,6 +131,9 @@ def test_every_field_of_a_settled_attempt_comes_back(path: Path) -> None:
         "price_output": 25_000_000, "price_cache_read": 500_000, "price_cache_write": 6_250_000,
         "price_cache_write_1h": 10_000_000, "price_since": OPUS.since,
         "price_source": OPUS.source, "repairs": "types leaked",
+        "price_terms": '{"fees":[["web_search",10000]]}', "fees_microusd": 20, "web_searches": 2,
+        "price_applied": '{"above_tokens":200000,"mode":"fast","place":"us",'
+        '"uses":{"web_search":2,"web_fetch":1}}',
     }  # fmt: skip
     assert told.items() <= settled_row.items()
     assert set(settled_row) - set(told) == {"created_ms"}

@@ -237,7 +237,8 @@ class Usage(msgspec.Struct, frozen=True):
     """Tokens of one attempt, as the provider counted them. Every figure stands alone.
 
     `input_tokens` are fresh: neither read from nor written to a cache. `reasoning_tokens` are a
-    part of `output_tokens`, not beside them.
+    part of `output_tokens`, not beside them. `uses` are the uses of server tools by name. `mode`
+    and `place` say how and where it was served (`standard`, `fast`; `us`), empty if nobody said.
     """
 
     input_tokens: int = 0
@@ -246,6 +247,9 @@ class Usage(msgspec.Struct, frozen=True):
     cache_write_tokens: int = 0
     cache_write_1h_tokens: int = 0
     reasoning_tokens: int = 0
+    uses: tuple[tuple[str, int], ...] = ()
+    mode: str = ""
+    place: str = ""
 
     @property
     def prompt_tokens(self) -> int:

@@ -6,48 +6,31 @@ is therefore the price of one token in micro-dollars; sums are rounded up once p
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
 from twotier.domain.message import Usage
+from twotier.domain.price import FREE, PLAIN, Asked, Price
 from twotier.domain.timing import Timing
 
+__all__ = [
+    "FREE",
+    "MICROUSD_PER_USD",
+    "NO_USAGE",
+    "Attempt",
+    "Budget",
+    "BudgetState",
+    "Outcome",
+    "Price",
+    "Settled",
+    "Settlement",
+    "usd",
+]
 MICROUSD_PER_USD = 1_000_000
 NO_USAGE = Usage()
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What a model costs, in micro-dollars per million tokens, from `since` on, by `source`.
-
-    `free`: nothing this model does can cost money.
-    """
-
-    input_microusd_per_mtok: int
-    output_microusd_per_mtok: int
-    cache_read_microusd_per_mtok: int
-    cache_write_microusd_per_mtok: int
-    cache_write_1h_microusd_per_mtok: int
-    since: str
-    source: str
-    free: bool = field(init=False, repr=False, compare=False)  # asked many times a request
-
-    def __post_init__(self) -> None:
-        """Say whether it is free, once."""
-        free = not (
-            self.input_microusd_per_mtok
-            or self.output_microusd_per_mtok
-            or self.cache_read_microusd_per_mtok
-            or self.cache_write_microusd_per_mtok
-            or self.cache_write_1h_microusd_per_mtok
-        )
-        object.__setattr__(self, "free", free)
-
-
-FREE = Price(0, 0, 0, 0, 0, since="", source="own machine")
 
 
 class Settled(StrEnum):
@@ -74,7 +57,8 @@ class Attempt(msgspec.Struct, frozen=True):
 
     `kind` is `request` or `probe`. `run` and `step` name the job's run, empty for clients.
     `rule` is the routing rule that chose the tier. `reserved_microusd` is an upper bound. `dialect`
-    is what the client speaks, `trace` its W3C `traceparent` if it sent one.
+    is what the client speaks, `trace` its W3C `traceparent` if it sent one. `asked` is what the
+    request says of its cost beside its tokens.
     """
 
     id: str
@@ -94,6 +78,7 @@ class Attempt(msgspec.Struct, frozen=True):
     background: bool = False
     dialect: str = ""
     trace: str = ""
+    asked: Asked = PLAIN
 
 
 class Settlement(msgspec.Struct, frozen=True):
@@ -102,7 +87,9 @@ class Settlement(msgspec.Struct, frozen=True):
     `first_token_seconds` is None where no stream told when the first content came. `finish` is why
     the model stopped, empty if it did not; `bytes_out` went to the client. `timing` is what the
     upstream told of its own times. `repairs` says what was mended in its tool calls, and what could
-    not be, once for each call. `waited_seconds` of all that went by in line for a slot.
+    not be, once for each call. `waited_seconds` of all that went by in line for a slot. Of the cost
+    `fees_microusd` were for uses and not for tokens; `above_tokens` is the step of the price that a
+    long prompt reached.
     """
 
     settled: Settled
@@ -119,6 +106,8 @@ class Settlement(msgspec.Struct, frozen=True):
     timing: Timing | None = None
     repairs: tuple[str, ...] = ()
     waited_seconds: float = 0.0
+    fees_microusd: int = 0
+    above_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,6 +211,8 @@ def amounts(row: SpendRow) -> dict[str, Any]:
         "cache_write_tokens": row.cache_write_tokens,
         "output_tokens": row.output_tokens,
         "cost_usd": usd_text(row.cost_microusd),
+        "fees_usd": usd_text(row.fees_microusd),
+        "web_searches": row.web_searches,
         "reserved_usd": usd_text(row.reserved_microusd),
         "estimated": row.estimated,
         "unknown": row.unknown,

@@ -29,10 +29,10 @@ from twotier.ledger.rows import (
     Recorded,
     Row,
     milliseconds,
+    reserved_row,
     settle_row,
     storable,
     sum_paid,
-    usage_row,
 )
 
 # A tuple the driver cannot bind. Everything else it raises is about the file.
@@ -54,7 +54,7 @@ class Entries:
         self.check(budgets, attempt, now=now)
         created_ms = milliseconds(now)
         try:
-            self._execute(INSERT_RESERVED.one, usage_row(attempt, _OPEN, created_ms=created_ms))
+            self._execute(INSERT_RESERVED.one, reserved_row(attempt, _OPEN, created_ms=created_ms))
         except sqlite3.IntegrityError as exc:
             raise LedgerError(
                 f"the attempt {attempt.id} is in the ledger already; "

@@ -130,13 +130,19 @@ def _usd(value: Decimal | str, where: str) -> Decimal:
 
 def _price(usd_per_mtok: Mapping[str, Decimal], *, since: str, source: str) -> Price:
     # A price finer than a micro-dollar per million tokens is rounded up: bounds stay bounds.
-    rates = {
-        f"{name}_microusd_per_mtok": int(
-            (usd_per_mtok[name] * MICROUSD_PER_USD).to_integral_value(ROUND_CEILING)
-        )
-        for name in RATES
+    each = {
+        name: int((usd * MICROUSD_PER_USD).to_integral_value(ROUND_CEILING))
+        for name, usd in usd_per_mtok.items()
     }
-    return Price(**rates, since=since, source=source)
+    return Price(
+        each["input"],
+        each["output"],
+        each["cache_read"],
+        each["cache_write"],
+        each["cache_write_1h"],
+        since,
+        source,
+    )
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -44,7 +44,8 @@ class SpendRow:
 
     `requests` counts requests of people and jobs, not probes, and a retried one once.
     `reserved_microusd` is held by attempts under way. `estimated` and `unknown` count the
-    attempts whose cost is marked so.
+    attempts whose cost is marked so. Of the cost `fees_microusd` were for uses of server
+    tools, so many web searches among them.
     """
 
     key: str
@@ -57,6 +58,8 @@ class SpendRow:
     reserved_microusd: int = 0
     estimated: int = 0
     unknown: int = 0
+    fees_microusd: int = 0
+    web_searches: int = 0
 
     def plus(self, other: SpendRow) -> SpendRow:
         """Both together, under this row's key."""
@@ -71,6 +74,8 @@ class SpendRow:
             self.reserved_microusd + other.reserved_microusd,
             self.estimated + other.estimated,
             self.unknown + other.unknown,
+            self.fees_microusd + other.fees_microusd,
+            self.web_searches + other.web_searches,
         )
 
 
@@ -228,6 +233,8 @@ _SUMS = (
     sa.func.sum(usage.c.reserved_microusd).filter(usage.c.settled == Settled.OPEN.value),
     _count_if(usage.c.settled == Settled.ESTIMATED.value),
     _count_if(usage.c.settled == Settled.UNKNOWN.value),
+    sa.func.sum(usage.c.fees_microusd),
+    sa.func.sum(usage.c.web_searches),
 )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from twotier.domain.decision import Decision
-from twotier.domain.money import Attempt, Settled, Settlement
+from twotier.domain.money import Attempt, Price, Settled, Settlement
 from twotier.domain.task import Task
 from twotier.ledger.schema import decisions, usage
 
@@ -44,8 +44,14 @@ _SETTLED_COLUMNS = (
     "first_token_ms",
     "total_ms",
     "repairs",
+    "price_applied",
+    "fees_microusd",
+    "web_searches",
 )
+# Most rows are free, and say nothing in these.
+_PAID_COLUMNS = ("price_terms", "price_applied", "fees_microusd", "web_searches")
 USAGE_COLUMNS: Final = tuple(usage.c.keys())
+FREE_COLUMNS: Final = tuple(name for name in USAGE_COLUMNS if name not in _PAID_COLUMNS)
 DECISION_COLUMNS: Final = tuple(column.name for column in decisions.c if column.name != "id")
 
 
@@ -102,7 +108,7 @@ def _sql(statement: sa.sql.ClauseElement, order: tuple[str, ...]) -> str:
 
 _OPEN = f"'{Settled.OPEN.value}'"
 INSERT_RESERVED = Insert(usage, USAGE_COLUMNS, repeat=False)
-INSERT_RECORDED = Insert(usage, USAGE_COLUMNS, repeat=True)
+INSERT_RECORDED = Insert(usage, FREE_COLUMNS, repeat=True)
 INSERT_DECISION = Insert(decisions, DECISION_COLUMNS, repeat=False)
 SETTLE = _settle()
 # An earlier life left these open: what they cost is unknown, and their bound is charged.
@@ -174,8 +180,14 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
+def reserved_row(attempt: Attempt, settlement: Settlement, *, created_ms: int) -> Row:
+    """The tuple for `INSERT_RESERVED`, in the order of the table."""
+    paid = (price_terms(attempt.price), *_applied(settlement))
+    return (*usage_row(attempt, settlement, created_ms=created_ms), *paid)
+
+
 def usage_row(attempt: Attempt, settlement: Settlement, *, created_ms: int) -> Row:
-    """The tuple for `INSERT_RESERVED` and `INSERT_RECORDED`, in the order of the table."""
+    """The tuple for `INSERT_RECORDED`, in the order of the table."""
     price, used = attempt.price, settlement.usage
     return (
         attempt.id,
@@ -237,8 +249,32 @@ def settle_row(attempt_id: str, settlement: Settlement) -> Row:
         _first_token_ms(settlement),
         round(settlement.total_seconds * 1000),
         " ".join(settlement.repairs),
+        *_applied(settlement),
         attempt_id,
     )
+
+
+@lru_cache(maxsize=256)
+def price_terms(price: Price) -> str:
+    """What a price says beside its five rates, as JSON; empty where they say all."""
+    if price.plain:
+        return ""
+    terms = {"steps": price.steps, "modes": price.modes, "fees": price.fees, "places": price.places}
+    return _json({name: term for name, term in terms.items() if term})
+
+
+def _applied(settlement: Settlement) -> tuple[str, int, int]:
+    """Which of the price's terms held, what of the cost were fees, and how many web searches."""
+    used = settlement.usage
+    terms = {
+        "above_tokens": settlement.above_tokens,
+        "mode": used.mode,
+        "place": used.place,
+        "uses": dict(used.uses),
+    }
+    said = {name: term for name, term in terms.items() if term}
+    applied = _json(said) if said else ""
+    return applied, settlement.fees_microusd, dict(used.uses).get("web_search", 0)
 
 
 def storable(row: Row) -> Row:

@@ -64,6 +64,12 @@ usage = sa.Table(
     _text("price_source"),
     # What was mended in its tool calls: words between blanks, nearly always none.
     sa.Column("repairs", sa.Text, nullable=False, server_default=""),
+    # Of paid attempts only; a free row leaves the writing of these to the defaults. What the price
+    # says beside its five rates, how it was applied, and what of the cost were fees for uses.
+    sa.Column("price_terms", sa.Text, nullable=False, server_default=""),
+    sa.Column("price_applied", sa.Text, nullable=False, server_default=""),
+    sa.Column("fees_microusd", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("web_searches", sa.BigInteger, nullable=False, server_default="0"),
 )
 sa.Index("ix_usage_created_ms", usage.c.created_ms)
 _REPAIRED = usage.c.repairs != ""
