@@ -19,6 +19,7 @@ PURE = (
     "src/twotier/ledger/charge.py",
     "src/twotier/ledger/crossings.py",
     "src/twotier/ledger/forecast.py",
+    "src/twotier/supervisor/excuse.py",
     "src/twotier/supervisor/policy.py",
     "src/twotier/supervisor/nudge.py",
     "src/twotier/service/definition.py",

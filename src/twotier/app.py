@@ -91,7 +91,13 @@ class Main:
             transport = await stack.enter_async_context(Transport())
             probe = Probe(book, self.clock, self.new_id)
             shop = Workshop(
-                self.loaded, transport, self.clock, self.house, probe, prices(self.loaded)
+                self.loaded,
+                transport,
+                self.clock,
+                self.house,
+                probe,
+                prices(self.loaded),
+                pace=self.learned.speeds.pace,
             )
             ground = Ground(book, budgets(self.loaded), self.clock, telemetry.told, keys.budgets_of)
             dispatch = make_dispatch(shop, ground=ground, new_id=self.new_id, learned=self.learned)

@@ -190,6 +190,8 @@ class Exchange:
                     dialect=self._dialect,
                     passed=self._request.passed if self._same else NOTHING_PASSED,
                     paid=paid,
+                    prompt_tokens=self._expected.input_tokens,
+                    holds=self._request.tools > 0,
                 )
             )
             self._next = self._way()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tests.fakes.anthropic_api import Behaviour, FakeAnthropic
 from tests.fakes.openai_server import FakeOpenAI, Quirk
-from twotier.domain.endpoint import Endpoint, Kept, Use
+from twotier.domain.endpoint import ANY_WORK, Endpoint, Kept, Use, Work
 from twotier.domain.tier import TierFacts, TierState
 from twotier.providers.anthropic import Anthropic
 from twotier.providers.base import Ask, Deadlines, Provider
@@ -42,6 +42,7 @@ class ReadyKeeper:
         self.uses = 0
         self.progress = 0
         self.within_seconds = 0.0
+        self.work = ANY_WORK
 
     async def ensure_ready(self, *, within_seconds: float) -> Endpoint:
         self.within_seconds = within_seconds
@@ -53,7 +54,8 @@ class ReadyKeeper:
     def suspect(self, because: str) -> None:
         self.suspicions.append(because)
 
-    def pick_up(self) -> Use:
+    def pick_up(self, work: Work = ANY_WORK) -> Use:
+        self.work = work
         self.uses += 1
         return _Use(self)
 

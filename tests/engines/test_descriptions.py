@@ -10,6 +10,7 @@ import pytest
 from twotier.config.schema import USUAL_URLS, EngineName
 from twotier.engines import lmstudio, ollama
 from twotier.engines.base import REGISTRY, Ownership, Settings, engine, engine_of
+from twotier.engines.llama_cpp import read_progress
 from twotier.engines.questions import Held, read_version
 from twotier.engines.sampling import sampling
 from twotier.engines.vllm import SERVED, parsers
@@ -47,6 +48,25 @@ def test_what_is_asked_in_words_can_be_checked(name: str) -> None:
         assert {"tool_choice", "parallel_tool_calls"} <= traits.fields["openai_chat"]
     if traits.ownership is Ownership.MANAGED:
         assert bool(traits.lock) != bool(traits.program)
+
+
+def test_llama_cpp_tells_what_its_slots_have_read_and_written() -> None:
+    """As the real server (xllamacpp 2026.10) says it; one at rest has nothing to tell."""
+    idle = {"id": 0, "n_ctx": 8192, "speculative": False, "is_processing": False}
+    written = {"has_next_token": True, "n_remain": 60, "n_decoded": 3}
+    busy = idle | {
+        "is_processing": True,
+        "id_task": 2,
+        "n_prompt_tokens": 4096,
+        "n_prompt_tokens_processed": 2048,
+        "next_token": [written],
+    }
+    assert read_progress(json.dumps([idle, busy]).encode()) == ((2, 2048, 3),)
+    assert read_progress(json.dumps([idle]).encode()) == ()
+    older = busy.copy()
+    del older["n_prompt_tokens_processed"]
+    with pytest.raises(ValueError, match="how much of a prompt"):
+        read_progress(json.dumps([older]).encode())
 
 
 @pytest.mark.parametrize("name", ["ollama", "lmstudio", "vllm", "openai"])

@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.upstreams import ReadyKeeper
 from tests.providers.reading import chunks
-from twotier.domain.endpoint import Endpoint
+from twotier.domain.endpoint import Endpoint, Work
 from twotier.errors import (
     DeadlineError,
     RequestError,
@@ -35,6 +35,18 @@ def kept(
         return script
 
     return KeptProvider(keeper, make, dialect="openai_chat", wait_seconds=10.0)
+
+
+def test_the_keeper_is_told_what_a_request_asks() -> None:
+    """By that it knows how long a silence may be."""
+
+    async def scenario() -> None:
+        keeper = ReadyKeeper("http://a")
+        provider = kept(Scripted([WHOLE]), keeper)
+        await provider.ask(Ask(b"{}", False, ASK.deadlines, prompt_tokens=900, holds=True))
+        assert keeper.work == Work(900, whole=True, holds=True)
+
+    asyncio.run(scenario())
 
 
 async def read(provider: KeptProvider) -> bytes:

@@ -16,7 +16,7 @@ import psutil
 import tests.toys.server
 from tests.toys.client import one_token
 from twotier.clock import SystemClock
-from twotier.domain.endpoint import Use
+from twotier.domain.endpoint import ANY_WORK, Use, Work
 from twotier.domain.launch import Launch
 from twotier.supervisor.around import Around
 from twotier.supervisor.keeper import Keeper
@@ -146,9 +146,9 @@ def runs(pid: int) -> bool:
 
 
 @contextlib.contextmanager
-def using(keeper: Keeper) -> Iterator[Use]:
+def using(keeper: Keeper, work: Work = ANY_WORK) -> Iterator[Use]:
     """A request in the server."""
-    use = keeper.pick_up()
+    use = keeper.pick_up(work)
     try:
         yield use
     finally:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.supervisor.kept import SECONDS_MAX, Toy, kept, runs, until_gone, using
 from tests.toys.client import chat
-from twotier.domain.endpoint import Use
+from twotier.domain.endpoint import Use, Work
 from twotier.domain.tier import TierState
 from twotier.errors import TierUnavailableError
 from twotier.supervisor.keeper import Keeper
@@ -368,10 +368,12 @@ def test_a_waiter_is_refused_when_main_ends(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_a_server_that_spins_is_found_idle_and_left_alone_while_it_may_be_reading(
+def test_a_server_that_spins_is_found_with_requests_inside_that_do_not_explain_it(
     tmp_path: Path,
 ) -> None:
-    """Its processor time moves: with a request in it that may be work, without one it is not."""
+    """Its processor time moves: with a long prompt in it that may be work, with a short one, or
+    none, it is not.
+    """
 
     async def scenario() -> None:
         spin = tmp_path / "spin"
@@ -379,11 +381,12 @@ def test_a_server_that_spins_is_found_idle_and_left_alone_while_it_may_be_readin
         async with kept(toy) as keeper:
             await keeper.ensure_ready(within_seconds=10)
             spin.touch()
-            with using(keeper):
+            with using(keeper, Work(50_000)):
                 keeper.suspect("silent")
                 await toy.until_state(State.BUSY)
                 assert len(toy.starts) == 1
-            change = await toy.until_state(State.BACKOFF)
+            with using(keeper, Work(0)):
+                change = await toy.until_state(State.BACKOFF)
             spin.unlink()
             assert "hung" in change.because
             assert (await keeper.ensure_ready(within_seconds=10)).generation == 2

@@ -30,6 +30,7 @@ from twotier.domain.launch import Launch
 from twotier.domain.message import Dialect
 from twotier.domain.money import FREE, Price
 from twotier.domain.tier import TierFacts, TierSpec, TierState
+from twotier.engines import asked
 from twotier.engines.base import Engine, Ownership, identity
 from twotier.engines.sampling import sampling
 from twotier.errors import EngineError
@@ -47,7 +48,7 @@ from twotier.providers.http import Transport
 from twotier.providers.kept import KeptProvider
 from twotier.providers.openai_compatible import OpenAICompatible
 from twotier.router.breaker import Breakers
-from twotier.supervisor.spec import KeptSpec
+from twotier.supervisor.spec import KeptSpec, untold
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 ANTHROPIC_WINDOW_TOKENS = 200_000
@@ -68,7 +69,8 @@ SPOKEN: Mapping[str, Dialect] = {
 class Workshop:
     """What tiers are built with. `house` is where whoever minds a server finds its place.
 
-    `breakers` know which of those that nobody keeps are not worth asking.
+    `breakers` know which of those that nobody keeps are not worth asking, `pace` how many tokens a
+    second a tier reads of a prompt of that length.
     """
 
     loaded: Loaded
@@ -78,6 +80,7 @@ class Workshop:
     probe: Probe
     prices: PriceBook
     breakers: Breakers = field(default_factory=Breakers)
+    pace: Callable[[str, int], float] = lambda *_: 0.0
 
     def outage(self, spec: TierSpec) -> str:
         """Why a tier is not asked now, empty where it is."""
@@ -193,6 +196,9 @@ def kept(name: str, config: TierConfig, *, described: Engine, shop: Workshop) ->
             obeys=True,
             need=need_of(sized),
             squeezed=launch,
+            pace=partial(shop.pace, name),
+            progress=progress_of(described),
+            step_tokens=traits.step_tokens,
             load_seconds_max=load_limit(config, model),
         )
     )
@@ -223,6 +229,9 @@ def commanded(name: str, config: TierConfig, *, described: Engine, shop: Worksho
             port=config.port,
             obeys=True,
             need=by_weights(model),
+            pace=partial(shop.pace, name),
+            progress=progress_of(described),
+            step_tokens=traits.step_tokens,
             load_seconds_max=load_limit(config, model),
         )
     )
@@ -239,6 +248,13 @@ def launch_of(config: TierConfig, port: int, *, loaded: Loaded) -> Launch:
     env = {name: word.replace("{port}", str(port)) for name, word in config.command_env.items()}
     folder = loaded.resolve(config.command_folder) if config.command_folder else None
     return Launch(tuple(said), env, folder)
+
+
+def progress_of(described: Engine) -> Callable[[Endpoint], object]:
+    """How its server is asked how far it is; blocking."""
+    if described.traits.progress is None:
+        return untold
+    return lambda endpoint: asked.progress(described.traits, endpoint.base_url)
 
 
 def known_of(minder: Kept, spec: TierSpec, *, shop: Workshop) -> Callable[[], TierFacts]:

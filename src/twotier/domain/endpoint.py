@@ -16,6 +16,22 @@ class Endpoint(msgspec.Struct, frozen=True):
     generation: int  # grows by one with every start, so that old pools can be dropped
 
 
+class Work(msgspec.Struct, frozen=True):
+    """What a request asks of its server: to read so many tokens, and then to answer.
+
+    `whole`: in one piece. `holds`: the server may write a call of a tool without a word until it is
+    complete. `began`: something of its answer came.
+    """
+
+    prompt_tokens: int = 0
+    whole: bool = False
+    holds: bool = False
+    began: bool = False
+
+
+ANY_WORK = Work()
+
+
 class Use(Protocol):
     """A request that is in a kept server now."""
 
@@ -46,8 +62,9 @@ class Kept(Protocol):
         """A request failed in a way that looks like a dead server: look now, not later."""
         ...
 
-    def pick_up(self) -> Use:
-        """A request enters, and is there until it is laid down, from its sending to its last byte.
+    def pick_up(self, work: Work = ANY_WORK) -> Use:
+        """A request enters with what it asks, and is there until it is laid down, from its sending
+        to its last byte.
 
         A server in use is not probed, is not ended while it makes progress, and may finish its
         requests before it is stopped.

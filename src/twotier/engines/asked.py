@@ -41,6 +41,11 @@ def version(
     return f"{traits.provider} {answer}" if answer else ""
 
 
+def progress(traits: Traits, base_url: str, *, seconds: float = ANSWER_SECONDS_MAX) -> object:
+    """How far it is with what it has in hand; None where it does not tell."""
+    return None if traits.progress is None else ask(traits.progress, base_url, seconds=seconds)
+
+
 def ask(question: Question[T], base_url: str, *, key: str = "", seconds: float) -> T | None:
     """One question at the root of a server's address, wherever its API begins."""
     try:

@@ -119,6 +119,9 @@ class Traits:
     serves in place of an environment. `base_url` is where it usually listens, empty for nowhere.
     `held` asks which models it holds in memory, the first question it can answer counts; `version`
     asks which it is. `samples_by_file`: it reads a model's own sampling settings.
+    `progress` asks how far it is with what it has in hand: an answer that changes while it gets on.
+    `step_tokens`: so many tokens of a prompt it reads without a sign of life, in its stream or in
+    that answer; 0: it gives none.
     `sizes_itself`: it takes a share of memory that no setting of ours decides.
     """
 
@@ -138,6 +141,8 @@ class Traits:
     base_url: str = ""
     held: tuple[Question[tuple[Held, ...]], ...] = ()
     version: Question[str] | None = None
+    progress: Question[object] | None = None
+    step_tokens: int = 0
     samples_by_file: bool = True
     sizes_itself: bool = False
 

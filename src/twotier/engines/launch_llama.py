@@ -33,6 +33,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--window", type=int, required=True, help="tokens for one request")
     parser.add_argument("--parallel", type=int, required=True, help="requests at the same time")
+    parser.add_argument("--batch", type=int, default=512, help="tokens read in one step")
     parser.add_argument("--cache-mib", type=int, default=CACHE_MIB, help="for kept prompts")
     given = parser.parse_args()
     if not given.model.is_file():
@@ -56,6 +57,7 @@ def serve(given: argparse.Namespace) -> None:
     common.port = given.port
     common.n_ctx = given.window * given.parallel  # the server divides it among its slots
     common.n_parallel = given.parallel
+    common.n_batch = given.batch
     common.endpoint_metrics = True
     common.endpoint_slots = True
     common.ui = False

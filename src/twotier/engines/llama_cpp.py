@@ -8,11 +8,17 @@ For a caller without a stream it looks once in a second in which nothing else wa
 as other answers (tokens of another request, `/slots`) come more often, it goes on to `max_tokens`.
 It refuses an answer's schema that refers to itself, or that holds `true` or an unknown type, so
 schemas are said plainly.
+
+A prompt is read in silence. `/slots` tells meanwhile how far it is, once for each batch of
+`BATCH_TOKENS`, which is therefore smaller than its own default of 2,048 (the work is done by 512 in
+any case); it answers from another thread, so that it answers says nothing, only that it changes.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+
+import msgspec
 
 from twotier.domain.launch import Launch
 from twotier.engines.base import (
@@ -23,11 +29,41 @@ from twotier.engines.base import (
     Settings,
     Traits,
 )
+from twotier.engines.questions import Question
 from twotier.protocols.normal import Manners
 
 MIB = 1024 * 1024
+BATCH_TOKENS = 512
 _SCRIPT = Path(__file__).with_name("launch_llama.py")
 _VERSION = "import importlib.metadata as m; print('xllamacpp', m.version('xllamacpp'))"
+
+
+class _Next(msgspec.Struct):
+    n_decoded: int = 0
+
+
+class _Slot(msgspec.Struct):
+    is_processing: bool = False
+    id_task: int = -1
+    n_prompt_tokens_processed: int | None = None
+    next_token: list[_Next] = msgspec.field(default_factory=list)
+
+
+_SLOTS = msgspec.json.Decoder(list[_Slot])
+
+
+def read_progress(body: bytes) -> object:
+    """The answer of `/slots`: what each slot at work has read and written.
+
+    Raises `ValueError` for a build that does not tell what was read.
+    """
+    working = [slot for slot in _SLOTS.decode(body) if slot.is_processing]
+    if any(slot.n_prompt_tokens_processed is None for slot in working):
+        raise ValueError("it does not tell how much of a prompt it has read")
+    return tuple(
+        (slot.id_task, slot.n_prompt_tokens_processed, *(one.n_decoded for one in slot.next_token))
+        for slot in working
+    )
 
 
 class LlamaCpp:
@@ -49,6 +85,8 @@ class LlamaCpp:
             "openai_completions": COMPLETIONS_FIELDS | {"top_k", "min_p", "n"},
         },
         also=frozenset({"anthropic_messages", "anthropic_count", "openai_completions"}),
+        progress=Question("/slots", read_progress),
+        step_tokens=BATCH_TOKENS,
         manners=Manners(turns_strict=True, thinking="reasoning_content", schemas_plain=True),
     )
 
@@ -66,6 +104,7 @@ class LlamaCpp:
                 f"--port={port}",
                 f"--window={settings.window_tokens}",
                 f"--parallel={settings.parallel}",
+                f"--batch={BATCH_TOKENS}",
                 *caches,
             )
         )

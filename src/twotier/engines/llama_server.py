@@ -14,7 +14,7 @@ from pathlib import Path
 from twotier.domain.launch import Launch
 from twotier.engines.base import Settings
 from twotier.engines.launch_llama import CACHE_MIB
-from twotier.engines.llama_cpp import MIB, LlamaCpp
+from twotier.engines.llama_cpp import BATCH_TOKENS, MIB, LlamaCpp
 
 
 class LlamaServer:
@@ -32,12 +32,14 @@ class LlamaServer:
                 *("--host", "127.0.0.1", "--port", str(port)),
                 *("--ctx-size", str(settings.window_tokens * settings.parallel)),
                 *("--parallel", str(settings.parallel)),
+                *("--batch-size", str(BATCH_TOKENS)),
                 "--metrics",
             ),
             env={
                 "LLAMA_ARG_CACHE_RAM": str(cache),
                 # Its default is any page in a browser.
                 "LLAMA_ARG_CORS_ORIGINS": f"http://127.0.0.1:{port}",
+                "LLAMA_ARG_ENDPOINT_SLOTS": "1",  # older builds do not tell of them by themselves
                 "LLAMA_ARG_JINJA": "1",
                 "LLAMA_ARG_OFFLINE": "1",
             },

@@ -75,6 +75,7 @@ class MlxLm:
         },
         also=frozenset({"openai_completions"}),
         stream_bent=True,
+        step_tokens=2_048,
         samples_by_file=False,
         manners=Manners(
             turns_strict=True,

@@ -126,6 +126,11 @@ class Speeds:
                 self._known[pace.spec.ref, pace.version] = list(rows)
                 self._book.keep(Found(rows))
 
+    def pace(self, tier: str, prompt_tokens: int) -> float:
+        """The tokens a second it reads of a prompt of that length; 0 where nobody has seen it."""
+        pace = self.paces.get(tier)
+        return nearest(pace.speed.prefill, depth_of(prompt_tokens)) if pace else 0.0
+
     def patience(self, spec: TierSpec) -> Callable[[int], float]:
         """The seconds to wait for a first token, by the tokens of the prompt: never fewer than
         configured, more where this machine needs them to read so much.

@@ -34,7 +34,8 @@ class Ask(msgspec.Struct, frozen=True):
 
     `passed` is what of the client's call goes on with a body of its own dialect.
     `paid`: it costs money, so it must never be sent twice, not even where a pooled connection
-    died before a byte of the answer came.
+    died before a byte of the answer came. `prompt_tokens` is an estimate; `holds`: the server may
+    write a call of a tool without a word until it is complete.
     """
 
     body: bytes
@@ -43,6 +44,8 @@ class Ask(msgspec.Struct, frozen=True):
     dialect: Dialect | None = None
     passed: Passed = NOTHING_PASSED
     paid: bool = False
+    prompt_tokens: int = 0
+    holds: bool = False
 
 
 class Reply(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
-from twotier.domain.endpoint import Endpoint, Kept, Use
+from twotier.domain.endpoint import Endpoint, Kept, Use, Work
 from twotier.domain.message import Dialect
 from twotier.errors import DeadlineError, StreamBrokenError, TierUnavailableError, UpstreamError
 from twotier.providers.base import Ask, Provider, Reply
@@ -52,7 +52,7 @@ class KeptProvider:
         if waited_seconds > NOTHING_SECONDS:
             left_seconds = max(0.0, ask.deadlines.total_seconds - waited_seconds)
             ask = replace(ask, deadlines=replace(ask.deadlines, total_seconds=left_seconds))
-        use = self._keeper.pick_up()
+        use = self._keeper.pick_up(Work(ask.prompt_tokens, whole=not ask.stream, holds=ask.holds))
         reply = None
         try:
             reply = await self._provider(endpoint).ask(ask)

@@ -23,7 +23,7 @@ from functools import partial
 
 from twotier.domain.alert import Alert
 from twotier.domain.clock import Clock
-from twotier.domain.endpoint import Endpoint
+from twotier.domain.endpoint import ANY_WORK, Endpoint, Work
 from twotier.domain.tier import TierFacts
 from twotier.errors import EngineError, TierUnavailableError
 from twotier.supervisor import logs, policy
@@ -90,7 +90,7 @@ class Keeper:
         self._suspicion = ""
         self._looked = ""  # what the regular look has found just now
         self._ended_because = ""
-        self._uses = 0
+        self._uses: set[Held] = set()
         self._known: TierFacts | None = None  # what was last shown
         self._child = Child(spec, launcher, clock=clock, on_gone=self._gone)
         self._toll = Toll(spec, clock, coroner=self._around.coroner)
@@ -159,20 +159,21 @@ class Keeper:
         self._suspicion = because
         self._take(Signal.SUSPECTED)
 
-    def pick_up(self) -> Held:
+    def pick_up(self, work: Work = ANY_WORK) -> Held:
         """A request enters. That is no sign of life: it may be the third that nobody answers."""
-        self._uses += 1
-        if self._uses == 1:
+        held = Held(self, work, since=self._clock.monotonic())
+        self._uses.add(held)
+        if len(self._uses) == 1:
             self._move(Signal.PICKED_UP)
-        return Held(self)
+        return held
 
     def progressed(self) -> None:
         """A request's bytes came."""
         self._vigil.heard()
 
-    def laid_down(self) -> None:
+    def laid_down(self, held: Held) -> None:
         """A request has left."""
-        self._uses -= 1
+        self._uses.discard(held)
         if not self._uses:
             self._move(Signal.LAID_DOWN)
             if self._state is State.DRAINING:

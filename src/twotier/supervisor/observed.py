@@ -18,7 +18,7 @@ import psutil
 
 from twotier.domain.alert import Alert
 from twotier.domain.clock import Clock
-from twotier.domain.endpoint import Endpoint
+from twotier.domain.endpoint import ANY_WORK, Endpoint, Work
 from twotier.domain.tier import TierFacts, TierState
 from twotier.errors import EngineError, TierUnavailableError
 from twotier.supervisor.around import unheard
@@ -136,16 +136,16 @@ class Observer:
         """A request failed as if it were dead: look now."""
         self._suspicion = because
 
-    def pick_up(self) -> Held:
+    def pick_up(self, work: Work = ANY_WORK) -> Held:
         """A request enters. That is no sign of life: it may be the third that nobody answers."""
         self._uses += 1
-        return Held(self)
+        return Held(self, work)
 
     def progressed(self) -> None:
         """A request's bytes came."""
         self._progress_at = self._clock.monotonic()
 
-    def laid_down(self) -> None:
+    def laid_down(self, held: Held) -> None:  # noqa: ARG002 - it is only counted
         """A request has left."""
         self._uses -= 1
 

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from twotier.domain.endpoint import Endpoint
 from twotier.domain.launch import Launch
+from twotier.supervisor.excuse import Pace, unlearned
 from twotier.supervisor.policy import Signal, State
 from twotier.supervisor.probe import Ask
 
@@ -28,6 +30,11 @@ def unknown(_: int) -> Need | None:
     return None
 
 
+def untold(_: Endpoint) -> object:
+    """It does not tell how far it is."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class KeptSpec:
     """What is to be kept, and its limits.
@@ -41,6 +48,11 @@ class KeptSpec:
     with its caches halved as often as the level says; it may block. `squeezed` makes the command
     for a level from 1 on: after deaths by memory, and where there is no room for more.
     `obeys`: ended from outside by a polite signal it stays down.
+
+    `pace` gives the tokens a second it was seen to read, by the length of the prompt; 0: not seen.
+    `progress` asks it how far it is, blocking, and gives what changes while it gets on; None: it
+    does not tell. `step_tokens`: so many tokens of a prompt it reads without a sign of life, 0: it
+    gives none.
 
     A hang is found within `probe_every_seconds` of silence plus `probe_seconds_max` for one token:
     together they stay under 35 s (see `look`). `still_seconds` of no sign of work are a hang while
@@ -58,6 +70,9 @@ class KeptSpec:
     port: int = 0
     obeys: bool = False
     need: Callable[[int], Need | None] = unknown
+    pace: Pace = unlearned
+    progress: Callable[[Endpoint], object] = untold
+    step_tokens: int = 0
     squeezed: Callable[[int, int], Launch] | None = None
     load_seconds_max: float = 180.0
     still_seconds: float = 30.0

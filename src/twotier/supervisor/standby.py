@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from twotier.domain.clock import Clock
-from twotier.domain.endpoint import Endpoint
+from twotier.domain.endpoint import ANY_WORK, Endpoint, Work
 from twotier.domain.tier import TierFacts, TierState
 from twotier.errors import EngineError, TierUnavailableError
 from twotier.supervisor import record
@@ -341,15 +341,15 @@ class Sharing(Keeper):
         """What to show."""
         return self._place.shown(self._shared.name, super().facts())
 
-    def pick_up(self) -> Held:
+    def pick_up(self, work: Work = ANY_WORK) -> Held:
         """A request enters."""
         self.inside += 1
-        return super().pick_up()
+        return super().pick_up(work)
 
-    def laid_down(self) -> None:
+    def laid_down(self, held: Held) -> None:
         """A request has left."""
         self.inside -= 1
-        super().laid_down()
+        super().laid_down(held)
         if not self.inside:
             self._place.left(self._shared.name)
 
