@@ -32,7 +32,7 @@ MIGRATIONS = "migrations"  # tables as they once were: long, flat, written once
 SHELVES = {"utils", "util", "helpers", "helper", "manager", "data", "info", "common", "misc"}
 
 # Signatures that somebody else calls by position: ASGI, and the end of a `with`.
-FOREIGN = {("scope", "receive", "send"), ("__exit__",), ("__aexit__",)}
+FOREIGN = {("scope", "receive", "send"), ("__exit__",), ("__aexit__",), ("redirect_request",)}
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -1,7 +1,8 @@
 """A hub with the parts of the Hugging Face API that are used here, made from its documentation.
 
-Large files come by redirect from a second host, as the real one's do; it says 416 and 206 for
-ranges, 401 for what is gated or does not exist, and can break off in the middle of a file.
+Large files come by redirect from a second host and small ones from another path of the hub, as the
+real one's do; it says 416 and 206 for ranges, 401 for what is gated or does not exist, and can
+break off in the middle of a file.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE_BYTES = 1000
+CACHE = "/api/resolve-cache/models"
 
 
 def git_id(body: bytes) -> str:
@@ -42,6 +44,7 @@ class FakeHub:
     card: Mapping[str, Any] = field(default_factory=lambda: {"license": "apache-2.0"})
     url: str = ""
     store: str = ""
+    elsewhere: str = ""  # where it sends those who ask for a small file
 
     def siblings(self, name: str) -> list[dict[str, Any]]:
         """What the API lists of a repository."""
@@ -104,13 +107,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(200, json.dumps({**document, "cardData": self.hub.card}).encode())
 
     def file(self, path: str) -> None:
-        parts = path.strip("/").split("/")
+        parts = path.removeprefix(CACHE).strip("/").split("/")
         name, file = "/".join(parts[:2]), "/".join(parts[4:])
         body = self.hub.repos.get(name, {}).get(file)
         if body is None:
             self.answer(404)
         elif len(body) >= LARGE_BYTES and not self.is_store:
             self.answer(302, headers={"Location": f"{self.hub.store}{path}"})
+        elif len(body) < LARGE_BYTES and not path.startswith(CACHE):
+            self.answer(307, headers={"Location": self.hub.elsewhere or f"{CACHE}{path}"})
         else:
             self.send_part(file, body)
 

@@ -90,7 +90,7 @@ def gguf_value(value: Any) -> bytes:
         case bool():
             return struct.pack("<I?", 7, value)
         case int():
-            return struct.pack("<IQ", 10, value)
+            return struct.pack("<IQ", 10, value) if value >= 0 else struct.pack("<Iq", 11, value)
         case float():
             return struct.pack("<If", 6, value)
         case str():

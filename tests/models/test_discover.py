@@ -18,12 +18,19 @@ LIST = json.dumps({"object": "list", "data": [{"id": "qwen3:8b"}, {"id": "tiny"}
 
 
 @contextlib.asynccontextmanager
-async def answering(body: str, *, status: int = 200, after: float = 0.0) -> AsyncIterator[int]:
-    """A server on a free port that says this to `/v1/models`."""
+async def answering(
+    body: str, *, status: int = 200, after: float = 0.0, to: str = ""
+) -> AsyncIterator[int]:
+    """A server on a free port that says this to `/v1/models`, in two pieces."""
 
-    async def models(_: web.Request) -> web.Response:
+    async def models(request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(after)
-        return web.Response(text=body, status=status)
+        response = web.StreamResponse(status=status, headers={"location": to} if to else {})
+        await response.prepare(request)
+        await response.write(body[:20].encode())
+        await asyncio.sleep(0.01)
+        await response.write(body[20:].encode())
+        return response
 
     app = web.Application()
     app.router.add_get("/v1/models", models)
@@ -68,6 +75,18 @@ def test_what_is_no_open_model_server_is_passed_over(body: str, status: int) -> 
     async def scenario() -> tuple[FoundServer, ...]:
         async with answering(body, status=status) as port:
             return await servers([Place("something", port)])
+
+    assert asyncio.run(scenario()) == ()
+
+
+def test_a_server_that_sends_us_elsewhere_is_none() -> None:
+    """What is there is not on the port we asked, and may not even be on this machine."""
+
+    async def scenario() -> tuple[FoundServer, ...]:
+        async with answering(LIST) as there:
+            to = f"http://127.0.0.1:{there}/v1/models"
+            async with answering("", status=302, to=to) as port:
+                return await servers([Place("something", port)])
 
     assert asyncio.run(scenario()) == ()
 

@@ -135,6 +135,32 @@ def test_where_only_the_headroom_is_in_the_way_its_setting_is_named() -> None:
     assert Room(128 * GIB, percent=4).takes(M25, METAL, plan=Plan(4096, 1, 0))
 
 
+def test_less_than_a_gigabyte_beside_it_is_no_headroom_at_all() -> None:
+    """Any other percentage asks for a gigabyte, so the setting that was named did not help."""
+    least = footprint(SMALL, LLAMA, plan=Plan(4096, 1, 0)).total_bytes
+    room = Room(least + GB // 2)
+    found = verdict(Plan(4096, 1, 0), model=SMALL, room=room)
+    assert "it starts at headroom_percent = 0," in found.advice[0]
+    assert dataclasses.replace(room, percent=0).takes(SMALL, LLAMA, plan=Plan(4096, 1, 0))
+
+
+def test_what_the_gpu_may_hold_is_what_is_named() -> None:
+    """And all the smallest settings need, not the weights alone, which may well fit."""
+    room = Room(64 * GIB, gpu_bytes=5 * GB)
+    assert (
+        "of 5.0 GB; take a smaller" in verdict(Plan(4096, 1, 0), model=SMALL, room=room).advice[0]
+    )
+
+
+def test_a_window_of_any_size_is_only_a_number() -> None:
+    """A file may claim what it likes; a list of all windows up to it would fill the memory."""
+    vast = dataclasses.replace(
+        SMALL, shape=dataclasses.replace(SMALL.shape, window_tokens=2**40 - 1)
+    )
+    plan = choose(vast, LLAMA, room=Room(256 * GIB), wishes=Wishes())
+    assert 131_072 < plan.window_tokens < 2_000_000
+
+
 def test_three_times_yes_needs_no_advice() -> None:
     found = verdict(Plan(98_304, 1, 0), free=260 * GB)
     assert (found.ever.yes, found.now.yes, found.headroom.yes) == (True, True, True)

@@ -68,12 +68,20 @@ def row(**changes: Any) -> dict[str, Any]:
         {"a": row(data_offsets="ab")},
         {"a": row(), "b": row(data_offsets=[2, 6])},
         {"a": row(data_offsets=[100, 104])},
+        {"a": row(shape=[2**63, 0])},
+        {"a": row(shape=[1] * 1000 + [2])},
     ],
 )
 def test_tensors_that_do_not_add_up_are_refused(tensors: Any) -> None:
     """Wrong sizes, places that overlap or lie outside, types nobody knows."""
     with pytest.raises(EngineError):
         safetensors.weights(json.dumps(tensors).encode(), data_bytes=50)
+
+
+def test_a_tensor_without_elements_begins_where_the_next_one_does() -> None:
+    """In whatever order the header lists them."""
+    tensors = {"full": row(), "none": row(shape=[0], data_offsets=[0, 0])}
+    assert safetensors.weights(json.dumps(tensors).encode(), data_bytes=4).total_bytes == 4
 
 
 @pytest.mark.parametrize("header", [b"{", b"[" * 100_000, b"\xff\xfe"])

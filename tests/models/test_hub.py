@@ -8,6 +8,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import socket
+import struct
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -243,8 +246,69 @@ def test_a_hub_that_is_not_there_or_makes_no_sense_is_an_error_with_a_way_out() 
             hub.describe(Hub(there.url), Repo("o/mlx", COMMIT, ()), files=chosen.files)
 
 
+def test_a_redirect_is_followed_where_it_is_as_safe(tmp_path: Path) -> None:
+    """By HTTP where we came by HTTP; to nothing but the web."""
+    with (
+        fake_hub(FakeHub({"o/mlx": MLX}, elsewhere="ftp://127.0.0.1/x")) as there,
+        pytest.raises(EngineError, match="sends us on to ftp"),
+    ):
+        pull(there, tmp_path, wish(there, "o/mlx"))
+
+
+def test_a_hub_that_hangs_up_is_an_error_with_a_way_out(tmp_path: Path) -> None:
+    """In the middle of its list, which is no JSON then; before it says a word, and it is asked
+    again while a file is fetched.
+    """
+    heard = Heard()
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+
+        def hang_up() -> None:
+            for said in (b"", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{", *(b"",) * 5):
+                with deaf.accept()[0] as line:
+                    line.recv(65536)
+                    line.sendall(said)
+                    # A reset, so that nothing is lost on the way.
+                    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        for _ in range(2):
+            with pytest.raises(EngineError, match=r"cannot be reached|no JSON"):
+                Hub(url).repo("o/x")
+        file = hub.HubFile("a.gguf", 5, "0" * 64)
+        with pytest.raises(EngineError, match="broke off at 0 of 5"):
+            Pull(Hub(url), tmp_path, heard, heard.waits.append).run(
+                Order(Repo("o/x", COMMIT, (file,)), (file,), "llama_cpp")
+            )
+        thread.join()
+    assert heard.waits == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("name", ["o/na\u00efve", "o/x\n", "o/", "a/b/c"])
+def test_what_is_no_name_is_not_asked_for(name: str) -> None:
+    with pytest.raises(EngineError, match="OWNER/NAME"):
+        Hub("http://127.0.0.1:9").repo(name)
+
+
+def test_what_another_process_has_fetched_meanwhile_is_taken(tmp_path: Path) -> None:
+    """It has its name since we looked: nothing is fetched again, and nothing half is left."""
+    body = MLX["model.safetensors"]
+    with fake_hub(FakeHub({"o/mlx": MLX})) as there:
+        chosen = wish(there, "o/mlx")
+        large = next(file for file in chosen.files if file.large)
+        blob = tmp_path / large.digest
+        blob.write_bytes(body)
+        heard = Heard()
+        one = Pull(Hub(there.url), tmp_path, heard, heard.waits.append)
+        one._go_on(chosen.repo, large, blob=blob)
+        assert [ask for ask in there.asked if "model.safetensors" in ask[1]] == []
+    assert [path.name for path in tmp_path.iterdir()] == [large.digest]
+
+
 @pytest.mark.parametrize(
-    "name", ["../../etc/passwd", "/etc/passwd", "a/../b", "a//b", "a\\b", "a\0b", ""]
+    "name",
+    ["../../etc/passwd", "/etc/passwd", "a/../b", "a//b", "a\\b", "a\0b", "", "a\x1b[2J", "a\nb"],
 )
 def test_a_file_name_that_leaves_the_folder_is_not_believed(name: str) -> None:
     with fake_hub(FakeHub({"o/x": {name: b"x", "config.json": b"{}"}})) as there:

@@ -104,6 +104,13 @@ def test_layer_types_are_believed_before_anything_else() -> None:
     odd = shape(model_type="llama", layer_types=["full_attention", "dreaming"] * 4)
     assert counted(odd) == {Kind.FULL: 8}
     assert "dreaming" in odd.doubts[0]
+    unhashable = shape(model_type="llama", layer_types=[["full_attention"], {}] * 4)
+    assert counted(unhashable) == {Kind.FULL: 8}
+
+
+def test_a_list_that_leaves_layers_out_is_not_believed() -> None:
+    """It would leave out their cache, and the model would seem to fit."""
+    assert counted(shape(model_type="llama", layer_types=["conv"] * 7)) == {Kind.FULL: 8}
 
 
 def test_layers_that_read_anothers_cache_keep_none() -> None:
@@ -204,6 +211,8 @@ def test_a_gguf_llama_keeps_keys_and_values_of_its_few_heads() -> None:
     assert found.token_bytes(element_bytes=2) == 4 * 2 * 2 * 8 * 2
     assert (found.window_tokens, found.work.vocabulary, found.work.active) == (8192, 5000, 256)
     assert of_values(**{"llama.attention.head_count_kv": 0}).layers[0].per_token == 8 * 2 * 8
+    below = of_values(**{"llama.attention.head_count_kv": [-5, -5, -5, 2]})
+    assert below.token_bytes(element_bytes=2) == 2 * 2 * 8 * 2
 
 
 def test_gguf_layers_differ_where_the_file_says_so() -> None:

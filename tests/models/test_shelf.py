@@ -22,11 +22,11 @@ def shelves(tmp_path: Path) -> Shelves:
     snapshot = places.hub / "models--mlx-community--M2-4bit" / "snapshots" / "abc"
     made.mlx_folder(snapshot)
     repo = places.hub / "models--bartowski--Llama-GGUF"
-    blob = made.gguf_on(repo / "blobs" / "f00")
-    for name in ("Llama-Q4_K_M.gguf", "Llama-Q8_0.gguf"):
+    for blob, name in (("f00", "Llama-Q4_K_M.gguf"), ("f01", "Llama-Q8_0.gguf")):
+        made.gguf_on(repo / "blobs" / blob)
         path = repo / "snapshots" / "def" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(blob)
+        path.symlink_to(f"../../blobs/{blob}")
     ollama(places.ollama, "library/llama3.1/8b")
     ollama(places.ollama, "someone/mixed/latest", kinds=("application/vnd.ollama.image.tensor",))
     made.gguf_on(places.lmstudio / "maker" / "Model-GGUF" / "Model-Q4.gguf")
@@ -126,6 +126,23 @@ def test_only_what_is_ours_or_the_hubs_is_deleted(shelves: Shelves) -> None:
         with pytest.raises(EngineError, match="remove it there"):
             remove(found[name])
         assert found[name].path.exists()
+
+
+def test_of_a_repository_one_quantisation_goes_and_the_others_stay(shelves: Shelves) -> None:
+    """With its bytes, under every commit that has it; the last one takes the folder along."""
+    repo = shelves.hub / "models--bartowski--Llama-GGUF"
+    later = repo / "snapshots" / "later" / "Llama-Q8_0.gguf"
+    later.parent.mkdir()
+    later.symlink_to("../../blobs/f01")
+    model = lookup("Llama-Q8_0", shelves.found())
+    assert model is not None
+    assert remove(model) == model.size_bytes
+    assert [path.name for path in (repo / "blobs").iterdir()] == ["f00"]
+    assert not later.is_symlink()
+    last = lookup("Llama-Q4_K_M", shelves.found())
+    assert last is not None
+    remove(last)
+    assert not repo.exists()
 
 
 def test_a_model_that_cannot_be_read_says_why(tmp_path: Path) -> None:

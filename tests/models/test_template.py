@@ -45,10 +45,11 @@ def test_a_gguf_file_has_it_inside() -> None:
 
 
 def test_what_cannot_be_read_is_no_template(tmp_path: Path) -> None:
-    """Nothing there, no JSON, one far too large."""
+    """Nothing there, no JSON, one without a bottom, one far too large."""
     assert template.of(tmp_path) == ""
-    (tmp_path / "tokenizer_config.json").write_text("{")
-    assert template.of(tmp_path) == ""
+    for text in ("{", "[" * 100_000, "[]"):
+        (tmp_path / "tokenizer_config.json").write_text(text)
+        assert template.of(tmp_path) == ""
     with (tmp_path / "chat_template.jinja").open("wb") as file:
         file.truncate(template.BYTES_MAX + 1)
     assert template.of(tmp_path) == ""

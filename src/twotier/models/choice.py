@@ -8,7 +8,7 @@ the larger window. What is left goes to the prompt cache, up to four long conver
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -91,19 +91,18 @@ def choose(model: Model, costs: Costs, *, room: Room, wishes: Wishes) -> Plan:
 def _largest(model: Model, costs: Costs, *, room: Room, wishes: Wishes) -> Plan | None:
     """The largest window for so many requests, then the largest prompt cache; None if none fits."""
     parallel = wishes.parallel or 1
+    own = wishes.window_tokens or model.shape.window_tokens or WINDOW_TOKENS_UNKNOWN
+    low = wishes.window_tokens or min(own, WINDOW_TOKENS_MIN)
 
-    def plan(window: int) -> Plan:
+    def plan(tokens: int) -> Plan:
+        window = min(tokens, own)  # the last step may go past it
         cache = wishes.prompt_cache_bytes
         kept = conversation_bytes(model, costs, window_tokens=window) if cache is None else cache
         return Plan(window, parallel, kept)
 
-    own = model.shape.window_tokens or WINDOW_TOKENS_UNKNOWN
-    if wishes.window_tokens:
-        candidates = [wishes.window_tokens]
-    else:
-        low = min(own, WINDOW_TOKENS_MIN)
-        candidates = [low, *range(low + WINDOW_STEP_TOKENS, own, WINDOW_STEP_TOKENS), own]
-    found = _last(candidates, lambda window: room.takes(model, costs, plan=plan(window)))
+    # No list: a file may claim a window of any size.
+    steps = range(low, own + WINDOW_STEP_TOKENS, WINDOW_STEP_TOKENS)
+    found = _last(steps, lambda tokens: room.takes(model, costs, plan=plan(tokens)))
     if found is None:
         return None
     if wishes.prompt_cache_bytes is not None:
@@ -123,7 +122,7 @@ def conversation_bytes(model: Model, costs: Costs, *, window_tokens: int) -> int
     return window_bytes(model, costs, tokens=min(window_tokens, CONVERSATION_TOKENS))
 
 
-def _last(rows: list[T], fits: Callable[[T], bool]) -> T | None:
+def _last(rows: Sequence[T], fits: Callable[[T], bool]) -> T | None:
     """The last that fits, where all before one that fits do too."""
     low, high = 0, len(rows)
     while low < high:

@@ -33,7 +33,7 @@ def of_folder(folder: Path) -> Model:
         found += _weights(file)
     if not found.tensors:
         raise EngineError(f"there are no {safetensors.FILES} in {folder}")
-    return of_parts(folder.name, _config(folder / "config.json"), found=found, origin=f"{folder}")
+    return of_parts(folder.name, config(folder / "config.json"), found=found, origin=f"{folder}")
 
 
 def of_parts(name: str, config: dict[str, Any], *, found: Weights, origin: str) -> Model:
@@ -120,7 +120,8 @@ def _weights(path: Path) -> Weights:
         return safetensors.weights(file.read(length), data_bytes=data_bytes)
 
 
-def _config(path: Path) -> dict[str, Any]:
+def config(path: Path) -> dict[str, Any]:
+    """The `config.json` at `path`. Raises `EngineError` for what is none, `OSError` for no file."""
     with path.open("rb") as file:
         return config_of(file.read(CONFIG_BYTES_MAX))
 

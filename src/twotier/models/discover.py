@@ -16,6 +16,8 @@ from typing import Any
 
 import aiohttp
 
+from twotier.errors import EngineError
+from twotier.models import describe
 from twotier.models.safetensors import FILES
 
 ANSWER_SECONDS_MAX = 0.3
@@ -90,10 +92,13 @@ async def _look(session: aiohttp.ClientSession, place: Place) -> FoundServer | N
     """Not listening, not HTTP, not JSON, asking for a key: all of it means nothing to use here."""
     base_url = f"http://127.0.0.1:{place.port}"
     try:
-        async with session.get(f"{base_url}/v1/models") as response:
+        # What is sent on to another place is not a server of this port.
+        async with session.get(f"{base_url}/v1/models", allow_redirects=False) as response:
             if response.status != 200:
                 return None
-            body = await response.content.read(ANSWER_BYTES_MAX)
+            body = b""
+            while len(body) < ANSWER_BYTES_MAX and (part := await response.content.readany()):
+                body += part
     except (aiohttp.ClientError, TimeoutError, OSError):
         return None
     names = _names(body)
@@ -110,7 +115,7 @@ def _names(body: bytes) -> tuple[str, ...] | None:
     try:
         rows = json.loads(body)["data"]
         return tuple(str(row["id"]) for row in rows or ())
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return None
 
 
@@ -129,7 +134,6 @@ def mlx(folder: Path, name: str, *, place: str, home: Path | None) -> Iterator[F
 def _config(path: Path) -> dict[str, Any]:
     """Empty where there is none to read: then it is not a model we know how to serve."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return describe.config(path)
+    except (OSError, EngineError):
         return {}
-    return found if isinstance(found, dict) else {}

@@ -2,8 +2,9 @@
 
 Blocking and standard library only: the command line asks, never the gateway. `HF_ENDPOINT` names
 another server, `HF_TOKEN` gives its token, both as the hub's own client has them. The token goes to
-that host alone: files come by redirect from others, which never see it. What a server says is
-bounded in size, and a name of a file is only believed where it stays inside the model's folder.
+that host alone, by its own redirects too: large files come by redirect from others, which never see
+it. What a server says is bounded in size, and a name of a file is only believed where it stays
+inside the model's folder.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from urllib.parse import quote, urlsplit
 
 from twotier.errors import EngineError
 from twotier.models import gguf, safetensors
-from twotier.models.describe import config_of, of_header, of_parts
+from twotier.models.describe import CONFIG_BYTES_MAX, config_of, of_header, of_parts
 from twotier.models.estimate import Model
 from twotier.models.safetensors import Weights
 
@@ -30,9 +31,9 @@ ANSWER_SECONDS_MAX = 30.0
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 FILES_MAX = 100_000
 PIECE_BYTES = 1024 * 1024
-REPO = re.compile(r"^[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}$")
-SHA256 = re.compile(r"^[0-9a-f]{64}$")
-SHA1 = re.compile(r"^[0-9a-f]{40}$")
+REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+SHA256 = re.compile(r"[0-9a-f]{64}")
+SHA1 = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class HubFile:
     @property
     def large(self) -> bool:
         """Kept outside git, with a SHA-256 of its bytes."""
-        return bool(SHA256.match(self.digest))
+        return bool(SHA256.fullmatch(self.digest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +72,20 @@ class Hub:
     def of(cls, environment: Mapping[str, str]) -> Hub:
         """By the variables its own client reads. Raises `EngineError` for an address of no use."""
         endpoint = environment.get("HF_ENDPOINT", "").rstrip("/") or ENDPOINT
-        if urlsplit(endpoint).scheme not in ("http", "https"):
-            raise EngineError(f"HF_ENDPOINT is {endpoint!r}; it has to begin with https://")
+        if not endpoint.startswith(("http://", "https://")):
+            raise EngineError("HF_ENDPOINT has to begin with https://")
         return cls(endpoint, environment.get("HF_TOKEN", ""))
 
     def repo(self, name: str) -> Repo:
         """What a repository holds now. Raises `EngineError`."""
-        if not REPO.match(name):
+        if not REPO.fullmatch(name):
             raise EngineError(f"{name!r} is no name of a model on the hub; those are OWNER/NAME")
         raw = self._json(f"/api/models/{name}/revision/main?blobs=true", what=name)
         rows = raw.get("siblings")
         if not isinstance(rows, list) or len(rows) > FILES_MAX:
             raise EngineError(f"the hub's answer about {name} cannot be read")
         commit = str(raw.get("sha", ""))
-        if not SHA1.match(commit):
+        if not SHA1.fullmatch(commit):
             raise EngineError(f"the hub names no commit of {name}")
         files = tuple(found for row in rows if (found := _file(row)))
         card = raw.get("cardData")
@@ -93,8 +94,7 @@ class Hub:
 
     def bytes_of(self, repo: Repo, file: HubFile, *, begin: int = 0, size: int) -> bytes:
         """A piece of a file. Raises `EngineError`."""
-        with self.open(repo, file, begin=begin, end=begin + size) as answer:
-            return answer.read(size)
+        return self._read(self.open(repo, file, begin=begin, end=begin + size), size)
 
     def open(
         self, repo: Repo, file: HubFile, *, begin: int = 0, end: int | None = None
@@ -110,10 +110,8 @@ class Hub:
         return answer
 
     def _json(self, path: str, *, what: str) -> dict[str, Any]:
-        with self._get(path, what=what) as answer:
-            body = answer.read(ANSWER_BYTES_MAX)
         try:
-            found = json.loads(body)
+            found = json.loads(self._read(self._get(path, what=what), ANSWER_BYTES_MAX))
         except (ValueError, RecursionError) as exc:
             raise EngineError(f"the hub's answer about {what} is no JSON") from exc
         return found if isinstance(found, dict) else {}
@@ -126,18 +124,49 @@ class Hub:
             # Not carried along by redirects, so that the stores of files never see it.
             request.add_unredirected_header("Authorization", f"Bearer {self.token}")
         try:
-            answer = urllib.request.urlopen(request, timeout=ANSWER_SECONDS_MAX)  # noqa: S310
+            answer = _OPENER.open(request, timeout=ANSWER_SECONDS_MAX)
         except urllib.error.HTTPError as exc:
             exc.close()
             raise EngineError(_refusal(exc.code, what, known=bool(self.token))) from exc
         except (OSError, http.client.HTTPException) as exc:
-            host = urlsplit(self.endpoint).netloc
-            why = getattr(exc, "reason", exc)
-            raise EngineError(
-                f"the hub at {host} cannot be reached ({getattr(why, 'strerror', None) or why});"
-                " look at the network, or set HF_ENDPOINT to a mirror"
-            ) from exc
+            raise self._unreached(exc) from exc
         return cast("http.client.HTTPResponse", answer)
+
+    def _read(self, answer: http.client.HTTPResponse, size: int) -> bytes:
+        """So much of an answer, at most; it is closed then."""
+        with answer:
+            try:
+                return answer.read(size)
+            except (OSError, http.client.HTTPException) as exc:
+                raise self._unreached(exc) from exc
+
+    def _unreached(self, exc: Exception) -> EngineError:
+        why = getattr(exc, "reason", exc)
+        host = self.endpoint.partition("://")[2].rpartition("@")[2]
+        return EngineError(
+            f"the hub at {host} cannot be reached ({getattr(why, 'strerror', None) or why});"
+            " look at the network, or set HF_ENDPOINT to a mirror"
+        )
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Small files are sent on to another path of the hub, which asks for the token again."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """The next request. Raises `EngineError` for one that is not as safe as this one."""
+        here, there = urlsplit(req.full_url), urlsplit(newurl)
+        if there.scheme not in ("https", here.scheme):
+            raise EngineError(f"the hub sends us on to {there.scheme}://: not followed")
+        follows = super().redirect_request(req, fp, code, msg, headers, newurl)
+        token = req.unredirected_hdrs.get("Authorization")
+        if follows and token and (here.scheme, here.netloc) == (there.scheme, there.netloc):
+            follows.add_unredirected_header("Authorization", token)
+        return follows
+
+
+_OPENER = urllib.request.build_opener(_Redirects)
 
 
 def _refusal(status: int, what: str, *, known: bool) -> str:
@@ -159,10 +188,11 @@ def _file(row: Any) -> HubFile | None:
     digest = lfs.get("sha256", "") if isinstance(lfs, dict) else row.get("blobId", "")
     if not isinstance(name, str) or not isinstance(size, int) or size < 0:
         return None
-    parts = name.split("/")
-    inside = all(part not in ("", ".", "..") and "\\" not in part for part in parts)
-    sound = isinstance(digest, str) and (SHA256.match(digest) or SHA1.match(digest))
-    return HubFile(name, size, digest) if inside and sound and "\0" not in name else None
+    # Only what can be printed: names are shown to people.
+    inside = name.isprintable() and "\\" not in name
+    inside = inside and not {"", ".", ".."} & {*name.split("/")}
+    sound = isinstance(digest, str) and (SHA256.fullmatch(digest) or SHA1.fullmatch(digest))
+    return HubFile(name, size, digest) if inside and sound else None
 
 
 def describe(hub: Hub, repo: Repo, *, files: tuple[HubFile, ...]) -> Model:
@@ -178,7 +208,7 @@ def describe(hub: Hub, repo: Repo, *, files: tuple[HubFile, ...]) -> Model:
     tensors = [file for file in files if file.name.endswith(".safetensors")]
     if config is None or not tensors:
         raise EngineError(f"{repo.name} has no config.json with *.safetensors, and no GGUF file")
-    settings = config_of(hub.bytes_of(repo, config, size=config.size_bytes))
+    settings = config_of(hub.bytes_of(repo, config, size=min(config.size_bytes, CONFIG_BYTES_MAX)))
     return of_parts(repo.name, settings, found=_tensors(hub, repo, files=tensors), origin=origin)
 
 

@@ -144,15 +144,17 @@ class Pull:
             _link(snapshot / file.name, blob)
         refs = folder / "refs"
         refs.mkdir(exist_ok=True)
-        (refs / "main").write_text(wanted.repo.commit, encoding="ascii")
+        fresh = refs / ".main.new"
+        fresh.write_text(wanted.repo.commit, encoding="ascii")
+        fresh.replace(refs / "main")
         return wanted.path(self.cache)
 
     def _fetch(self, repo: Repo, file: HubFile, *, blob: Path) -> None:
         half = _incomplete(blob)
         for attempt in range(1, TRIES_MAX + 1):
             try:
-                self._go_on(repo, file, half=half)
-                break
+                self._go_on(repo, file, blob=blob)
+                return
             except (OSError, http.client.HTTPException, EngineError) as exc:
                 if isinstance(exc, EngineError) and not passing(exc):
                     raise
@@ -162,21 +164,22 @@ class Pull:
                         " the same command goes on from there"
                     ) from exc
                 self.wait(attempt)
-        found = _digest(half, file)
-        if found != file.digest:
-            half.unlink()
-            raise EngineError(
-                f"{file.name} is not what the hub promised (its hash is {found}, not"
-                f" {file.digest}): thrown away; fetch it again"
-            )
-        half.replace(blob)
 
-    def _go_on(self, repo: Repo, file: HubFile, *, half: Path) -> None:
-        """From where it stopped to its end. Raises `OSError` where the connection breaks."""
+    def _go_on(self, repo: Repo, file: HubFile, *, blob: Path) -> None:
+        """From where it stopped to its name. Raises `OSError` where the connection breaks.
+
+        The lock is held until then: what another one fetches takes minutes to be looked at.
+        """
+        half = _incomplete(blob)
         with half.open("ab") as out:
             _alone(out, file)
+            if blob.is_file():  # another one was faster
+                half.unlink(missing_ok=True)
+                return
             if _size(half) < file.size_bytes:
                 self._append(repo, file, out=out)
+            _check(half, file)
+            half.replace(blob)
 
     def _append(self, repo: Repo, file: HubFile, *, out: BinaryIO) -> None:
         have = os.fstat(out.fileno()).st_size
@@ -185,8 +188,9 @@ class Pull:
                 out.write(piece)
                 have += len(piece)
                 if have > file.size_bytes:
-                    return  # its hash will say what it is
+                    break  # its hash will say what it is
                 self.progress(file.name, have, total_bytes=file.size_bytes)
+        out.flush()
         if have < file.size_bytes:
             raise ConnectionError("the hub closed the connection")
 
@@ -196,7 +200,7 @@ def passing(exc: EngineError) -> bool:
     cause = exc.__cause__
     if isinstance(cause, urllib.error.HTTPError):
         return cause.code >= http.client.INTERNAL_SERVER_ERROR
-    return isinstance(cause, urllib.error.URLError | http.client.HTTPException | TimeoutError)
+    return isinstance(cause, OSError | http.client.HTTPException)
 
 
 def _alone(out: BinaryIO, file: HubFile) -> None:
@@ -207,18 +211,27 @@ def _alone(out: BinaryIO, file: HubFile) -> None:
         raise EngineError(f"another process is fetching {file.name}; wait for it") from exc
 
 
+def _check(half: Path, file: HubFile) -> None:
+    """Throw away what is not the file. Raises `EngineError`."""
+    found = _digest(half, file)
+    if found != file.digest:
+        half.unlink()
+        raise EngineError(
+            f"{file.name} is not what the hub promised (its hash is {found}, not"
+            f" {file.digest}): thrown away; fetch it again"
+        )
+
+
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
 def _digest(path: Path, file: HubFile) -> str:
     """Its SHA-256, or git's id for a small file."""
+    head = b"blob %d\0" % path.stat().st_size
+    seen = hashlib.sha256() if file.large else hashlib.sha1(head, usedforsecurity=False)
     with path.open("rb") as data:
-        if file.large:
-            return hashlib.file_digest(data, "sha256").hexdigest()
-        body = data.read()
-    head = b"blob %d\0" % len(body)
-    return hashlib.sha1(head + body, usedforsecurity=False).hexdigest()
+        return hashlib.file_digest(data, lambda: seen).hexdigest()
 
 
 def _link(name: Path, blob: Path) -> None:

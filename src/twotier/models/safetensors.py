@@ -18,6 +18,8 @@ FILES = "model*.safetensors"  # what mlx-lm loads of a folder; others are a seco
 LENGTH_BYTES = 8
 HEADER_BYTES_MAX = 100_000_000  # the format's own ceiling
 TENSORS_MAX = 1_000_000
+DIMENSIONS_MAX = 64
+SIZE_MAX = 2**63
 _BITS = {
     4: "F4",
     6: "F6_E2M3 F6_E3M2",
@@ -60,7 +62,8 @@ def weights(header: bytes, *, data_bytes: int | None = None) -> Weights:
     """
     total, by_type, end_before = 0, dict[str, int](), 0
     rows = _rows(header)
-    for name, row in sorted(rows.items(), key=lambda item: _place(item[1])[0]):
+    # By both ends: a tensor without elements begins where the next one does.
+    for name, row in sorted(rows.items(), key=lambda item: _place(item[1])):
         begin, end = _place(row)
         kind = str(row.get("dtype", ""))
         if begin < end_before or end - begin != _expected(row, kind):
@@ -96,8 +99,8 @@ def _place(row: dict[str, Any]) -> tuple[int, int]:
 def _expected(row: dict[str, Any], kind: str) -> int:
     """The bytes that shape and type make; -1, which no place has, for what makes none."""
     shape = row.get("shape")
-    if kind not in BITS or not isinstance(shape, list):
+    if kind not in BITS or not isinstance(shape, list) or len(shape) > DIMENSIONS_MAX:
         return -1
-    if not all(isinstance(size, int) and size >= 0 for size in shape):
+    if not all(isinstance(size, int) and 0 <= size < SIZE_MAX for size in shape):
         return -1
     return math.prod(shape) * BITS[kind] // 8

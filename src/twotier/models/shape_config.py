@@ -119,8 +119,9 @@ def layers_of(fields: Fields) -> tuple[list[Layers], tuple[str, ...]]:
 def kinds_of(fields: Fields) -> tuple[list[Kind], str]:
     """The kind of each layer, and a sentence where that is a guess."""
     shared = fields.number("num_kv_shared_layers")  # Gemma: the last ones read another layer's
-    if said := fields.listed("layer_types"):
-        unknown = sorted({str(one)[:40] for one in said if one not in LAYER_KINDS})
+    said = [str(one)[:40] for one in fields.listed("layer_types")]
+    if len(said) >= fields.layers:  # a list that leaves layers out would leave out their cache
+        unknown = sorted({one for one in said if one not in LAYER_KINDS})
         own = said[: max(fields.layers - shared, 1)]
         return _latent(fields, [LAYER_KINDS.get(one, Kind.FULL) for one in own]), _unsure(unknown)
     if kinds := _by_rule(fields):

@@ -14,6 +14,7 @@ from twotier.models.gguf import Header
 from twotier.models.shape import Kind, Layers, Shape, Work, grouped
 
 LAYERS_MAX = 10_000
+NUMBER_MAX = 2**40
 # Architectures with a sliding window in which every nth layer is full; others say it in the file.
 FULL_EVERY = {
     "gemma2": 2,
@@ -42,7 +43,7 @@ class Keys:
         """The first of these that is there and one number."""
         for name in names:
             value = self.values.get(f"{self.family}.{name}")
-            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**40:
+            if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < NUMBER_MAX:
                 return value
         return 0
 
@@ -50,7 +51,9 @@ class Keys:
         """One number for each layer, whether the file says one or a list."""
         value = self.values.get(f"{self.family}.{name}")
         if isinstance(value, list):
-            numbers = [int(one) if isinstance(one, int) else 0 for one in value]
+            numbers = [
+                int(one) if isinstance(one, int) and 0 <= one < NUMBER_MAX else 0 for one in value
+            ]
             return (numbers + [0] * count)[:count]
         return [self.number(name)] * count
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from twotier.errors import EngineError
@@ -70,7 +70,8 @@ def _has(name: str, quantisation: str) -> bool:
 def remove(model: FoundModel) -> int:
     """Delete it from our folder or the hub's cache; the bytes that are free then.
 
-    Raises `EngineError` for what another program keeps.
+    Of a repository with several quantisations the others stay. Raises `EngineError` for what
+    another program keeps.
     """
     if model.place not in REMOVABLE or model.home is None:
         raise EngineError(f"{model.name} belongs to {model.place}: remove it there")
@@ -79,8 +80,18 @@ def remove(model: FoundModel) -> int:
         shutil.rmtree(model.home)
     else:
         for part in siblings(model.home):
-            part.unlink()
+            if model.place == HUB and part.is_symlink():
+                _unlink_blob(part.resolve())
+            part.unlink(missing_ok=True)
     return freed
+
+
+def _unlink_blob(blob: Path) -> None:
+    """A file of the hub's cache, and every name that any commit has for it."""
+    for name in blob.parents[1].glob("snapshots/**/*"):
+        if name.is_symlink() and name.resolve() == blob:
+            name.unlink()
+    blob.unlink()
 
 
 def _inside(home: Path) -> Iterator[Path]:
@@ -102,10 +113,12 @@ def _hub(folder: Path) -> Iterator[FoundModel]:
     """The cache's layout: `models--OWNER--NAME/snapshots/COMMIT/` with links to the files."""
     for home in sorted(folder.glob("models--*--*")):
         name = home.name.removeprefix("models--").replace("--", "/", 1)
+        found: list[FoundModel] = []
         for snapshot in sorted(home.glob("snapshots/*")):
             yield from mlx(snapshot, name, place=HUB, home=home)
             for path in sorted(snapshot.rglob("*.gguf")):
-                yield from gguf(path, f"{name}/{path.stem}", place=HUB, home=home)
+                found += gguf(path, f"{name}/{path.stem}", place=HUB, home=path)
+        yield from found if len(found) > 1 else (replace(one, home=home) for one in found)
 
 
 def _lmstudio(folder: Path) -> Iterator[FoundModel]:
@@ -131,7 +144,7 @@ def _blob(folder: Path, manifest: Path) -> Path | None:
         with manifest.open("rb") as file:
             layers = json.loads(file.read(MANIFEST_BYTES_MAX))["layers"]
         digests = [row["digest"] for row in layers if row["mediaType"] == OLLAMA_MODEL]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError):
         return None
     if len(digests) != 1 or not isinstance(digests[0], str) or "/" in digests[0]:
         return None  # none, or tensors in many files, which no engine of ours reads

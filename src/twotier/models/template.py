@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from twotier.errors import EngineError
 from twotier.models import gguf
+from twotier.models.describe import config_of
 
 BYTES_MAX = 8 * 1024 * 1024
 
@@ -34,10 +35,9 @@ def _texts(settings: dict[str, Any]) -> list[str]:
 
 def _settings(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(_text(path))
-    except ValueError:
+        return config_of(_text(path).encode())
+    except EngineError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _text(path: Path) -> str:

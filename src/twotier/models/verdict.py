@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from twotier.domain.memory import Footprint, headroom_bytes
+from twotier.domain.memory import HEADROOM_BYTES_MIN, Footprint, headroom_bytes
 from twotier.models.choice import Room, Wishes, choose
 from twotier.models.estimate import Costs, Model, Plan, footprint
 
@@ -120,17 +120,19 @@ def _advice(model: Model, costs: Costs, *, plan: Plan, room: Room) -> Iterator[s
     smallest = choose(model, costs, room=room, wishes=Wishes())
     need = footprint(model, costs, plan=smallest).corrected(room.correction_bytes)
     if room.holds(need):
-        percent = (room.limit_bytes - need.total_bytes) * 100 // room.memory_bytes
+        left = room.limit_bytes - need.total_bytes
+        # Any percentage but none asks for a gigabyte.
+        percent = left * 100 // room.memory_bytes if left >= HEADROOM_BYTES_MIN else 0
         yield (
             f"no setting leaves {room.percent} % free; with {smallest.window_tokens:,} tokens x"
             f" {smallest.parallel} it starts at headroom_percent = {percent}, and what is free"
             " then is all the rest of the machine has"
         )
         return
-    alone = model.weights_bytes + costs.server_bytes
+    most = room.limit_bytes if room.gpu_bytes is None else min(room.limit_bytes, room.gpu_bytes)
     yield (
-        f"no setting makes it fit: weights and server alone are {gigabytes(alone)} of"
-        f" {gigabytes(room.limit_bytes)}; take a smaller quantisation or a smaller model"
+        f"no setting makes it fit: with the smallest it is {gigabytes(need.total_bytes)} of"
+        f" {gigabytes(most)}; take a smaller quantisation or a smaller model"
     )
 
 
