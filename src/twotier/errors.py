@@ -178,12 +178,24 @@ class TooLargeError(TwotierError):
 
 
 class BudgetError(TwotierError):
-    """A limit would be passed. 402, because SDKs repeat a 429 by themselves and never a 402."""
+    """A limit would be passed. 402, because SDKs repeat a 429 by themselves and never a 402.
+
+    `facts` say in fields what the sentence says: which budget, its limit, what is spent and
+    reserved, when it starts anew. `passing`: only money that is held for answers on their way
+    stands in the way.
+    """
 
     status = 402
     kind = "insufficient_quota"
     code = "budget_reached"
     exit_code = 4
+
+    def __init__(
+        self, message: str, *, facts: Mapping[str, str] | None = None, passing: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.facts: Mapping[str, str] = facts or {}
+        self.passing = passing
 
 
 class PriceUnknownError(TwotierError):

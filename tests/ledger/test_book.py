@@ -20,7 +20,7 @@ from msgspec.structs import fields, replace
 from tests.ledger.toys import NOON, OPUS, USD, HandClock, daily, free, paid, settled
 from twotier.domain.decision import Because, Decision, Option
 from twotier.domain.message import Usage
-from twotier.domain.money import Attempt, Budget, Outcome, Settled, Settlement
+from twotier.domain.money import Attempt, Budget, Outcome, Scope, Settled, Settlement
 from twotier.domain.task import Task
 from twotier.domain.tier import TierPolicy
 from twotier.errors import BudgetError, LedgerError
@@ -272,7 +272,7 @@ def test_a_clients_budget_is_summed_from_the_file_after_a_restart(path: Path) ->
     with_book(path, spent)
     with_book(path, again)
     with closing(sqlite3.connect(path)) as connection:
-        sql, values = sum_paid("phone", (0, 1))
+        sql, values = sum_paid(Scope("phone"), (0, 1))
         plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", values).fetchall()
     assert "COVERING INDEX ix_usage_paid_client (client=?" in str(plan)
 
@@ -282,6 +282,8 @@ def test_free_work_is_refused_where_a_reached_limit_stops_everything(path: Path)
 
     async def scenario(book: Book, clock: HandClock) -> None:
         await book.reserve(paid("a", 1000, client="phone"))
+        await book.check(free("f", client="phone"), (daily(1000),))  # only held, not spent
+        await book.settle("a", settled(1000))
         for budget in (daily(1001), daily(1000, at_limit="local-only"), daily(1, client="laptop")):
             await book.check(free("f", client="phone"), (budget,))
         for budget in (daily(1000), daily(1000, client="phone")):

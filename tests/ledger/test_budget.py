@@ -103,7 +103,14 @@ def test_up_to_the_limit_is_allowed_and_a_microdollar_more_is_not() -> None:
 def test_a_refusal_names_the_cap_what_is_spent_and_the_reset() -> None:
     verdict = judge([state(6 * USD, 3 * USD, at_limit="local-only")], 2 * USD)
     assert not verdict.allowed
-    assert (verdict.budget, verdict.at_limit) == ("daily", "local-only")
+    assert verdict.facts == {
+        "name": "daily",
+        "period": "day",
+        "limit_usd": "10.000000",
+        "spent_usd": "6.000000",
+        "reserved_usd": "3.000000",
+        "resets_at": "2026-03-11T07:00:00+00:00",
+    }
     for part in (
         "budget daily",
         "$10.00 per day",
@@ -150,21 +157,34 @@ def test_free_work_goes_on_at_local_only_and_ends_at_stop() -> None:
     assert "more was asked for" not in verdict.sentence
 
 
-def test_alert_never_refuses_and_tells() -> None:
+def test_alert_never_refuses() -> None:
     verdict = judge([state(10 * USD, at_limit="alert")], 1)
     assert verdict.allowed
-    assert verdict.alerts == ("daily",)
-    only_limit = replace(state(9 * USD, at_limit="alert"), budget=Budget(
-        "soft", "day", "UTC", None, 10 * USD, "alert"
-    ))  # fmt: skip
-    assert judge([only_limit], 1 * USD).alerts == ()
-    assert judge([only_limit], 1 * USD + 1).alerts == ("soft",)
+    assert verdict.facts == {}
 
 
-def test_an_alert_threshold_tells_from_the_moment_it_is_reached() -> None:
-    assert judge([state(4 * USD)], 1 * USD - 1).alerts == ()
-    assert judge([state(4 * USD)], 1 * USD).alerts == ("daily",)
-    assert judge([state(11 * USD)], 1).alerts == ("daily",)
+def test_what_is_only_held_is_a_passing_reason_and_what_is_spent_is_not() -> None:
+    """Several budgets: it helps to wait only where each of them would let it go in the end."""
+    held, spent = state(2 * USD, 8 * USD), state(9 * USD)
+    assert judge([held], 1).passing
+    assert judge([held], 8 * USD).passing
+    assert not judge([held], 8 * USD + 1).passing
+    assert not judge([held, spent], 2 * USD).passing
+    assert judge([state(2 * USD, 6 * USD)], 2 * USD, background=True).passing
+    assert not judge([state(8 * USD)], 2 * USD, background=True).passing
+    assert judge([state(2 * USD, 8 * USD, at_limit="stop")], 0).allowed
+
+
+def test_a_share_of_background_work_may_be_set_and_a_budget_of_its_own_has_none() -> None:
+    half = replace(
+        state(4 * USD), budget=Budget("d", "day", LA, None, 10 * USD, background_percent=50)
+    )
+    assert judge([half], 1 * USD, background=True).allowed
+    verdict = judge([half], 1 * USD + 1, background=True)
+    assert "($5.00 of it for background work)" in verdict.sentence
+    jobs = replace(half, budget=Budget("d", "day", LA, None, 5 * USD, work="background"))
+    assert judge([jobs], 1 * USD, background=True).allowed
+    assert "of it for background" not in judge([jobs], 2 * USD, background=True).sentence
 
 
 def test_without_a_limit_and_without_budgets_everything_is_allowed() -> None:
@@ -175,4 +195,4 @@ def test_without_a_limit_and_without_budgets_everything_is_allowed() -> None:
 def test_the_first_budget_that_refuses_decides() -> None:
     month = replace(state(0), budget=Budget("monthly", "month", "UTC", None, 1, "stop"))
     verdict = judge([state(0), month, state(99 * USD)], 2)
-    assert verdict.budget == "monthly"
+    assert verdict.facts["name"] == "monthly"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -110,6 +111,34 @@ class Settlement(msgspec.Struct, frozen=True):
     above_tokens: int = 0
 
 
+class Scope(NamedTuple):
+    """Whose work: of a budget, empty where all of it counts; of an attempt, what it was."""
+
+    client: str = ""
+    job: str = ""
+    tier: str = ""
+    model: str = ""
+    work: str = ""
+
+    def holds(self, one: Scope) -> bool:
+        """Whether work of this kind counts."""
+        for wanted, given in zip(self, one, strict=True):  # noqa: SIM110 - for each reservation
+            if wanted not in ("", given):
+                return False
+        return True
+
+
+def work_of(*, background: bool) -> str:
+    """The word for it."""
+    return "background" if background else "interactive"
+
+
+def scope_of(attempt: Attempt) -> Scope:
+    """What an attempt's cost counts as."""
+    work = work_of(background=attempt.background)
+    return Scope(attempt.client, attempt.job, attempt.tier, attempt.model, work)
+
+
 @dataclass(frozen=True, slots=True)
 class Budget:
     """A limit over a period of a named zone. Amounts in micro-dollars, None where not set.
@@ -139,18 +168,21 @@ class Budget:
     @property
     def whose(self) -> str:
         """How messages call it."""
-        own = self.client and self.client == self.name
-        return f"key {self.client}" if own else f"budget {self.name}"
+        return f"key {self.client}" if self.is_keys else f"budget {self.name}"
+
+    @property
+    def is_keys(self) -> bool:
+        """Whether it came with a client's key, which is where it can be raised."""
+        return bool(self.client) and self.client == self.name
+
+    @property
+    def scope(self) -> Scope:
+        """Whose work counts."""
+        return Scope(self.client, self.job, self.tier, self.model, self.work)
 
     def covers(self, attempt: Attempt) -> bool:
         """Whether this attempt's cost counts here."""
-        return (
-            self.client in ("", attempt.client)
-            and self.job in ("", attempt.job)
-            and self.tier in ("", attempt.tier)
-            and self.model in ("", attempt.model)
-            and self.work in ("", "background" if attempt.background else "interactive")
-        )
+        return self.scope.holds(scope_of(attempt))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ One book per file and process; the state folder's lock, held elsewhere, keeps a 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -26,14 +28,15 @@ from twotier.domain.money import (
     Settlement,
 )
 from twotier.domain.task import Task
-from twotier.errors import LedgerError
+from twotier.errors import BudgetError, LedgerError
 from twotier.ledger.entries import Entries
 from twotier.ledger.findings import Found, ProbeRow, SpeedRow
+from twotier.ledger.line import Done, Reserve
 from twotier.ledger.migrate import migrate
 from twotier.ledger.reports import RecentRow, RepairRow, Reports, SpendRow
 from twotier.ledger.rows import Decided, Recorded, milliseconds
 from twotier.ledger.store import connect, create_private
-from twotier.ledger.writer import Check, Done, Flush, Order, Reserve, Settle, Writer
+from twotier.ledger.writer import Check, Flush, Order, Settle, Writer
 
 ANSWER_SECONDS_MAX = 15.0  # three times the time SQLite itself waits for a lock
 _NEVER_ASKED = Settlement(Settled.VOID, Outcome.CANCELLED, 0, error="cancelled before it was sent")
@@ -45,6 +48,7 @@ class Book:
     def __init__(self, path: Path, *, clock: Clock, recovered: int) -> None:
         self.recovered = recovered  # rows of an earlier life that were charged at their bound
         self._clock = clock
+        self._refused: Counter[tuple[str, str]] = Counter()  # by budget and end of its period
         self._loop = asyncio.get_running_loop()
         self._writer = Writer(path, self._loop)
         self._reports = Reports(path)
@@ -65,16 +69,29 @@ class Book:
         """Rows written behind that never reached the disk. Paid attempts are never among them."""
         return self._writer.lost
 
-    async def reserve(self, attempt: Attempt, budgets: Sequence[Budget] = ()) -> None:
+    async def reserve(
+        self, attempt: Attempt, budgets: Sequence[Budget] = (), *, wait_seconds: float = 0.0
+    ) -> None:
         """Hold `attempt.reserved_microusd` against every budget; returns when that is durable.
 
         Raises `BudgetError` when a limit would be passed, and `LedgerError` when the row cannot
-        be written; then nothing is held. A caller that is cancelled while it waits holds nothing
-        either: its row is voided.
+        be written; then nothing is held. Where only money that others hold stands in the way, it
+        waits for that as long as it is told to. A caller that is cancelled while it waits holds
+        nothing either: its row is voided.
         """
         void = Settle(attempt.id, _NEVER_ASKED)
         now = self._clock.now()
-        await self._done(lambda done: Reserve(attempt, budgets, now, done), else_put=void)
+        own = [budget for budget in budgets if budget.covers(attempt)]
+        try:
+            await self._done(
+                lambda done: Reserve(attempt, own, now, done, wait_seconds),
+                else_put=void,
+                more_seconds=wait_seconds,
+            )
+        except BudgetError as exc:
+            if wait_seconds or not exc.passing:
+                self._refused[exc.facts["name"], exc.facts["resets_at"]] += 1
+            raise
 
     async def check(self, attempt: Attempt, budgets: Sequence[Budget]) -> None:
         """Ask the budgets that stop even free work about a free attempt; nothing is held.
@@ -82,7 +99,7 @@ class Book:
         Raises `BudgetError`, and `LedgerError` when the ledger cannot be asked. Budgets of other
         kinds have no say in free work, so without one that stops this returns at once.
         """
-        stops = [budget for budget in budgets if budget.at_limit == "stop"]
+        stops = [one for one in budgets if one.at_limit == "stop" and one.covers(attempt)]
         if stops:
             now = self._clock.now()
             await self._done(lambda done: Check(attempt, stops, now, done))
@@ -128,7 +145,8 @@ class Book:
 
     async def budgets(self, budgets: Sequence[Budget]) -> list[BudgetState]:
         """Where each budget stands now: for showing; `reserve` is what decides."""
-        return await asyncio.to_thread(self._reports.budgets, budgets, self._clock.now())
+        states = await asyncio.to_thread(self._reports.budgets, budgets, self._clock.now())
+        return [self._told(state) for state in states]
 
     async def clients(self, since: datetime) -> dict[str, datetime]:
         """When each client's last attempt began, of those since then."""
@@ -155,12 +173,23 @@ class Book:
         finally:
             await asyncio.to_thread(self._writer.join, ANSWER_SECONDS_MAX)
 
-    async def _done(self, order: Callable[[Done], Order], *, else_put: Order | None = None) -> None:
+    def _told(self, state: BudgetState) -> BudgetState:
+        """With what its limit refused in this life."""
+        refused = self._refused[state.budget.name, state.resets_at.isoformat()]
+        return dataclasses.replace(state, refused=refused)
+
+    async def _done(
+        self,
+        order: Callable[[Done], Order],
+        *,
+        else_put: Order | None = None,
+        more_seconds: float = 0.0,
+    ) -> None:
         """Queue an order, wait for its answer; `else_put` follows it if nobody waits any more."""
         done: Done = self._loop.create_future()
         self._writer.put(order(done))
         try:
-            async with asyncio.timeout(ANSWER_SECONDS_MAX):
+            async with asyncio.timeout(ANSWER_SECONDS_MAX + more_seconds):
                 await self._heard(done, else_put)
         except TimeoutError as exc:
             raise LedgerError(

@@ -8,31 +8,49 @@ budget of one client is judged like any other: its state holds that client's sum
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from twotier.domain.money import Budget, BudgetState, usd
+from twotier.domain.money import MICROUSD_PER_USD, Budget, BudgetState, usd
 from twotier.errors import ConfigError
-
-# "Background work first, a person at the keyboard last": jobs may use this share of a limit, and
-# what is left of it waits for someone who is waiting.
-BACKGROUND_SHARE_PERCENT = 90
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """May the amount be spent? If not, `sentence` names the cap, what is spent, and the reset.
 
-    `budget` and `at_limit` are those of the budget that refused. `alerts` names every budget
-    whose alert threshold is reached, or whose limit would be passed and only tells.
+    `state` is that of the budget that refused. `passing`: without the money that is held for
+    answers on their way no budget would have refused.
     """
 
     allowed: bool
     sentence: str = ""
-    budget: str = ""
-    at_limit: str = ""
-    alerts: tuple[str, ...] = ()
+    state: BudgetState | None = None
+    passing: bool = False
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The sentence in fields: amounts in dollars, the reset in UTC."""
+        if self.state is None:
+            return {}
+        state, budget = self.state, self.state.budget
+        return {
+            "name": budget.name,
+            "period": budget.period,
+            "limit_usd": decimal(budget.limit_microusd or 0),
+            "spent_usd": decimal(state.spent_microusd),
+            "reserved_usd": decimal(state.reserved_microusd),
+            "resets_at": state.resets_at.isoformat(),
+        }
+
+
+GO = Verdict(True)
+
+
+def decimal(microusd: int) -> str:
+    """Dollars as text that nothing rounds."""
+    return f"{microusd / MICROUSD_PER_USD:.6f}"
 
 
 def period(budget: Budget, now: datetime) -> tuple[datetime, datetime]:
@@ -50,15 +68,17 @@ def judge(
 ) -> Verdict:
     """The first budget that refuses decides; without one the amount may be spent.
 
-    An amount of 0 asks whether free work may go on: only a reached `stop` refuses that.
+    An amount of 0 asks whether free work may go on: only a `stop` refuses that, once its limit is
+    spent; what is only held says nothing yet.
     """
-    alerts = tuple(state.budget.name for state in states if _alerted(state, amount_microusd))
-    for state in states:
-        if _refused(state, amount_microusd, background=background):
-            budget = state.budget
-            sentence = _sentence(state, amount_microusd, background=background)
-            return Verdict(False, sentence, budget.name, budget.at_limit, alerts)
-    return Verdict(True, alerts=alerts)
+    refusing = [one for one in states if _refused(one, amount_microusd, background=background)]
+    if not refusing:
+        return GO
+    state = refusing[0]
+    sentence = _sentence(state, amount_microusd, background=background)
+    unheld = (replace(one, reserved_microusd=0) for one in refusing)
+    passing = not any(_refused(one, amount_microusd, background=background) for one in unheld)
+    return Verdict(False, sentence, state, passing)
 
 
 def _zone(budget: Budget) -> ZoneInfo:
@@ -98,41 +118,32 @@ def _used(state: BudgetState) -> int:
     return state.spent_microusd + state.reserved_microusd
 
 
-def _ceiling(limit_microusd: int, *, background: bool) -> int:
-    return limit_microusd * BACKGROUND_SHARE_PERCENT // 100 if background else limit_microusd
+def _ceiling(budget: Budget, *, background: bool) -> int:
+    """The most that this kind of work may bring the sum to. A budget of its own has no shares."""
+    limit = budget.limit_microusd or 0
+    shared = background and not budget.work
+    return limit * budget.background_percent // 100 if shared else limit
 
 
 def _refused(state: BudgetState, amount_microusd: int, *, background: bool) -> bool:
-    limit = state.budget.limit_microusd
-    if limit is None or state.budget.at_limit == "alert":
+    budget = state.budget
+    if budget.limit_microusd is None or budget.at_limit == "alert":
         return False
-    ceiling = _ceiling(limit, background=background)
+    ceiling = _ceiling(budget, background=background)
     if amount_microusd == 0:
-        return state.budget.at_limit == "stop" and _used(state) >= ceiling
+        return budget.at_limit == "stop" and state.spent_microusd >= ceiling
     return _used(state) + amount_microusd > ceiling
-
-
-def _alerted(state: BudgetState, amount_microusd: int) -> bool:
-    used, budget = _used(state) + amount_microusd, state.budget
-    if budget.alert_microusd is not None and used >= budget.alert_microusd:
-        return True
-    only_tells = budget.at_limit == "alert" and budget.limit_microusd is not None
-    return only_tells and used > (budget.limit_microusd or 0)
 
 
 def _sentence(state: BudgetState, amount_microusd: int, *, background: bool) -> str:
     budget = state.budget
     limit = budget.limit_microusd or 0
     resets = state.resets_at.astimezone(_zone(budget)).strftime("%Y-%m-%d %H:%M")
-    share = (
-        f" ({usd(_ceiling(limit, background=True))} of it for background work)"
-        if background
-        else ""
-    )
+    ceiling = _ceiling(budget, background=background)
+    share = f" ({usd(ceiling)} of it for background work)" if ceiling < limit else ""
     asked = f", {usd(amount_microusd)} more was asked for" if amount_microusd else ""
-    whose = f"key {budget.client}" if budget.client else f"budget {budget.name}"
     return (
-        f"{whose}: the limit of {usd(limit)} per {budget.period}{share} is reached: "
+        f"{budget.whose}: the limit of {usd(limit)} per {budget.period}{share} is reached: "
         f"{usd(state.spent_microusd)} spent, {usd(state.reserved_microusd)} reserved{asked}. "
         f"It resets at {resets} {budget.zone}; {_way_out(budget)}."
     )
@@ -140,5 +151,5 @@ def _sentence(state: BudgetState, amount_microusd: int, *, background: bool) -> 
 
 def _way_out(budget: Budget) -> str:
     until = "" if budget.at_limit == "stop" else "until then use a free tier, or "
-    raised = f"`twotier key set {budget.client} --budget-usd`" if budget.client else "`limit_usd`"
+    raised = f"`twotier key set {budget.client} --budget-usd`" if budget.is_keys else "`limit_usd`"
     return f"{until}raise {raised}"

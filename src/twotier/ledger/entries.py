@@ -2,18 +2,31 @@
 
 Runs on the writer's thread only. It neither begins nor commits: the writer does, once for many
 entries. The sums that budgets need are read from the file once per period and then kept up to
-date entry by entry, which is right because this is the only place that writes them; after a
-rollback they are forgotten and read again.
+date entry by entry. They are forgotten and read again after a rollback, and when the file says,
+inside the transaction that is about to decide, that another process has written to it.
+
+The ledger's time never goes back: what is reserved is dated by the clock or as the last paid row,
+whichever is later. So no step of the clock opens a day again that was closed: behind the last row
+all counts in that row's period, until the clock has caught up.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
 
-from twotier.domain.money import Attempt, Budget, BudgetState, Outcome, Settled, Settlement
+from twotier.domain.money import (
+    Attempt,
+    Budget,
+    BudgetState,
+    Outcome,
+    Scope,
+    Settled,
+    Settlement,
+    scope_of,
+)
 from twotier.errors import BudgetError, LedgerError
 from twotier.ledger.budget import judge, period
 from twotier.ledger.findings import Found
@@ -21,6 +34,7 @@ from twotier.ledger.rows import (
     INSERT_DECISION,
     INSERT_RECORDED,
     INSERT_RESERVED,
+    LAST_PAID,
     RECOVER,
     ROWS_AT_ONCE,
     SETTLE,
@@ -29,7 +43,9 @@ from twotier.ledger.rows import (
     Recorded,
     Row,
     milliseconds,
+    moment,
     reserved_row,
+    scope_row,
     settle_row,
     storable,
     sum_paid,
@@ -38,7 +54,13 @@ from twotier.ledger.rows import (
 # A tuple the driver cannot bind. Everything else it raises is about the file.
 UNSTORABLE = (ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 Behind = Recorded | Decided | Found
+Ahead = Callable[[Budget], int]
 _OPEN = Settlement(Settled.OPEN, Outcome.PENDING, 0)
+
+
+def nobody(_: Budget) -> int:
+    """What is asked of a budget by those who wait where nobody does."""
+    return 0
 
 
 class Entries:
@@ -46,13 +68,29 @@ class Entries:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        # Client (or ""), start_ms and end_ms of a period -> [spent, reserved] in micro-dollars
-        self._sums: dict[tuple[str, int, int], list[int]] = {}
+        # Scope, start_ms and end_ms of a period -> [spent, reserved] in micro-dollars
+        self._sums: dict[tuple[Scope, int, int], list[int]] = {}
+        self._version = -1
+        self._last_ms: int | None = None
 
-    def reserve(self, attempt: Attempt, *, budgets: Sequence[Budget], now: datetime) -> None:
+    def begin(self) -> None:
+        """Inside a transaction, before anything else: what others wrote counts from here on."""
+        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            self._version = version
+            self.forget()
+
+    def reserve(
+        self,
+        attempt: Attempt,
+        *,
+        budgets: Sequence[Budget],
+        now: datetime,
+        ahead: Ahead = nobody,
+    ) -> None:
         """Insert the open row if every budget allows it. Raises `BudgetError`, `LedgerError`."""
-        self.check(budgets, attempt, now=now)
-        created_ms = milliseconds(now)
+        created_ms = max(milliseconds(now), self._last())
+        self.check(budgets, attempt, now=now, ahead=ahead)
         try:
             self._execute(INSERT_RESERVED.one, reserved_row(attempt, _OPEN, created_ms=created_ms))
         except sqlite3.IntegrityError as exc:
@@ -60,14 +98,27 @@ class Entries:
                 f"the attempt {attempt.id} is in the ledger already; "
                 "every attempt needs an id of its own"
             ) from exc
-        self._moved(created_ms, attempt.client, spent=0, reserved=attempt.reserved_microusd)
+        self._last_ms = created_ms
+        self._moved(created_ms, scope_of(attempt), spent=0, reserved=attempt.reserved_microusd)
 
-    def check(self, budgets: Sequence[Budget], attempt: Attempt, *, now: datetime) -> None:
-        """Raises `BudgetError` for the first budget that refuses this attempt. Writes nothing."""
-        states = [self._state(budget, now) for budget in budgets]
+    def check(
+        self,
+        budgets: Sequence[Budget],
+        attempt: Attempt,
+        *,
+        now: datetime,
+        ahead: Ahead = nobody,
+    ) -> None:
+        """Raises `BudgetError` for the first budget that refuses this attempt. Writes nothing.
+
+        All of the budgets are about this attempt. `ahead` tells of a budget what those ask of it
+        who wait and go before.
+        """
+        at = moment(max(milliseconds(now), self._last()))
+        states = [self._state(budget, at, ahead=ahead(budget)) for budget in budgets]
         verdict = judge(states, attempt.reserved_microusd, background=attempt.background)
         if not verdict.allowed:
-            raise BudgetError(verdict.sentence)
+            raise BudgetError(verdict.sentence, facts=verdict.facts, passing=verdict.passing)
 
     def settle(self, attempt_id: str, settlement: Settlement) -> None:
         """Close the open row; a row that is closed already stays as it is.
@@ -75,9 +126,9 @@ class Entries:
         Raises `LedgerError` for an attempt that was never reserved.
         """
         found = self._execute(SETTLE, settle_row(attempt_id, settlement))
-        for created_ms, reserved, client in found:
+        for created_ms, reserved, *whose in found:
             spent = settlement.cost_microusd
-            self._moved(created_ms, client, spent=spent, reserved=-reserved)
+            self._moved(created_ms, scope_row(whose), spent=spent, reserved=-reserved)
         if not found and not self._known(attempt_id):
             raise LedgerError(
                 f"the attempt {attempt_id} was never reserved, so it cannot be settled; "
@@ -107,23 +158,31 @@ class Entries:
     def forget(self) -> None:
         """The sums are no longer what the file says; read them again."""
         self._sums.clear()
+        self._last_ms = None
 
-    def _state(self, budget: Budget, now: datetime) -> BudgetState:
+    def _last(self) -> int:
+        """When the last paid row is dated, in milliseconds; 0 without one."""
+        if self._last_ms is None:
+            (last_ms,) = self._connection.execute(LAST_PAID).fetchone()
+            self._last_ms = last_ms or 0
+        return self._last_ms
+
+    def _state(self, budget: Budget, now: datetime, *, ahead: int) -> BudgetState:
         start, end = period(budget, now)
-        spent, reserved = self._sum(budget.client, (milliseconds(start), milliseconds(end)))
-        return BudgetState(budget, spent, reserved, start, end)
+        spent, reserved = self._sum(budget.scope, (milliseconds(start), milliseconds(end)))
+        return BudgetState(budget, spent, reserved + ahead, start, end)
 
-    def _sum(self, client: str, span: tuple[int, int]) -> list[int]:
-        key = (client, *span)
+    def _sum(self, scope: Scope, span: tuple[int, int]) -> list[int]:
+        key = (scope, *span)
         if key not in self._sums:
             self._sums = {k: v for k, v in self._sums.items() if k[2] > span[0]}  # drop the past
-            spent, reserved = self._connection.execute(*sum_paid(client, span)).fetchone()
+            spent, reserved = self._connection.execute(*sum_paid(scope, span)).fetchone()
             self._sums[key] = [spent or 0, reserved or 0]
         return self._sums[key]
 
-    def _moved(self, created_ms: int, client: str, *, spent: int, reserved: int) -> None:
-        for (whose, start_ms, end_ms), sums in self._sums.items():
-            if start_ms <= created_ms < end_ms and whose in ("", client):
+    def _moved(self, created_ms: int, whose: Scope, *, spent: int, reserved: int) -> None:
+        for (scope, start_ms, end_ms), sums in self._sums.items():
+            if start_ms <= created_ms < end_ms and scope.holds(whose):
                 sums[0] += spent
                 sums[1] += reserved
 

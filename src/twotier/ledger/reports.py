@@ -21,7 +21,7 @@ from twotier.domain.money import Budget, BudgetState, Outcome, Settled
 from twotier.errors import LedgerError, UsageError
 from twotier.ledger.budget import period
 from twotier.ledger.findings import ProbeRow, SpeedRow, probe_rows, speed_rows
-from twotier.ledger.rows import milliseconds, sum_paid
+from twotier.ledger.rows import LAST_PAID, milliseconds, moment, sum_paid
 from twotier.ledger.schema import usage
 from twotier.ledger.store import reading_engine
 
@@ -141,6 +141,7 @@ class Reports:
     def budgets(self, budgets: Sequence[Budget], now: datetime) -> list[BudgetState]:
         """Each budget's current period and what is spent and reserved in it."""
         with self._reading() as connection:
+            now = ledger_time(connection, now)
             return [_state(connection, budget, now=now) for budget in budgets]
 
     def clients(self, since: datetime) -> dict[str, datetime]:
@@ -247,10 +248,16 @@ def _zone(name: str) -> ZoneInfo:
         ) from exc
 
 
+def ledger_time(connection: sa.Connection, now: datetime) -> datetime:
+    """The ledger's own time never goes back: it is not before its last paid row."""
+    last_ms = connection.exec_driver_sql(LAST_PAID).scalar()
+    return now if last_ms is None else max(now, moment(last_ms))
+
+
 def _state(connection: sa.Connection, budget: Budget, *, now: datetime) -> BudgetState:
     start, end = period(budget, now)
     span = (milliseconds(start), milliseconds(end))
-    spent, reserved = connection.exec_driver_sql(*sum_paid(budget.client, span)).one()
+    spent, reserved = connection.exec_driver_sql(*sum_paid(budget.scope, span)).one()
     return BudgetState(budget, spent or 0, reserved or 0, start, end)
 
 

@@ -9,8 +9,9 @@ every field.
 from __future__ import annotations
 
 import json
-from datetime import datetime
-from functools import cached_property, lru_cache
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache, cached_property, lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -18,11 +19,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from twotier.domain.decision import Decision
-from twotier.domain.money import Attempt, Price, Settled, Settlement
+from twotier.domain.money import Attempt, Price, Scope, Settled, Settlement, work_of
 from twotier.domain.task import Task
 from twotier.ledger.schema import decisions, usage
 
 ROWS_AT_ONCE = 20
+HOUR_MS = 3_600_000
 NUMBER_MAX = 10**15  # sums of thousands of these still fit the 64 bits of a column
 Row = tuple[Any, ...]
 
@@ -50,6 +52,14 @@ _SETTLED_COLUMNS = (
 )
 # Most rows are free, and say nothing in these.
 _PAID_COLUMNS = ("price_terms", "price_applied", "fees_microusd", "web_searches")
+# The columns of a `Scope`, in its order.
+_SCOPE: Final[dict[str, sa.Column[Any]]] = {
+    "client": usage.c.client,
+    "job": usage.c.job,
+    "tier": usage.c.tier,
+    "model": usage.c.model,
+    "work": usage.c.background,
+}
 USAGE_COLUMNS: Final = tuple(usage.c.keys())
 FREE_COLUMNS: Final = tuple(name for name in USAGE_COLUMNS if name not in _PAID_COLUMNS)
 DECISION_COLUMNS: Final = tuple(column.name for column in decisions.c if column.name != "id")
@@ -94,7 +104,7 @@ def _settle() -> str:
             usage.c.attempt_id == sa.bindparam("id"), usage.c.settled == sa.literal_column(_OPEN)
         )
         .values(values)
-        .returning(usage.c.created_ms, usage.c.reserved_microusd, usage.c.client)
+        .returning(usage.c.created_ms, usage.c.reserved_microusd, *_SCOPE.values())
     )
     return _sql(statement, (*(f"new_{name}" for name in _SETTLED_COLUMNS), "id"))
 
@@ -123,16 +133,25 @@ RECOVER = str(
     )
     .compile(dialect=_DIALECT)
 )
+_PAID = sa.text("(cost_microusd > 0 OR reserved_microusd > 0)")  # names the partial indexes
 _SUM = sa.select(
     sa.func.sum(usage.c.cost_microusd),
     sa.func.sum(usage.c.reserved_microusd).filter(usage.c.settled == sa.literal_column(_OPEN)),
 ).where(
     usage.c.created_ms >= sa.bindparam("start"),
     usage.c.created_ms < sa.bindparam("end"),
-    sa.text("(cost_microusd > 0 OR reserved_microusd > 0)"),  # names the partial indexes
+    _PAID,
 )
-SUM_PAID = _sql(_SUM, ("start", "end"))
-SUM_PAID_BY = _sql(_SUM.where(usage.c.client == sa.bindparam("client")), ("start", "end", "client"))
+_HOUR = usage.c.created_ms / sa.literal_column(str(HOUR_MS))
+_HOURS = (
+    sa.select(_HOUR, sa.func.sum(usage.c.cost_microusd))
+    .where(
+        usage.c.created_ms >= sa.bindparam("start"), usage.c.created_ms < sa.bindparam("end"), _PAID
+    )
+    .group_by(_HOUR)
+)
+# The ledger's own time: what is paid next is never dated before this.
+LAST_PAID = str(sa.select(sa.func.max(usage.c.created_ms)).where(_PAID).compile(dialect=_DIALECT))
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -170,9 +189,45 @@ class Decided(msgspec.Struct, frozen=True):
         )
 
 
-def sum_paid(client: str, span: tuple[int, int]) -> tuple[str, Row]:
-    """The statement and its values for what a client (empty: everybody) spent and holds."""
-    return (SUM_PAID_BY, (*span, client)) if client else (SUM_PAID, span)
+def sum_paid(scope: Scope, span: tuple[int, int]) -> tuple[str, Row]:
+    """The statement and its values for what work of this scope spent and holds."""
+    wanted = _wanted(scope)
+    return _sum_of(tuple(wanted)), (*span, *wanted.values())
+
+
+def hours_paid(scope: Scope, span: tuple[int, int]) -> tuple[str, Row]:
+    """The same for what it cost in each hour since 1970."""
+    wanted = _wanted(scope)
+    return _hours_of(tuple(wanted)), (*span, *wanted.values())
+
+
+def scope_row(values: Iterable[Any]) -> Scope:
+    """The scope of a row, from its columns in the order of `SETTLE`."""
+    client, job, tier, model, background = values
+    return Scope(client, job, tier, model, work_of(background=bool(background)))
+
+
+def _wanted(scope: Scope) -> dict[str, str | bool]:
+    """The columns that count, and their values."""
+    wanted: dict[str, str | bool] = {name: one for name, one in scope._asdict().items() if one}
+    if "work" in wanted:
+        wanted["work"] = scope.work == work_of(background=True)
+    return wanted
+
+
+@cache
+def _sum_of(names: tuple[str, ...]) -> str:
+    return _sql(_scoped(_SUM, names), ("start", "end", *names))
+
+
+@cache
+def _hours_of(names: tuple[str, ...]) -> str:
+    return _sql(_scoped(_HOURS, names), ("start", "end", *names))
+
+
+def _scoped(select: Any, names: tuple[str, ...]) -> sa.ClauseElement:
+    scoped: sa.ClauseElement = select.where(*(_SCOPE[name] == sa.bindparam(name) for name in names))
+    return scoped
 
 
 def milliseconds(moment: datetime) -> int:
@@ -184,6 +239,11 @@ def reserved_row(attempt: Attempt, settlement: Settlement, *, created_ms: int) -
     """The tuple for `INSERT_RESERVED`, in the order of the table."""
     paid = (price_terms(attempt.price), *_applied(settlement))
     return (*usage_row(attempt, settlement, created_ms=created_ms), *paid)
+
+
+def moment(ms: int) -> datetime:
+    """The same again, aware, in UTC."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
 
 
 def usage_row(attempt: Attempt, settlement: Settlement, *, created_ms: int) -> Row:

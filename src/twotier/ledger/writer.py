@@ -1,7 +1,9 @@
 """The one thread that writes the book: a queue in, one transaction for all that waits in it.
 
 Orders (reserve, settle, flush) are awaited by their callers and answered when their transaction
-is on disk; while it is being synced, the next ones gather, and share the next commit. Free rows
+is on disk; while it is being synced, the next ones gather, and share the next commit. A
+reservation that only lacks what others hold may wait in line, and is tried again in the same
+transaction as the settlement that made room. Free rows
 and decisions are written behind: they lie in a bounded deque until an order takes them along or
 `BEHIND_SECONDS` have passed. If a transaction fails, every caller hears it, nothing of it is in
 the file, and what must not be lost (settlements, rows written behind) is tried again.
@@ -16,14 +18,16 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from twotier.domain.money import Attempt, Budget, Settlement
-from twotier.errors import LedgerError, TwotierError
+from twotier.errors import LedgerError, StoppingError, TwotierError
 from twotier.ledger.entries import Behind, Entries
+from twotier.ledger.line import Done, Line, Reserve
 from twotier.ledger.store import connect
 
 BEHIND_SECONDS = 0.05
@@ -34,21 +38,6 @@ BATCH_ROWS_MAX = 500
 ORDERS_WAITING_MAX = 10_000
 
 log = logging.getLogger(__name__)
-Done = asyncio.Future[None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Reserve:
-    """Reserve for this attempt, as of `now`."""
-
-    attempt: Attempt
-    budgets: Sequence[Budget]
-    now: datetime
-    done: Done | None = None
-
-    def write(self, entries: Entries) -> None:
-        """Inside the transaction."""
-        entries.reserve(self.attempt, budgets=self.budgets, now=self.now)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,9 +49,10 @@ class Check:
     now: datetime
     done: Done | None = None
 
-    def write(self, entries: Entries) -> None:
+    def write(self, entries: Entries, _: Line) -> bool:
         """Inside the transaction."""
         entries.check(self.budgets, self.attempt, now=self.now)
+        return True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,9 +63,11 @@ class Settle:
     settlement: Settlement
     done: Done | None = None
 
-    def write(self, entries: Entries) -> None:
-        """Inside the transaction."""
-        entries.settle(self.attempt_id, self.settlement)
+    def write(self, entries: Entries, line: Line) -> bool:
+        """Inside the transaction. What still waits in line holds nothing, and only leaves."""
+        if not line.leave(self.attempt_id):
+            entries.settle(self.attempt_id, self.settlement)
+        return True
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,11 +77,13 @@ class Flush:
     done: Done | None = None
     last: bool = False  # the thread ends after this one
 
-    def write(self, entries: Entries) -> None:
+    def write(self, _: Entries, __: Line) -> bool:
         """Inside the transaction."""
+        return True
 
 
 Order = Reserve | Check | Settle | Flush
+Answers = dict[Order, TwotierError | None]
 
 
 class Writer:
@@ -103,6 +97,7 @@ class Writer:
         self._entries: Entries | None = None
         self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
         self._behind: deque[Behind] = deque()
+        self._line = Line()
         self._unsettled: list[Settle] = []  # failed once; repeated with every transaction
         self._woken = False
         self._failing = False
@@ -157,6 +152,8 @@ class Writer:
             orders = self._collect()
             last = any(isinstance(order, Flush) and order.last for order in orders)
             self._write(orders)
+        closed = StoppingError("twotier is being stopped; ask again when it runs")
+        self._answer(dict.fromkeys(self._line.clear(), closed))
         if self._behind:
             self._lose(len(self._behind), "the ledger was closed while it could not be written")
         if self._connection is not None:
@@ -188,7 +185,8 @@ class Writer:
     def _patience_seconds(self) -> float | None:
         if self._failing:
             return RETRY_SECONDS
-        return 0 if self._behind else None  # without work: until an order or a wake-up comes
+        # Without work: until an order or a wake-up comes, or those in line want to be looked at.
+        return 0 if self._behind else self._line.patience_seconds()
 
     def _get(self, timeout_seconds: float | None) -> Order | None:
         """The next order; None after the time, or for a wake-up."""
@@ -204,33 +202,39 @@ class Writer:
         flushing = any(isinstance(order, Flush) for order in orders)
         count = len(self._behind) if flushing else min(len(self._behind), BATCH_ROWS_MAX)
         rows = [self._behind.popleft() for _ in range(count)]
-        if not (orders or rows or self._unsettled):
+        if not (orders or rows or self._unsettled or self._line):
             return
         repeated: list[Order] = [*self._unsettled]
-        errors: dict[Order, TwotierError] = {}
+        answers: Answers = {}
         try:
-            self._transact(repeated + orders, rows, errors=errors)
+            self._transact(repeated + orders, rows, answers=answers)
         except Exception as exc:  # noqa: BLE001 - the top of the thread: all who wait must hear it
-            self._rolled_back(exc, orders=orders, rows=rows, errors=errors)
+            self._rolled_back(exc, orders=orders, rows=rows, answers=answers)
         else:
             self._failing = self._woken = False
             self._unsettled.clear()
-        self._answer([(order.done, errors.get(order)) for order in orders if order.done])
+        self._answer(answers)
 
     def _transact(
         self,
         orders: list[Order],
         rows: list[Behind],
         *,
-        errors: dict[Order, TwotierError],
+        answers: Answers,
     ) -> None:
         entries, connection = self._opened()
         connection.execute("BEGIN IMMEDIATE")
+        entries.begin()
         for order in orders:
             try:
-                order.write(entries)
+                if order.write(entries, self._line):
+                    answers[order] = None
             except TwotierError as exc:  # this order is refused; the others go on
-                errors[order] = exc
+                answers[order] = exc
+        settled = any(isinstance(order, Settle) for order in orders)
+        if self._line and (settled or self._line.patience_seconds() == 0):
+            for order, error in self._line.look(entries).items():
+                answers[order] = error
         entries.write_behind(rows)
         connection.execute("COMMIT")
 
@@ -246,7 +250,7 @@ class Writer:
         *,
         orders: list[Order],
         rows: list[Behind],
-        errors: dict[Order, TwotierError],
+        answers: Answers,
     ) -> None:
         """Undo it all, keep what must not be lost, and note an error for everyone else."""
         self._undo(cause)
@@ -255,8 +259,8 @@ class Writer:
             "asked until it can: free space on its disk, or see `twotier doctor`"
         )
         failure.__cause__ = cause
-        for order in orders:
-            errors.setdefault(order, failure)
+        for order in [*orders, *answers, *self._line.clear()]:
+            answers[order] = answers.get(order) or failure
         if not isinstance(cause, sqlite3.Error):
             log.error("a ledger batch failed for no fault of the disk", exc_info=cause)
             self._lose(len(rows), "a row could not be written")
@@ -290,13 +294,14 @@ class Writer:
             return False
         return True
 
-    def _answer(self, answers: list[tuple[Done, TwotierError | None]]) -> None:
-        if not answers:
+    def _answer(self, answers: Mapping[Any, TwotierError | None]) -> None:
+        heard = [(order.done, error) for order, error in answers.items() if order.done]
+        if not heard:
             return
         try:
-            self._loop.call_soon_threadsafe(_resolve, answers)
+            self._loop.call_soon_threadsafe(_resolve, heard)
         except RuntimeError:  # the loop has ended, and with it everyone who waited
-            log.warning("ledger_answers_unheard count=%d", len(answers))
+            log.warning("ledger_answers_unheard count=%d", len(heard))
 
     def _lose(self, count: int, because: str) -> None:
         if count and not self.lost:
