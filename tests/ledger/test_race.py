@@ -26,6 +26,7 @@ from twotier.errors import BudgetError
 from twotier.ledger.book import Book
 from twotier.ledger.budget import period
 from twotier.ledger.migrate import migrate
+from twotier.ledger.rows import moment
 from twotier.ledger.store import create_private
 
 CAP = 1000
@@ -178,13 +179,8 @@ def sums(path: Path) -> list[tuple[datetime, int, str, bool]]:
     columns = "created_ms, settled, cost_microusd, reserved_microusd, client, background"
     with closing(sqlite3.connect(path)) as connection:
         return [
-            (
-                datetime.fromtimestamp(created_ms / 1000, NOON.tzinfo),
-                reserved if settled_ == "open" else cost,
-                client,
-                bool(background),
-            )
-            for created_ms, settled_, cost, reserved, client, background in connection.execute(
+            (moment(created_ms), held if state == "open" else cost, client, bool(background))
+            for created_ms, state, cost, held, client, background in connection.execute(
                 f"SELECT {columns} FROM usage"
             )
         ]

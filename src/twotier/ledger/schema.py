@@ -81,7 +81,8 @@ sa.Index(
 )
 
 # What a budget sums: only rows where money is at stake. Free rows, which are most of them, are in
-# none of these three indexes and cost nothing here.
+# none of these three indexes and cost nothing here. The first one also says whose work it was, so
+# that a budget of one job or model looks at no row.
 _PAID = sa.or_(usage.c.cost_microusd > 0, usage.c.reserved_microusd > 0)
 sa.Index(
     "ix_usage_paid",
@@ -89,6 +90,11 @@ sa.Index(
     usage.c.settled,
     usage.c.cost_microusd,
     usage.c.reserved_microusd,
+    usage.c.job,
+    usage.c.tier,
+    usage.c.model,
+    usage.c.background,
+    usage.c.client,
     sqlite_where=_PAID,
     postgresql_where=_PAID,
 )
