@@ -13,7 +13,7 @@ from twotier.domain.decision import Decision, Option
 from twotier.domain.message import Usage
 from twotier.domain.money import FREE, Attempt, Price
 from twotier.domain.task import Caller, Task
-from twotier.domain.tier import TierSpec
+from twotier.domain.tier import TierFacts, TierSpec, nears
 from twotier.errors import PriceUnknownError
 from twotier.ledger.cost import worst_case
 from twotier.router.tree import OUTPUT_TOKENS_MIN
@@ -21,11 +21,14 @@ from twotier.router.tree import OUTPUT_TOKENS_MIN
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """Writes the rows. `price` looks up a vendor model's price on a day."""
+    """Writes the rows. `price` looks up a vendor model's price on a day, `facts` what a tier says
+    of itself now.
+    """
 
     specs: Mapping[str, TierSpec]
     price: Callable[[str, str, date], Price | None]
     clock: Clock
+    facts: Callable[[str], TierFacts]
 
     def of(
         self, request_id: str, decision: Decision, *, task: Task, caller: Caller
@@ -39,12 +42,14 @@ class Attempts:
     def expected(self, tier: str, task: Task) -> Usage:
         """The tokens to expect: the estimated prompt, and the limit that is sent upstream.
 
-        The limit is always set, and never more than the window has room for.
+        The limit is always set, and never more than the window in force has room for.
         """
-        spec = self.specs[tier]
-        room = max(OUTPUT_TOKENS_MIN, spec.window_tokens - task.prompt_tokens)
-        limit = min(task.output_tokens_asked or spec.output_tokens_default, room)
-        return Usage(task.prompt_tokens, limit)
+        spec, prompt = self.specs[tier], task.prompt_tokens
+        limit, window = task.output_tokens_asked or spec.output_tokens_default, spec.window_tokens
+        if nears(prompt + limit, window):
+            window = self.facts(tier).window_tokens or window
+            limit = min(limit, max(OUTPUT_TOKENS_MIN, window - prompt))
+        return Usage(prompt, limit)
 
     def _one(self, id_: str, option: Option, *, task: Task, caller: Caller, rule: str) -> Attempt:
         """The row of one try: which model, at what price, and the most it can cost."""

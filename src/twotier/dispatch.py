@@ -75,10 +75,14 @@ class Dispatch:
         self.router = router
         self.breakers = remedy.breakers
         specs = {name: tier.spec for name, tier in tiers.items()}
-        self._attempts = Attempts(specs, price, ground.clock)
+        self._attempts = Attempts(specs, price, ground.clock, self._fact)
         self._tries = Tries(tiers, self._attempts.expected, ground=ground, remedy=remedy)
         self._ground = ground
         self.new_id = new_id
+
+    def _fact(self, name: str) -> TierFacts:
+        """What a tier says of itself now."""
+        return self.tiers[name].facts()
 
     def explain(self, request: Request, caller: Caller) -> tuple[Task, Decision, int]:
         """What would happen, and its worst case in micro-dollars. Spends and stores nothing."""

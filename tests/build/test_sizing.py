@@ -164,7 +164,7 @@ def test_a_control_group_may_have_less_than_the_machine(tmp_path: Path) -> None:
 def test_a_server_with_halved_caches_is_compared_with_its_own_prediction(tmp_path: Path) -> None:
     """Else the next prediction would be far too low."""
     found = sized(loaded(tmp_path))
-    witness = Witness(found, os.getpid, SystemClock(), level=2)
+    witness = Witness(found, os.getpid, SystemClock(), level=lambda: 2)
     witness.look(os.getpid())
     smaller = replace(found, settings=found.settings.smaller(2)).predicted
     assert smaller

@@ -11,11 +11,13 @@ from twotier.domain.decision import Decision
 from twotier.domain.message import Request
 from twotier.domain.money import FREE, Price
 from twotier.domain.task import Caller
-from twotier.domain.tier import Load, TierFacts, TierPolicy, TierSpec, TierState
+from twotier.domain.tier import Load, TierFacts, TierPolicy, TierSpec, TierState, nears
+from twotier.engines.base import Settings
 from twotier.router.estimate import estimate
 from twotier.router.names import Names
 from twotier.router.rules import KINDS, TREE
 from twotier.router.tree import Router, ready_behind
+from twotier.supervisor.policy import SMALLER_MAX
 
 PRICE = Price(5_000_000, 25_000_000, 500_000, 6_250_000, 10_000_000, "2026-02-05", "test")
 LOCAL = TierSpec(
@@ -411,3 +413,26 @@ def test_a_tier_that_stands_by_is_asked_by_its_name_alone() -> None:
     request = Request("openai_chat", b"{}", "coder", text_bytes=200)
     named = router.decide(estimate(request, Caller(policy=TierPolicy.LOCAL_ONLY)), facts)
     assert [option.tier for option in named.options] == ["coder"]
+
+
+def test_the_window_in_force_counts_where_it_is_smaller_for_a_while() -> None:
+    """Its server was started with less after a death by memory: what fitted does not fit now."""
+    squeezed = TierFacts(
+        "local", TierState.READY, window_tokens=147_456, window_because="the GPU's limit"
+    )
+    facts = {**READY, "local": squeezed}
+    for text_bytes, there in ((400_000, True), (600_000, False)):
+        request = Request("openai_chat", b"{}", "local", text_bytes=text_bytes)
+        decision = ROUTER.decide(estimate(request, Caller()), facts)
+        assert bool(decision.options) is there
+    assert decision.refusal_code == "context_length_exceeded"
+    assert "do not fit its window of 147456 for now: the GPU's limit" in decision.refusal
+    assert ROUTER.decide(estimate(request, Caller()), READY).options
+
+
+def test_a_window_in_force_is_never_less_than_a_quarter() -> None:
+    """So only prompts beyond that ask for it."""
+    assert not nears(2_048, 8_192)
+    assert nears(2_049, 8_192)
+    for window in (2_048, 4_096, 196_608):
+        assert Settings(window).smaller(SMALLER_MAX).window_tokens * 4 >= window

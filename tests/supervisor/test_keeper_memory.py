@@ -42,7 +42,11 @@ def squeezable(toy: Toy) -> Toy:
         launch = toy.launch(port)
         return replace(launch, argv=(*launch.argv, f"--says=caches halved {level} times"))
 
-    toy.limits |= {"squeezed": squeezed, "need": lambda level: Need(10 * GB // 2**level, 5 * GB)}
+    toy.limits |= {
+        "squeezed": squeezed,
+        "need": lambda level: Need(10 * GB // 2**level, 5 * GB),
+        "window": lambda level: 4096 >> level,
+    }
     return toy
 
 
@@ -107,13 +111,26 @@ def test_what_one_server_was_let_in_for_is_not_free_for_the_next(tmp_path: Path)
 
 
 def test_where_only_a_smaller_one_fits_it_is_started_smaller(tmp_path: Path) -> None:
-    """Half the caches, twice: 2.5 GB and the headroom."""
+    """Half the caches, twice: 2.5 GB and the headroom. The router is told of its window, also by
+    the next main, which adopts it, until there is room for all of it.
+    """
 
     async def scenario() -> None:
-        toy = squeezable(toy_on(Machine(free_bytes=8 * GB), tmp_path))
-        async with kept(toy) as keeper:
+        machine = Machine(free_bytes=8 * GB)
+        toy = squeezable(toy_on(machine, tmp_path))
+        async with kept(toy, leave=True) as keeper:
             await keeper.ensure_ready(within_seconds=10)
             assert "caches halved 2 times" in (tmp_path / "toy.log").read_text()
+            assert keeper.facts().window_tokens == 1024
+            assert "no room for more" in keeper.facts().window_because
+        machine.free_bytes = 64 * GB
+        async with kept(toy) as later:
+            await later.ensure_ready(within_seconds=10)
+            assert len(toy.starts) == 1
+            assert later.facts().window_tokens == 1024
+            await later.restart()
+            await later.ensure_ready(within_seconds=10)
+            assert (later.facts().window_tokens, later.facts().window_because) == (0, "")
 
     asyncio.run(scenario())
 
@@ -183,6 +200,9 @@ def test_what_it_said_last_decides_how_it_comes_back(
             await keeper.ensure_ready(within_seconds=10)
             assert keeper.history()[0].kind is kind
             assert ("halved 1 times" in (tmp_path / "toy.log").read_text()) is smaller
+            facts, cause = keeper.facts(), keeper.history()[0].cause
+            assert facts.window_tokens == (2048 if smaller else 0)
+            assert facts.window_because == (cause if smaller else "")
 
     asyncio.run(scenario())
 

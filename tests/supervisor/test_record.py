@@ -10,7 +10,7 @@ from twotier.domain.launch import Launch
 from twotier.supervisor import record
 from twotier.supervisor.record import Record
 
-RECORD = Record(pid=4711, created=1.5, port=8123, fingerprint="abc")
+RECORD = Record(pid=4711, created=1.5, port=8123, fingerprint="abc", level=2)
 
 
 def test_what_was_written_is_read_and_only_its_owner_may(tmp_path: Path) -> None:

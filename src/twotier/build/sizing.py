@@ -171,13 +171,13 @@ class Witness:
     """Writes down what a server's process holds: after its first token, and at its highest.
 
     It looks when the keeper asks for a token, so a busy server's peak is read when it rests.
-    `level` is how often the caches of the one that runs were halved at its start.
+    `level` tells how often the caches of the one that runs were halved at its start.
     """
 
     sized: Sized
     pid: Callable[[], int | None]
     clock: Clock
-    level: int = 0
+    level: Callable[[], int] = lambda: 0
     _known: int | None = None
 
     def watching(self, ready: Ready) -> Ready:
@@ -192,7 +192,7 @@ class Witness:
 
     def look(self, pid: int) -> None:
         """Blocking. A process that is gone, or not ours to look at, is not seen."""
-        running = replace(self.sized, settings=self.sized.settings.smaller(self.level))
+        running = replace(self.sized, settings=self.sized.settings.smaller(self.level()))
         file, key, need = running.file, running.key, running.predicted
         held = held_bytes(pid)
         if need is None or not held:

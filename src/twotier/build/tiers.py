@@ -176,12 +176,10 @@ def kept(name: str, config: TierConfig, *, described: Engine, shop: Workshop) ->
         settings = replace(settings, sampling=sampling(model))
     spec = local_spec(name, sized.fitted(config), described=described, prices=shop.prices)
     make = partial(provider_at, transport=shop.transport, described=described)
-    witness = Witness(sized, lambda: keeper.facts().pid, shop.clock)
+    witness = Witness(sized, lambda: keeper.facts().pid, shop.clock, lambda: keeper.level)
 
     def launch(port: int, level: int = 0) -> Launch:
         program, smaller = program_of(config, shop.loaded), settings.smaller(level)
-        if port:  # without one nothing is started, only compared
-            witness.level = level
         return described.launch(program, model, port=port, settings=smaller)
 
     keeper = shop.house.keep(
@@ -196,6 +194,7 @@ def kept(name: str, config: TierConfig, *, described: Engine, shop: Workshop) ->
             obeys=True,
             need=need_of(sized),
             squeezed=launch,
+            window=lambda level: settings.smaller(level).window_tokens,
             pace=partial(shop.pace, name),
             progress=progress_of(described),
             step_tokens=traits.step_tokens,

@@ -80,6 +80,8 @@ def memory_lines(tiers: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for tier in tiers:
         if memory := tier.get("memory"):
             yield f"  {tier['name']}: {memory['text']}"
+        if because := tier.get("window_because"):
+            yield f"  {tier['name']}: its window is {tier['window_tokens']:,} tokens now: {because}"
 
 
 def found_lines(tiers: Sequence[Mapping[str, Any]]) -> Iterator[str]:

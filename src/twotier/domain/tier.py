@@ -103,12 +103,20 @@ class Load(msgspec.Struct, frozen=True):
     full: bool
 
 
+def nears(tokens: int, window_tokens: int) -> bool:
+    """Whether so many tokens might not fit a window that is smaller for a while: it is never less
+    than a quarter, so most requests need not ask how large it is now.
+    """
+    return tokens * 4 > window_tokens
+
+
 class TierFacts(msgspec.Struct, frozen=True):
     """What is known about a tier at the moment of deciding; old as soon as it is read.
 
     `because` is one sentence for people: the cause of death, the missing key, the time it loads.
     `lost`: it was there and died, or somebody says so, and it is not back yet. `load` is told where
-    one more request would have to wait for a slot.
+    one more request would have to wait for a slot. `window_tokens` is the window in force where
+    that is less than the tier's own, for `window_because`; 0: all of it.
     """
 
     name: str
@@ -118,3 +126,5 @@ class TierFacts(msgspec.Struct, frozen=True):
     address: str = ""
     lost: bool = False
     load: Load | None = None
+    window_tokens: int = 0
+    window_because: str = ""

@@ -111,7 +111,8 @@ def tier_state(tier: Tier) -> dict[str, Any]:
         "local": tier.spec.local,
         "address": facts.address,
         "pid": facts.pid,
-        "window_tokens": tier.spec.window_tokens,
+        "window_tokens": facts.window_tokens or tier.spec.window_tokens,
+        "window_because": facts.window_because,
         "memory": tier.memory() if tier.memory else None,
         "slots": load,
     }

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from twotier.domain.decision import Because, Decision, Option
 from twotier.domain.message import PATHS, RELAYED
 from twotier.domain.task import Task
-from twotier.domain.tier import TierFacts, TierPolicy, TierSpec, TierState
+from twotier.domain.tier import TierFacts, TierPolicy, TierSpec, TierState, nears
 from twotier.router.names import AUTO, Names
 from twotier.router.rules import TREE, Rule
 
@@ -51,7 +51,7 @@ class Router:
         tiers = self.names.tiers
         if task.tools and self.untooled and not task.probe:
             tiers = self.tooled(tiers, explicit, because=because)
-        left = constrain(task, tiers, explicit=explicit, because=because)
+        left = constrain(task, tiers, explicit=explicit, facts=facts, because=because)
         if not left:
             return refused(because)
         if explicit is not None:
@@ -102,6 +102,7 @@ def constrain(
     tiers: Sequence[TierSpec],
     *,
     explicit: Option | None,
+    facts: Mapping[str, TierFacts],
     because: list[Because],
 ) -> list[TierSpec]:
     """The tiers that may be asked at all; each one taken away leaves its reason."""
@@ -111,7 +112,7 @@ def constrain(
             continue
         # A pass-through asks for another model, whose price was looked up with its name.
         passing = explicit is not None and bool(explicit.model)
-        found = hindrance(task, tier, passing=passing)
+        found = hindrance(task, tier, facts=facts, passing=passing)
         if found is None:
             left.append(tier)
         else:
@@ -119,7 +120,9 @@ def constrain(
     return left
 
 
-def hindrance(task: Task, tier: TierSpec, *, passing: bool) -> tuple[str, str] | None:
+def hindrance(
+    task: Task, tier: TierSpec, *, facts: Mapping[str, TierFacts], passing: bool
+) -> tuple[str, str] | None:
     """The constraint that takes this tier away and its sentence, or None.
 
     Asked of each tier for each request, so a sentence is only made when its rule speaks.
@@ -134,8 +137,21 @@ def hindrance(task: Task, tier: TierSpec, *, passing: bool) -> tuple[str, str] |
         return "able", disabled
     need = task.prompt_tokens + OUTPUT_TOKENS_MIN
     # Of many texts each must fit alone, and their server knows.
-    if need > tier.window_tokens and task.dialect != "openai_embeddings":
+    if nears(need, tier.window_tokens) and task.dialect != "openai_embeddings":
+        return overflow(need, tier, facts=facts)
+    return None
+
+
+def overflow(
+    need: int, tier: TierSpec, *, facts: Mapping[str, TierFacts]
+) -> tuple[str, str] | None:
+    """Whether so many tokens are too many for the window, its own or the one in force."""
+    if need > tier.window_tokens:
         return "fit", f"about {need} tokens do not fit its window of {tier.window_tokens}"
+    fact = facts[tier.name]
+    if fact.window_tokens and need > fact.window_tokens:
+        now = f"{fact.window_tokens} for now: {fact.window_because}"
+        return "fit", f"about {need} tokens do not fit its window of {now}"
     return None
 
 

@@ -39,6 +39,7 @@ class Child:
         self.running: Running | None = None
         self.endpoint = Endpoint(base_url="", generation=0)
         self.gone_at: float | None = None
+        self.level = 0  # how often its caches were halved at its start
         self._spawned_at = 0.0
         self._last = Gone(0, 0.0)
 
@@ -83,6 +84,7 @@ class Child:
         if self.running is None:
             record.remove(self._spec.record_path)
             return False
+        self.level = found.level
         self._lives_at(found.port)
         return True
 
@@ -94,6 +96,7 @@ class Child:
         written; then it does not run.
         """
         port = self._spec.port or self._launcher.free_port()
+        self.level = level
         squeezed = self._spec.squeezed if level else None
         launch = squeezed(port, level) if squeezed else self._spec.launch(port)
         self.running = self._launcher.spawn(
@@ -105,6 +108,7 @@ class Child:
             created=self.running.created,
             port=port,
             fingerprint=self._fingerprint(),
+            level=level,
         )
         try:
             record.write(self._spec.record_path, kept)

@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from functools import partial
 
 from twotier.domain.alert import Alert
 from twotier.domain.clock import Clock
@@ -135,7 +134,14 @@ class Keeper:
             pid=pid,
             address=self._child.endpoint.base_url if pid and self._spec.listens else "",
             lost=policy.lost(self._state, died=bool(self._toll.death.cause)),
+            window_tokens=self._spec.window(self.level) if self.level else 0,
+            window_because=self._toll.squeezed(self.level),
         )
+
+    @property
+    def level(self) -> int:
+        """How often its caches are halved: in the life it has, or will have at least."""
+        return self._child.level if self._child.running else self._toll.smaller
 
     @property
     def state(self) -> State:
@@ -231,7 +237,7 @@ class Keeper:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._live())
-                group.create_task(self._tend_log())
+                group.create_task(logs.tend(self._spec, self._clock))
                 group.create_task(self._tend_memory())
         finally:
             self._closed = True
@@ -419,14 +425,6 @@ class Keeper:
             self._alert("unloaded", f"{self._gate.held}; it comes back when there is room")
         self._take(Signal.EXITED)
 
-    async def _tend_log(self) -> None:
-        """Keep a running child's log small."""
-        while True:
-            await self._clock.sleep(self._spec.probe_every_seconds)
-            cut = partial(logs.cut, self._spec.log_path, bytes_max=self._spec.log_bytes_max)
-            with contextlib.suppress(OSError):  # a full disk; the next time may go better
-                await asyncio.to_thread(cut)
-
     async def _tend_memory(self) -> None:
         """Go down the ladder while memory is tight, before the system does it without asking."""
         while self._around.room.reader is not None and self._spec.need is not unknown:
@@ -444,8 +442,9 @@ class Keeper:
         """Requests in it may finish, for as long as there is time; then it goes."""
         if self._state not in _AT_WORK:
             return  # it was stopped or died while we looked
-        self._toll.start_smaller()
-        self._gate.press("unloaded because memory is tight, before the system ends it")
+        tight = "unloaded because memory is tight, before the system ends it"
+        self._toll.start_smaller(tight)
+        self._gate.press(tight)
         if self._ladder.level is Pressure.CRITICAL:
             self._drain_seconds = min(self._drain_seconds, DRAIN_SECONDS_CRITICAL)
         self._take(Signal.PRESSED)

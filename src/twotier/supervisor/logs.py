@@ -8,10 +8,17 @@ steps is lost, a few lines at most), and only between two lives it is renamed.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shutil
+from functools import partial
 from pathlib import Path
+from typing import Protocol
+
+from twotier.domain.clock import Clock
 
 KEEP = 5
+LOOK_SECONDS = 12.0
 TAIL_BYTES = 16 * 1024
 
 
@@ -44,6 +51,29 @@ def cut(path: Path, *, bytes_max: int) -> bool:
     with path.open("r+b") as file:
         file.truncate(0)
     return True
+
+
+class Logged(Protocol):
+    """Whose log it is, and how long that may become."""
+
+    @property
+    def log_path(self) -> Path:
+        """The file."""
+        ...
+
+    @property
+    def log_bytes_max(self) -> int:
+        """Its limit."""
+        ...
+
+
+async def tend(child: Logged, clock: Clock) -> None:
+    """Keep a running child's log small, until cancelled."""
+    cut_it = partial(cut, child.log_path, bytes_max=child.log_bytes_max)
+    while True:
+        await clock.sleep(LOOK_SECONDS)
+        with contextlib.suppress(OSError):  # a full disk; the next time may go better
+            await asyncio.to_thread(cut_it)
 
 
 def last_lines(path: Path, *, lines_max: int = 40) -> tuple[str, ...]:

@@ -16,12 +16,15 @@ from twotier.domain.launch import Launch
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A child that was alive when this was written. `created` is in seconds since the epoch."""
+    """A child that was alive when this was written. `created` is in seconds since the epoch,
+    `level` how often its caches were halved at its start.
+    """
 
     pid: int
     created: float
     port: int
     fingerprint: str
+    level: int = 0
 
 
 def fingerprint(launch: Launch, *, identity: str) -> str:
@@ -46,6 +49,7 @@ def read(path: Path) -> Record | None:
             created=float(found["created"]),
             port=int(found["port"]),
             fingerprint=str(found["fingerprint"]),
+            level=int(found.get("level", 0)),
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None

@@ -30,6 +30,11 @@ def unknown(_: int) -> Need | None:
     return None
 
 
+def unlimited(_: int) -> int:
+    """It has no window, or always the same."""
+    return 0
+
+
 def untold(_: Endpoint) -> object:
     """It does not tell how far it is."""
     return None
@@ -47,6 +52,7 @@ class KeptSpec:
     `port` is a fixed one, 0 for a free one at each start. `need` says what it will take of memory,
     with its caches halved as often as the level says; it may block. `squeezed` makes the command
     for a level from 1 on: after deaths by memory, and where there is no room for more.
+    `window` gives the tokens of the window at such a level.
     `obeys`: ended from outside by a polite signal it stays down.
 
     `pace` gives the tokens a second it was seen to read, by the length of the prompt; 0: not seen.
@@ -74,6 +80,7 @@ class KeptSpec:
     progress: Callable[[Endpoint], object] = untold
     step_tokens: int = 0
     squeezed: Callable[[int, int], Launch] | None = None
+    window: Callable[[int], int] = unlimited
     load_seconds_max: float = 180.0
     still_seconds: float = 30.0
     probe_seconds_max: float = 18.0

@@ -28,6 +28,7 @@ class Toll:
         self.died_at = 0.0
         self.ready_at: float | None = None
         self.smaller = 0
+        self.smaller_because = ""
         self._evidence: Evidence | None = None
         self._gone = Gone(0, 0.0)
         self._kills_before = 0
@@ -52,6 +53,7 @@ class Toll:
     def forgive(self) -> None:
         """A person wants it started: a new count, and its full size again."""
         self._deaths, self._in_a_row, self.death, self.smaller = (), 0, Death(""), 0
+        self.smaller_because = ""
         self._evidence = None
 
     def bury(self, evidence: Evidence, gone: Gone) -> None:
@@ -99,12 +101,18 @@ class Toll:
     def settle(self) -> None:
         """What the death asks of the next start."""
         if self.death.remedy.smaller:
-            self.start_smaller()
+            self.start_smaller(self.death.cause)
 
-    def start_smaller(self) -> None:
+    def start_smaller(self, because: str) -> None:
         """The next start has half the caches, where its command can say so."""
         if self._spec.squeezed is not None and self.smaller < policy.SMALLER_MAX:
-            self.smaller += 1
+            self.smaller, self.smaller_because = self.smaller + 1, because
+
+    def squeezed(self, level: int) -> str:
+        """Why a life has its caches halved so often, empty where it has not."""
+        if level > self.smaller:
+            return "there was no room for more when it was started"
+        return self.smaller_because if level else ""
 
     def hopeless(self) -> bool:
         """Whether another start would only be the next lap of a loop."""
