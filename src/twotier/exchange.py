@@ -48,7 +48,7 @@ from twotier.protocols.normal import Checked, Normaliser, unfit
 from twotier.protocols.toolcalls import Habits, Repaired, repair_of
 from twotier.protocols.wire import Order, renaming, too_deep
 from twotier.providers.base import Ask, Deadlines, Provider, Reply, all_of
-from twotier.providers.trouble import too_long
+from twotier.providers.trouble import said, too_long, upstream_status
 from twotier.router.breaker import Signal, signal_of
 from twotier.router.line import Ticket
 from twotier.say import ref
@@ -432,7 +432,7 @@ class Exchange:
             given = self._theirs.read_whole(body)
             whole = given if self._repair is None else self._repair.whole(given)
             if self._order is not None and (failed := unfit(whole, self._order)):
-                raise broken(failed)
+                raise said(failed)
             if whole is not given:
                 self.observed.mend(whole)
             if whole is not given or self._order is not None or not self._same:
@@ -485,18 +485,4 @@ class Exchange:
         before it in the same piece is the client's.
         """
         if failed := self.observed.fold_all(events):
-            self._failed = broken(failed)
-
-
-def broken(failed: Failed) -> UpstreamError:
-    """A failure that an answer told, as the error it is."""
-    return UpstreamError(
-        failed.message, upstream_status=failed.status, upstream_kind=failed.kind, started=True
-    )
-
-
-def upstream_status(reply: Reply | None, error: TwotierError | None) -> int:
-    """The HTTP status the upstream gave, 0 if it gave none."""
-    if isinstance(error, UpstreamError):
-        return error.upstream_status
-    return 0 if reply is None else reply.status
+            self._failed = said(failed)

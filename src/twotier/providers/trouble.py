@@ -15,8 +15,15 @@ from contextlib import suppress
 
 from yarl import URL
 
-from twotier.errors import StreamBrokenError, TierUnavailableError, TooLongError, UpstreamError
-from twotier.providers.base import Deadlines
+from twotier.domain.message import Failed
+from twotier.errors import (
+    StreamBrokenError,
+    TierUnavailableError,
+    TooLongError,
+    TwotierError,
+    UpstreamError,
+)
+from twotier.providers.base import Deadlines, Reply
 
 ERROR_BODY_BYTES_MAX = 64 * 1024
 ERROR_BODY_SECONDS_MAX = 1.0
@@ -103,3 +110,17 @@ def too_long(error: UpstreamError) -> TooLongError | None:
     if said and error.upstream_status in (400, 413):
         return TooLongError(f"{error.message}; shorten the prompt, or ask a tier with more room")
     return None
+
+
+def said(failed: Failed) -> UpstreamError:
+    """A failure that an answer told, as the error it is."""
+    return UpstreamError(
+        failed.message, upstream_status=failed.status, upstream_kind=failed.kind, started=True
+    )
+
+
+def upstream_status(reply: Reply | None, error: TwotierError | None) -> int:
+    """The HTTP status the upstream gave, 0 if it gave none."""
+    if isinstance(error, UpstreamError):
+        return error.upstream_status
+    return 0 if reply is None else reply.status
