@@ -85,14 +85,16 @@ def test_a_configuration_with_a_mistake_names_it_with_exit_code_2(tmp_path: Path
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
-    """The state folder lies below a file: said with its path, no traceback."""
+    """The state folder lies below a file: said with its path, no traceback; for scripts as JSON."""
     config = tmp_path / "twotier.toml"
     config.write_text('state = "file/state"\n')
     (tmp_path / "file").touch()
-    done = asyncio.run(twotier("--config", str(config), "up"))
-    assert done.code == 1
-    assert str(tmp_path / "file") in done.err
-    assert len(done.err.splitlines()) == 1
+    for words in ("up", "key add x --json"):
+        done = asyncio.run(twotier("--config", str(config), *words.split()))
+        assert done.code == 1
+        assert str(tmp_path / "file") in done.err
+        assert len(done.err.splitlines()) == 1
+    assert str(tmp_path / "file") in done.document["error"]["message"]
 
 
 def test_a_reader_that_leaves_is_not_an_error_message() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from twotier.cli.client import Peer
+from twotier.cli.client import Peer, wire
 from twotier.errors import DeadlineError, StreamBrokenError, TwotierError
 
 SECONDS_MAX = 20.0
@@ -78,6 +78,12 @@ def test_an_error_without_a_body_is_still_an_error(tmp_path: Path) -> None:
     """Its status is all there is to say."""
     with pytest.raises(TwotierError, match="HTTP status 500"):
         outcome(tmp_path / "s", whole(b"oops", b"500 Internal"))
+
+
+def test_the_socket_of_another_user_is_told_apart() -> None:
+    """`sudo twotier up`, then `twotier status`: the connection did not break."""
+    with pytest.raises(TwotierError, match="another user started it"), wire():
+        raise PermissionError(13, "Permission denied")
 
 
 def test_a_whole_document_is_given(tmp_path: Path) -> None:

@@ -176,6 +176,21 @@ def test_the_token_is_printed_by_key_show_alone(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_no_address_of_a_configuration_shows_its_secret(tmp_path: Path) -> None:
+    """Wherever one may stand; a prompt is shown as it was written."""
+    (tmp_path / "twotier.toml").write_text(
+        f'[alerts]\nto = "webhook:https://me:{CANARY}@host/x?token={CANARY}"\n'
+        f'[telemetry]\notlp_endpoint = "http://me:{CANARY}@127.0.0.1:4318"\n'
+        '[[jobs]]\nname = "x"\nevery = "1h"\nprompt = "read http://a/?b=c"\n'
+    )
+    for more in ((), ("--json",)):
+        done = run(tmp_path, "config", "show", *more)
+        assert done.code == 0
+        assert CANARY not in done.out
+        assert "webhook:https://me:***@host/x?token=***" in done.out
+        assert "read http://a/?b=c" in done.out
+
+
 def test_a_token_that_is_not_there_says_what_makes_it(tmp_path: Path) -> None:
     """Before the first start."""
     done = run(tmp_path, "key", "show")

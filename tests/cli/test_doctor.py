@@ -154,6 +154,28 @@ def test_a_wrong_configuration_is_the_one_thing_to_mend(tmp_path: Path) -> None:
     assert found["config"]["mend"] == "twotier config check"
 
 
+def test_what_cannot_be_looked_at_is_a_finding_and_not_the_end(tmp_path: Path) -> None:
+    """A state folder the system refuses: the other checks are made all the same."""
+    done, found = doctor(tmp_path, f'state = "{"s" * 300}"\n[gateway]\nport = {free_port()}\n')
+    assert done.code == 1
+    assert "cannot be looked at" in found["permissions"]["text"]
+    assert found["port"]["level"] == "ok"
+
+
+def test_what_mends_it_can_be_pasted(tmp_path: Path) -> None:
+    """From any folder, where names hold spaces, and one line for each finding."""
+    folder = tmp_path / "my conf"
+    folder.mkdir()
+    _, found = doctor(folder, CONFIG.format(port=free_port(), server=free_port()))
+    assert found["frontier key"]["mend"] == f"(umask 077; cat > '{folder}/frontier.key')"
+    (folder / "frontier.key").touch(mode=0o644)
+    _, found = doctor(folder, CONFIG.format(port=free_port(), server=free_port()))
+    assert found["frontier key"]["mend"] == f"chmod 600 '{folder}/frontier.key'"
+    (folder / "twotier.toml").write_text("[gateway]\nprot = 1\n")
+    said = asyncio.run(twotier("--config", str(folder / "twotier.toml"), "doctor")).out
+    assert len(said.splitlines()) == 2
+
+
 def test_with_main_up_its_port_is_ours(tmp_path: Path) -> None:
     """The running program is no stranger to itself."""
 

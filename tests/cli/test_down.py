@@ -79,6 +79,13 @@ def test_a_main_without_a_socket_is_known_by_its_lock(tmp_path: Path) -> None:
         assert main.wait(SECONDS_MAX) == 0
 
 
+def test_a_main_that_cannot_be_talked_to_is_ended_by_a_signal(tmp_path: Path) -> None:
+    """`twotier doctor` sends people here with one that hangs or answers nonsense."""
+    with child(*toy_main(tmp_path, "broken")) as main:
+        assert down(tmp_path).document["stopped_pid"] == main.pid
+        assert main.wait(SECONDS_MAX) == 0
+
+
 def test_a_server_left_by_a_killed_main_is_ended(tmp_path: Path) -> None:
     """Main went with -9; its lock is free, its model server still holds the memory."""
     with child(*toy_main(tmp_path)) as main, child(*SLEEPER) as engine:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.standin import Done, StandIn, standin, twotier
+from twotier.cli.engine import followed, opened
 from twotier.supervisor import history
 from twotier.supervisor.death import Kind
 
@@ -85,6 +86,35 @@ def test_a_name_is_needed_where_there_are_several(tmp_path: Path) -> None:
     """And they are named."""
     done = run(tmp_path, "stop", engines=[LOCAL, {**LOCAL, "tier": "coder"}])
     assert (done.code, "name one of: local, coder" in done.err) == (2, True)
+
+
+def test_a_log_is_shown_from_a_number_of_lines_on(tmp_path: Path) -> None:
+    """Its last lines; fewer than none there are not."""
+    folder = tmp_path / ".twotier" / "logs"
+    folder.mkdir(parents=True)
+    (folder / "engine-local.log").write_text("one\ntwo\n")
+    (tmp_path / "twotier.toml").touch()
+    at = ("--config", str(tmp_path / "twotier.toml"), "engine", "logs", "-n")
+    assert asyncio.run(twotier(*at, "1")).out == "two\n"
+    refused = asyncio.run(twotier(*at, "-1"))
+    assert (refused.code, "--lines -1" in refused.err) == (2, True)
+
+
+def test_nothing_of_a_log_is_lost_when_a_new_one_takes_its_name(tmp_path: Path) -> None:
+    """What the old life said last, between two looks, stands in the file that was moved away."""
+    path = tmp_path / "engine-local.log"
+    path.write_text("before\n")
+    file = opened(path, at_end=True)
+
+    def a_new_life() -> None:
+        with path.open("a") as log:
+            log.write("last words\n")
+        path.rename(tmp_path / "engine-local.log.1")
+        path.write_text("a new life\n")
+
+    told = followed(path, file, pause=a_new_life)
+    assert [next(told) for _ in range(2)] == ["last words\n", "a new life\n"]
+    told.close()
 
 
 def test_the_deaths_of_last_night_are_read_without_main(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Main is a stand-in that says so; the environments are real, the installer is pla
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from twotier.engines import environment, pinned
 CONFIG = '[tiers.local]\nengine = "llama_cpp"\nmodel = "starter"\n'
 
 
-def upgrade(folder: Path, *, failed: str, probe: dict[str, Any] | None) -> tuple[Done, list[str]]:
+def upgrade(
+    folder: Path, *, failed: str, probe: dict[str, Any] | None, state: str = "ready"
+) -> tuple[Done, list[str]]:
     """One upgrade against a main whose server then stands like this; what main was asked."""
     engines = folder / "cache" / "engines"
     engines.mkdir(parents=True)
@@ -33,6 +36,8 @@ def upgrade(folder: Path, *, failed: str, probe: dict[str, Any] | None) -> tuple
             tiers = [{**STATUS["tiers"][0], "probe": probe}]
             stand.answers["GET /control/status"] = (200, {**STATUS, "tiers": tiers})
             told = {"tier": "local", "failed": failed, "pid": 7, "address": ""}
+            engines = [{"tier": "local", "state": state, "gate": ""}]
+            stand.answers["GET /control/engine"] = (200, {"engines": engines})
             stand.answers["POST /control/engine/local/restart"] = (200, told)
             stand.answers["POST /control/probe"] = (200, {"probe": probe, "seconds": 1.0})
             words = ("engine", "upgrade", "--lock", str(newer(folder, "one")))
@@ -64,3 +69,32 @@ def test_what_was_probed_is_probed_anew(tmp_path: Path) -> None:
     assert "below the bar for tool work now (parallel 33 %)" in done.err
     assert "twotier engine rollback llama_cpp" in done.err
     assert "/control/probe" in asked
+
+
+@pytest.mark.slow
+@pytest.mark.engine
+def test_a_server_that_was_stopped_stays_stopped(tmp_path: Path) -> None:
+    """An upgrade is no start: somebody stopped it, or another model has its place in memory."""
+    done, asked = upgrade(tmp_path, failed="", probe=None, state="down")
+    assert done.code == 0, done.err
+    assert "local: not up; its next start uses it" in done.err
+    assert "/control/engine/local/restart" not in asked
+
+
+def test_a_way_back_that_is_gone_changes_nothing(tmp_path: Path) -> None:
+    """Its environment was deleted and cannot be made again: what runs stays in force."""
+    bins, engines = tmp_path / "bin", tmp_path / "cache" / "engines"
+    bins.mkdir()
+    (bins / "uv").write_text("#!/bin/sh\necho no network >&2\nexit 1\n")
+    (bins / "uv").chmod(0o755)
+    pins = pinned.Pinned(SHIPPED, engines)
+    pins.hold()
+    pins.switch(newer(tmp_path, "one"))
+    before = pins.read()
+    (tmp_path / "twotier.toml").write_text(CONFIG)
+    at = ("--config", str(tmp_path / "twotier.toml"), "engine", "rollback", "--json")
+    env = {"PATH": f"{bins}:{os.environ['PATH']}", "TWOTIER_CACHE": str(tmp_path / "cache")}
+    done = asyncio.run(twotier(*at, env=env))
+    assert done.code == 1
+    assert done.document["error"]["code"] == "engine_error"
+    assert pins.read() == before

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from twotier.cli.probe import cells, conclude, plain
+from tests.cli.test_client import peer
+from twotier.cli.client import Peer
+from twotier.cli.probe import cells, conclude, ended, lines, plain
 from twotier.cli.probe_table import Filling
+from twotier.errors import StreamBrokenError
 
 ROW = {
     "row": "single",
@@ -75,6 +81,21 @@ def test_without_a_terminal_a_row_is_a_line_once_it_is_finished(
         *("single", "2/3", "66", "%"),
         *("talked", "instead", "of", "calling"),
     ]
+
+
+def test_a_probe_that_breaks_off_in_a_line_says_so(tmp_path: Path) -> None:
+    """Main went away; half a line is no defect of the command."""
+    answer = b"HTTP/1.1 200 OK\r\n\r\n" + json.dumps(ROW).encode() + b'\n{"probe": {"ti'
+
+    def told(there: Peer) -> None:
+        ended(lines(there, {}), lambda _: None)
+
+    async def scenario() -> None:
+        async with peer(tmp_path / "s", answer) as there:
+            await asyncio.to_thread(told, there)
+
+    with pytest.raises(StreamBrokenError, match="the probe broke off"):
+        asyncio.run(scenario())
 
 
 def test_on_a_terminal_a_table_fills(capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,10 +27,22 @@ def test_a_bar_shows_share_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -
     now[0] = 10.0
     bar("a", 900_000_000, total_bytes=900_000_000)
     bar.end()
-    first, last = screen.getvalue().strip("\r\n").split("\r")
+    first, *_, last = screen.getvalue().strip("\r\n").split("\r")
     assert " 50%  100.0 MB/s, 0 min left" in first
     assert " 90%   50.0 MB/s" in last
     assert "#" * 25 in last
+
+
+def test_the_last_it_says_is_how_far_it_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what it was at the last drawing, a moment before the end."""
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    bar = Bar(10, now=lambda: 1.0)
+    bar("a", 4, total_bytes=10)
+    bar("a", 10, total_bytes=10)
+    bar.end()
+    assert screen.getvalue().endswith("\n")
+    assert "100%" in screen.getvalue().split("\r")[-1]
 
 
 def test_without_a_watcher_each_file_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,8 @@ def test_the_next_job_is_the_first_that_is_due() -> None:
     off = JobConfig(name="off", prompt="p", every=1.0, enabled=False)
     assert (next_job([hourly, soon, off], NOW) or "").startswith("soon at ")
     assert next_job([off], NOW) is None
+    yearly = JobConfig(name="yearly", prompt="p", cron="0 12 24 12 *", zone="UTC")
+    assert "-12-24 " in (next_job([yearly], NOW) or "")  # a time alone would be today's
 
 
 def test_the_first_configuration_takes_what_the_machine_has(tmp_path: Path) -> None:

@@ -38,13 +38,21 @@ def test_the_state_folder_is_known_from_a_file_with_mistakes_elsewhere(tmp_path:
         paths.paths_of(file)
 
 
-def test_a_socket_has_a_short_path_wherever_the_state_lies(tmp_path: Path) -> None:
-    """The system's limit is about a hundred bytes; two folders never share a socket."""
+def test_a_socket_has_a_short_path_wherever_the_state_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's limit is about a hundred bytes; two folders never share a socket, and every
+    shell finds the same one.
+    """
     deep = tmp_path / ("d" * 120)
     one, two = paths.Paths(deep), paths.Paths(deep / "other")
     assert len(str(one.main_socket)) <= paths.SOCKET_PATH_BYTES_MAX
     assert one.main_socket != two.main_socket
     assert one.main_socket.name == "main.sock"
+    here = one.main_socket
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/1")  # a desktop has it, cron has not
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert one.main_socket == here
     assert paths.Paths(Path("/s")).main_socket == Path("/s/main.sock")
 
 
@@ -83,7 +91,7 @@ def test_a_socket_folder_that_was_laid_out_for_us_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A link, an open folder or a file in the temp folder: named, and no socket is put there."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(paths, "SHORT_FOLDER", tmp_path)
     at = paths.Paths(tmp_path / ("d" * 120))
     folder = at.main_socket.parent
     assert folder.parent == tmp_path

@@ -83,6 +83,7 @@ def test_an_unknown_place_is_refused_without_being_repeated(tmp_path: Path) -> N
 
 def test_every_place_has_a_command_that_fills_it() -> None:
     """Said by `up` and `doctor`; with a place for the key and never with one."""
-    assert how_to_set("env:ANTHROPIC_API_KEY") == "export ANTHROPIC_API_KEY=..."
-    assert "umask 077" in how_to_set("file:anthropic.key")
-    assert how_to_set("keyring:anthropic") == "keyring set anthropic twotier"
+    home = Path("/my conf")
+    assert how_to_set("env:ANTHROPIC_API_KEY", home=home) == "export ANTHROPIC_API_KEY=..."
+    assert how_to_set("file:a.key", home=home) == "(umask 077; cat > '/my conf/a.key')"
+    assert how_to_set("keyring:anthropic", home=home) == "keyring set anthropic twotier"

@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 import pytest
 
-from twotier.service.mac import Power, hidden, indexing, known_settings, outermost, power
+from twotier.service.mac import Power, hidden, indexing, outermost, power
 from twotier.service.redact import redacted
 
 LAPTOP = """\
@@ -52,13 +52,6 @@ def test_folders_that_spotlight_passes_over() -> None:
     assert not hidden(PurePath("/Users/a/models"))
     folders = [PurePath("/a/b/c"), PurePath("/a/b"), PurePath("/x"), PurePath("/a/b")]
     assert outermost(folders) == [PurePath("/x"), PurePath("/a/b")]
-
-
-def test_settings_of_the_kernel_by_name() -> None:
-    """Those it does not know are left out."""
-    text = "hw.memsize: 274877906944\niogpu.wired_limit_mb: 0\nsysctl: unknown oid\n"
-    names = {"hw.memsize": "memory", "vm.swapusage": "swap", "iogpu.wired_limit_mb": "wired"}
-    assert known_settings(text, names) == {"memory": "274877906944", "wired": "0"}
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,11 @@ def remote(name: str, config: TierConfig, *, shop: Workshop) -> Tier:
 
     def facts() -> TierFacts:
         if not key():
-            return TierFacts(name, TierState.NO_KEY, f"it waits for its key: {how_to_set(place)}")
+            return TierFacts(
+                name,
+                TierState.NO_KEY,
+                f"it waits for its key: {how_to_set(place, home=shop.loaded.home)}",
+            )
         return told(name, shop.outage(spec))
 
     return Tier(spec, provider, facts)

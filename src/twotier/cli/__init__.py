@@ -45,8 +45,7 @@ def run(words: Sequence[str]) -> int:
     except OSError as exc:
         # A folder that cannot be written, a full disk: the system's own sentence says most.
         drop_output()
-        say(f"twotier: {exc}; see `twotier doctor`")
-        return 1
+        return explain(TwotierError(f"{exc}; see `twotier doctor`"), as_json="--json" in words)
     except Exception as exc:  # noqa: BLE001 - the top: a defect of ours is one line like the rest
         return defect(exc, words)
 

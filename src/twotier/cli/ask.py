@@ -39,10 +39,12 @@ def streamed(config: Path, body: Mapping[str, Any]) -> int:
     with asked(config, wanted) as response:
         said = about(response)
         finish = ""
-        for choice in choices(response):
-            finish = choice.get("finish_reason") or finish
-            print(choice.get("delta", {}).get("content") or "", end="", flush=True)
-    print(flush=True)
+        try:
+            for choice in choices(response):
+                finish = choice.get("finish_reason") or finish
+                print(choice.get("delta", {}).get("content") or "", end="", flush=True)
+        finally:
+            print(flush=True)  # what is said of an answer that breaks off stands on its own line
     if finish == "length":
         say("The answer was cut off at its longest allowed length.")
     say(summary(said))

@@ -71,6 +71,16 @@ Status = Mapping[str, Any] | None
 Check = Callable[[Loaded, Status], Iterator[Finding]]
 
 
+def quoted(path: Path) -> str:
+    """A path as a shell takes it: what is shown here gets pasted."""
+    return shlex.quote(str(path))
+
+
+def aside(path: Path) -> Path:
+    """Where a file goes that cannot be used, and may still be wanted."""
+    return path.with_name(f"{path.name}.aside")
+
+
 def python() -> Finding:
     """The version this runs on."""
     version = ".".join(str(part) for part in sys.version_info[:3])
@@ -104,7 +114,7 @@ def processes(loaded: Loaded, status: Status) -> Iterator[Finding]:
         if state in ("ready", "running"):
             yield Finding("worker", Level.OK, state)
         else:
-            yield Finding("worker", Level.WARN, state, f"tail {loaded.paths.logs}/*")
+            yield Finding("worker", Level.WARN, state, f"tail {quoted(loaded.paths.logs)}/*")
 
 
 def permissions(loaded: Loaded, _: Status) -> Iterator[Finding]:
@@ -126,7 +136,7 @@ def private(path: Path, mode: int, *, name: str) -> Iterator[Finding]:
     found = stat.S_IMODE(path.stat().st_mode)
     if found & 0o077:
         text = f"{path} is open to others (mode {found:04o})"
-        yield Finding(name, Level.BAD, text, f"chmod {mode:o} {path}")
+        yield Finding(name, Level.BAD, text, f"chmod {mode:o} {quoted(path)}")
     else:
         yield Finding(name, Level.OK, f"{path} is yours alone")
 
@@ -138,7 +148,7 @@ def keys(loaded: Loaded, status: Status) -> Iterator[Finding]:
         if tier.key is None and tier.engine is not None:
             continue
         if name in seen:
-            yield key_seen(tier, seen[name], name=name)
+            yield key_seen(loaded, seen[name], name=name)
         else:
             yield key_of(loaded, tier, name=name)
 
@@ -148,12 +158,12 @@ def tiers_seen(status: Status) -> dict[str, Mapping[str, Any]]:
     return {tier["name"]: tier for tier in (status or {}).get("tiers", ())}
 
 
-def key_seen(tier: TierConfig, seen: Mapping[str, Any], *, name: str) -> Finding:
+def key_seen(loaded: Loaded, seen: Mapping[str, Any], *, name: str) -> Finding:
     """One tier's key as main sees it."""
-    place = tier.key or FRONTIER_KEY
+    place = loaded.config.tiers[name].key or FRONTIER_KEY
     if seen["state"] != "no-key":
         return Finding(f"{name} key", Level.OK, f"main has it from {place}")
-    mend = f"{how_to_set(place)}; twotier down; twotier up"
+    mend = f"{how_to_set(place, home=loaded.home)}; twotier down; twotier up"
     return Finding(f"{name} key", Level.WARN, f"main found nothing at {place}", mend)
 
 
@@ -166,13 +176,14 @@ def key_of(loaded: Loaded, tier: TierConfig, *, name: str) -> Finding:
         return Finding(title, Level.BAD, exc.message, mend_key(loaded, place))
     if there:
         return Finding(title, Level.OK, f"found at {place}")
-    return Finding(title, Level.WARN, f"nothing at {place} yet", how_to_set(place))
+    mend = how_to_set(place, home=loaded.home)
+    return Finding(title, Level.WARN, f"nothing at {place} yet", mend)
 
 
 def mend_key(loaded: Loaded, place: str) -> str:
     """What makes a key usable that lies there: a file open to others, a keyring not installed."""
     if place.startswith("file:"):
-        return f"chmod 600 {loaded.resolve(place.removeprefix('file:'))}"
+        return f"chmod 600 {quoted(loaded.resolve(place.removeprefix('file:')))}"
     return "pip install 'twotier[keyring]'"
 
 
@@ -243,7 +254,7 @@ def model_of(loaded: Loaded, tier: TierConfig, *, name: str) -> Iterator[Finding
         if found is None:
             yield Finding(title, Level.WARN, "not fetched yet", "twotier models pull starter")
         elif not genuine(found):
-            mend = f"rm {found} && twotier models pull starter"
+            mend = f"rm {quoted(found)} && twotier models pull starter"
             yield Finding(title, Level.BAD, f"{found} is not what it should be", mend)
         else:
             yield Finding(title, Level.OK, f"{found}, hash as it should be")
@@ -320,7 +331,7 @@ def folders(loaded: Loaded, _: Status) -> Iterator[Finding]:
             mend = f"edit {loaded.path}: set watch.path of the job {job.name}"
             yield Finding(title, Level.WARN, f"{path} is not a folder", mend)
         else:
-            mend = f"mkdir -p {shlex.quote(str(path))}"
+            mend = f"mkdir -p {quoted(path)}"
             yield Finding(title, Level.WARN, f"{path} is not there", mend)
 
 
@@ -365,7 +376,7 @@ def reach(loaded: Loaded, _: Status) -> Iterator[Finding]:
     try:
         known = KeyFile(path).read()
     except ConfigError as exc:
-        yield Finding("clients", Level.BAD, exc.message, f"mv {path} {path}.aside")
+        yield Finding("clients", Level.BAD, exc.message, f"mv {quoted(path)} {quoted(aside(path))}")
         return
     try:
         check_reach(loaded)
@@ -383,7 +394,7 @@ def disk(loaded: Loaded, _: Status) -> Iterator[Finding]:
     text = f"{free / 1e9:.1f} GB free for {loaded.home}"
     level = Level.BAD if free < DISK_BYTES_MIN else Level.WARN
     if free < DISK_BYTES_LOW:
-        yield Finding("disk", level, text, f"df -h {loaded.home}")
+        yield Finding("disk", level, text, f"df -h {quoted(loaded.home)}")
     else:
         yield Finding("disk", Level.OK, text)
 
@@ -402,9 +413,8 @@ def ledger(loaded: Loaded, _: Status) -> Iterator[Finding]:
             book.close()
     except sqlite3.Error as exc:
         text = f"{path} cannot be read: {exc}"
-        yield Finding(
-            "ledger", Level.BAD, text, f"twotier down; mv {path} {path}.aside; twotier up"
-        )
+        mend = f"twotier down; mv {quoted(path)} {quoted(aside(path))}; twotier up"
+        yield Finding("ledger", Level.BAD, text, mend)
     else:
         yield Finding("ledger", Level.OK, f"{path} can be read, {tables} tables and indexes")
 

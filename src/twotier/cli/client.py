@@ -105,6 +105,10 @@ def wire(missing: str | Callable[[], str] = NOT_RUNNING) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as exc:
         raise NotRunningError(missing if isinstance(missing, str) else missing()) from exc
+    except PermissionError as exc:
+        raise TwotierError(
+            "another user started it; run this as the one who did, see `ls -l` of its state folder"
+        ) from exc
     except TimeoutError as exc:
         raise DeadlineError("no answer came in time; try `twotier doctor`") from exc
     except (OSError, http.client.HTTPException) as exc:

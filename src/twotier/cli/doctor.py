@@ -10,7 +10,7 @@ from twotier.cli import checks
 from twotier.cli.checks import Finding, Level
 from twotier.cli.output import emit, say, show
 from twotier.config.load import load
-from twotier.errors import ConfigError
+from twotier.errors import ConfigError, TwotierError
 
 MARKS = {Level.OK: "ok", Level.WARN: "warn", Level.BAD: "BAD"}
 
@@ -41,7 +41,11 @@ def look(config: Path) -> Iterator[Finding]:
     yield Finding("config", Level.OK, f"{config} is valid")
     status = checks.ask_main(loaded)
     for check in checks.CHECKS:
-        yield from check(loaded, status)
+        try:
+            yield from check(loaded, status)
+        except (OSError, TwotierError) as exc:  # what cannot be looked at is a finding too
+            mend = f"ls -ld {checks.quoted(loaded.paths.state)}"
+            yield Finding(check.__name__, Level.BAD, f"cannot be looked at: {exc}", mend)
 
 
 def look_at_mac(config: Path) -> Iterator[Finding]:
@@ -82,4 +86,4 @@ def lines(findings: Iterable[Finding]) -> Iterator[tuple[str, ...]]:
     """A finding for people: what, and after it what to do."""
     for finding in findings:
         mend = f"  ->  {finding.mend}" if finding.mend else ""
-        yield (MARKS[finding.level], finding.name, finding.text + mend)
+        yield (MARKS[finding.level], finding.name, " ".join(finding.text.split()) + mend)

@@ -42,10 +42,14 @@ def stop_main(config: Path, paths: Paths) -> int | None:
         process = process or psutil.Process(int(main.get("/control/status")["pid"]))
         with contextlib.suppress(StreamBrokenError):  # it may be gone before it has answered
             main.post("/control/stop")
-    except (NotRunningError, psutil.NoSuchProcess):
-        if process is None:
+    except (TwotierError, psutil.NoSuchProcess) as exc:
+        if process is None and isinstance(exc, NotRunningError | psutil.NoSuchProcess):
             return None
-        process.terminate()  # it holds the lock and has no socket: coming up, or already ending
+        if process is None:
+            raise
+        # It holds the lock and has no socket (coming up, or already ending), or it hangs.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
     if not gone_within(process, STOP_SECONDS_MAX):
         raise TwotierError(
             f"pid {process.pid} has not ended in {STOP_SECONDS_MAX:.0f} s;"

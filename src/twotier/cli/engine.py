@@ -6,9 +6,10 @@ are read without it.
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
@@ -132,6 +133,8 @@ def sentence(told: Mapping[str, Any]) -> str:
 
 def logs(config: Path, *, tier: str, lines: int, follow: bool) -> int:
     """The end of a kept server's own output, and with `follow` what it goes on to say."""
+    if lines < 0:
+        raise UsageError(f"--lines {lines}: a number from 0 on")
     folder = paths_of(config).logs
     files = {path.stem.removeprefix("engine-"): path for path in folder.glob("engine-*.log")}
     name = tier or only([{"tier": one} for one in sorted(files)])
@@ -140,10 +143,10 @@ def logs(config: Path, *, tier: str, lines: int, follow: bool) -> int:
             f"no log of {name!r} in {folder}; a server that is not ours has its log with its owner:"
             " `twotier engine why` says where"
         )
-    for line in last(files[name], lines):
-        print(line)
-    if follow:
-        for text in followed(files[name]):
+    with opened(files[name], at_end=True) as file:
+        for line in last(files[name], lines):
+            print(line, flush=follow)
+        for text in followed(files[name], file) if follow else ():
             print(text, end="", flush=True)
     return 0
 
@@ -158,18 +161,20 @@ def last(path: Path, count: int) -> list[str]:
     return list(found)
 
 
-def followed(path: Path) -> Iterator[str]:
+def followed(
+    path: Path, file: TextIO, *, pause: Callable[[], None] = lambda: time.sleep(FOLLOW_SECONDS)
+) -> Generator[str]:
     """What is written from now on, through cuts and new lives; until Ctrl-C."""
-    file = opened(path, at_end=True)
     try:
         while True:
+            gone = replaced(path, file)  # asked before reading: the last words of a life come first
             if text := file.read():
                 yield text
-                continue
-            time.sleep(FOLLOW_SECONDS)
-            if replaced(path, file):
+            elif gone:
                 file.close()
                 file = opened(path, at_end=False)
+            else:
+                pause()
     finally:
         file.close()
 
@@ -184,8 +189,6 @@ def opened(path: Path, *, at_end: bool) -> TextIO:
 
 def replaced(path: Path, file: TextIO) -> bool:
     """A new life has a new file under the name; a cut one is shorter than where we are."""
-    import os
-
     now = path.stat() if path.exists() else None
     held = os.fstat(file.fileno())
     return now is not None and (now.st_ino != held.st_ino or now.st_size < file.tell())

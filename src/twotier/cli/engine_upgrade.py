@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +33,9 @@ from twotier.packages import find_installer
 
 VERSION_SECONDS_MAX = 60.0
 IDLE_SECONDS_MAX = 600.0  # how long a server may be in use before we give up
-LOAD_SECONDS_MAX = 600.0  # of a large model, where nobody has set another limit
 GRACE_SECONDS = 120.0
 PROBE_REPEAT = 3
+AT_REST = ("down", "standby")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,13 @@ class Change:
     def pins(self) -> pinned.Pinned:
         """Which environment is in force."""
         return pinned.Pinned(self.shipped, self.folder)
+
+    def model(self, tier: str) -> Path | None:
+        """Where a tier's model lies; None if it is not on this disk."""
+        try:
+            return model_path(self.tiers[tier].model, self.loaded)
+        except EngineError:
+            return None
 
     def python(self, lock: Path) -> Path:
         """The python of a lock's environment, made if it is not there. Raises `EngineError`."""
@@ -88,12 +96,18 @@ def upgrade(config: Path, name: str, *, lock: Path | None, as_json: bool) -> int
         raise EngineError(f"the new environment of {change.name} does not work; {old} stays")
     say(f"{change.name}: {before or 'nothing'} -> {after}")
     ask_beside(change, python)
+    tiers, probed = serving(change), probed_before(change)
     change.pins.hold()
     change.pins.switch(new)
-    probed = probed_before(change)
-    if failed := moved(change):
+    try:
+        failed = moved(change, tiers)
+    except KeyboardInterrupt:
         change.pins.back()
-        worse = moved(change)
+        say(f"{change.name}: {before} is in force again; `twotier engine restart` uses it at once")
+        raise
+    if failed:
+        change.pins.back()
+        worse = moved(change, tiers)
         raise EngineError(
             f"{failed}; the old environment ({before}) is in force again"
             + (f", and it does not come up either: {worse}" if worse else "")
@@ -106,9 +120,10 @@ def upgrade(config: Path, name: str, *, lock: Path | None, as_json: bool) -> int
 def rollback(config: Path, name: str, *, as_json: bool) -> int:
     """What was before is in force again. Raises `EngineError` where there is nothing before."""
     change = of(load(config), name)
-    lock = change.pins.back()
-    change.python(lock)
-    if failed := moved(change):
+    change.python(change.pins.earlier)  # it may have been deleted since, and not come again
+    tiers = serving(change)
+    change.pins.back()
+    if failed := moved(change, tiers):
         raise EngineError(f"{failed}; `twotier engine rollback {change.name}` goes back again")
     return told(change, "rolled back", as_json=as_json)
 
@@ -148,10 +163,9 @@ def version(change: Change, lock: Path) -> str:
 def ask_beside(change: Change, python: Path) -> None:
     """One token for each model, beside what runs, where memory holds it. Raises `EngineError`."""
     for name, tier in change.tiers.items():
-        try:
-            model = model_path(tier.model, change.loaded)
-        except EngineError:
-            continue  # not on this disk: no server runs with it either
+        model = change.model(name)
+        if model is None:
+            continue  # no server runs with it either
         if not has_room(model):
             say(f"{name}: memory does not hold its model twice; it is asked after the switch")
             continue
@@ -163,17 +177,33 @@ def ask_beside(change: Change, python: Path) -> None:
             )
 
 
-def moved(change: Change) -> str:
+def serving(change: Change) -> list[str]:
+    """The tiers whose servers main has up, or on their way: the others start from what is in force
+    when they are next wanted. A server that somebody has stopped stays stopped.
+    """
+    try:
+        engines = main_of(change.loaded.path).get("/control/engine")["engines"]
+    except NotRunningError:
+        say("twotier does not run; the next start uses it")
+        return []
+    ours = [one for one in engines if one["tier"] in change.tiers]
+    rests = [one["tier"] for one in ours if one["state"] in AT_REST and not one["gate"]]
+    for name in rests:
+        say(f"{name}: not up; its next start uses it")
+    return [one["tier"] for one in ours if one["tier"] not in rests]
+
+
+def moved(change: Change, tiers: Sequence[str]) -> str:
     """Have main's servers start from what is in force; why one does not come up, else empty."""
     main = main_of(change.loaded.path)
-    for name, tier in change.tiers.items():
-        load_seconds = tier.load_seconds or LOAD_SECONDS_MAX
+    for name in tiers:
+        load_seconds = load_limit(change.tiers[name], change.model(name))
         body = {"idle_seconds": IDLE_SECONDS_MAX, "wait_seconds": load_seconds}
         seconds = IDLE_SECONDS_MAX + load_seconds + GRACE_SECONDS
         try:
             answer = main.post(f"/control/engine/{name}/restart", body, seconds=seconds)
         except NotRunningError:
-            say("twotier does not run; the next start uses it")
+            say("twotier does not run any more; the next start uses it")
             return ""
         except TwotierError as exc:
             return f"{name}: {exc.message}"

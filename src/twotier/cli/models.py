@@ -114,8 +114,10 @@ def from_hub(name: str, yes: bool, *, as_json: bool) -> int:
         enough_disk(cache(), missing)
         agreed(f"fetch {size_text(missing)}?", yes)
     bar = Bar(wish.size_bytes, now=time.monotonic)
-    path = Pull(there, cache(), bar, lambda tries: time.sleep(PAUSE_SECONDS * tries)).run(wish)
-    bar.end()
+    try:
+        path = Pull(there, cache(), bar, lambda tries: time.sleep(PAUSE_SECONDS * tries)).run(wish)
+    finally:
+        bar.end()
     if as_json:
         licence = wish.repo.licence
         emit({"path": str(path), "size_bytes": wish.size_bytes, "licence": licence})

@@ -11,8 +11,9 @@ from typing import Any
 from twotier.domain.urls import shown_url
 
 SCHEMA_VERSION = 1
-# Where an address may stand; other texts (a prompt) are shown as they are.
-URL_KEYS = frozenset({"address", "base_url", "because", "deliver", "target", "url"})
+# A person's own words, shown as they are. Everything else may hold an address: a list of those that
+# do was once too short.
+WORDS = frozenset({"prompt"})
 
 
 def emit(document: Mapping[str, Any]) -> None:
@@ -33,7 +34,7 @@ def without_secrets(value: Any, key: str = "") -> Any:
         return {inner: without_secrets(part, inner) for inner, part in value.items()}
     if isinstance(value, list):
         return [without_secrets(part, key) for part in value]
-    return shown_url(value) if isinstance(value, str) and key in URL_KEYS else value
+    return shown_url(value) if isinstance(value, str) and key not in WORDS else value
 
 
 def columns(rows: Iterable[Sequence[object]]) -> list[str]:

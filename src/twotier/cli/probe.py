@@ -56,7 +56,11 @@ def lines(main: Peer, order: Mapping[str, Any]) -> Iterator[Line]:
     asked = main.exchange("POST", "/control/probe", body=order, seconds=MODEL_SECONDS_MAX)
     with asked as response:
         while text := line_of(response):
-            yield json.loads(text)
+            try:
+                told = json.loads(text)
+            except ValueError:
+                return  # a line that breaks off is the end, and `ended` says that it came too soon
+            yield told
 
 
 def ended(told: Iterator[Line], seen: Seen) -> Line:

@@ -47,6 +47,7 @@ class Bar:
         print(f"\r{text:<110}"[:111], end="", file=sys.stderr, flush=True)
 
     def end(self) -> None:
-        """Leave the line."""
-        if self._watched and self._drawn:
+        """Draw how far it came, and leave the line."""
+        if self._watched and self._files:
+            self._draw([*self._files][-1])
             print(file=sys.stderr)

@@ -91,9 +91,10 @@ def banner(loaded: Loaded, status: Mapping[str, Any], *, next_job: str | None) -
 def key_lines(loaded: Loaded, tiers: Sequence[Mapping[str, Any]]) -> list[str]:
     """Where the keys go that tiers wait for, on one line."""
     said = [
-        f"{tier['name']}: `{how_to_set(loaded.config.tiers[tier['name']].key or FRONTIER_KEY)}`"
+        f"{tier['name']}: `{how_to_set(place, home=loaded.home)}`"
         for tier in tiers
         if tier["state"] == "no-key"
+        for place in [loaded.config.tiers[tier["name"]].key or FRONTIER_KEY]
     ]
     return [f"keys that are missing (then `twotier up` again): {'; '.join(said)}"] if said else []
 
@@ -105,7 +106,9 @@ def next_job(jobs: Sequence[JobConfig], now: datetime) -> str | None:
         return None
     slot, job = min(slots, key=lambda pair: pair[0])
     seen = f", looks into {job.watch.path}/" if job.watch else ""
-    return f"{job.name} at {slot.astimezone():%H:%M:%S}{seen}"
+    here = slot.astimezone()
+    day = "" if here.date() == now.astimezone().date() else f"{here:%Y-%m-%d} "
+    return f"{job.name} at {day}{here:%H:%M:%S}{seen}"
 
 
 def first_slot(job: JobConfig, now: datetime) -> datetime | None:

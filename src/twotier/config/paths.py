@@ -20,6 +20,10 @@ from twotier.errors import ConfigError
 NAME = "twotier.toml"
 STATE_DEFAULT = ".twotier"
 
+# For sockets whose own folder's path is too long. Every shell finds it: what `$TMPDIR` or
+# `$XDG_RUNTIME_DIR` say differs between a desktop, ssh and cron.
+SHORT_FOLDER = Path("/tmp")  # noqa: S108 - `make_trusted` looks who made what is there
+
 # The address of a Unix socket is at most 103 bytes on macOS and 107 on Linux.
 SOCKET_PATH_BYTES_MAX = 100
 
@@ -102,12 +106,10 @@ class Paths:
         path = self.state / name
         if len(os.fsencode(path)) <= SOCKET_PATH_BYTES_MAX:
             return path
-        import hashlib  # both only here: rare, and a third of what `twotier status` would load
-        import tempfile
+        import hashlib  # only here: rare, and a third of what `twotier status` would load
 
         digest = hashlib.sha256(os.fsencode(self.state)).hexdigest()[:12]
-        base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-        return Path(base) / f"twotier-{os.getuid()}-{digest}" / name
+        return SHORT_FOLDER / f"twotier-{os.getuid()}-{digest}" / name
 
 
 def make_private(folder: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import stat
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def resolve(place: str, *, home: Path) -> str | None:
     if kind == "env":
         return os.environ.get(name, "").strip() or None
     if kind == "file":
-        return from_file((home / Path(name).expanduser()).resolve())
+        return from_file(place_of(name, home))
     if kind == "keyring":
         return from_keyring(name)
     raise ConfigError("a key's place must be env:NAME, file:PATH or keyring:SERVICE")
@@ -71,11 +72,16 @@ def from_keyring(service: str) -> str | None:
     return found or None
 
 
-def how_to_set(place: str) -> str:
+def how_to_set(place: str, *, home: Path) -> str:
     """The command that puts a secret into its place, for messages. Never shows a value."""
     kind, _, name = place.partition(":")
     if kind == "env":
         return f"export {name}=..."
     if kind == "keyring":
         return f"keyring set {name} {KEYRING_USER}"
-    return f"(umask 077; cat > {name})"
+    return f"(umask 077; cat > {shlex.quote(str(place_of(name, home)))})"
+
+
+def place_of(name: str, home: Path) -> Path:
+    """The file of `file:NAME`, from wherever a person stands."""
+    return (home / Path(name).expanduser()).resolve()

@@ -85,14 +85,20 @@ class Pinned:
         fresh.replace(copy)
         return copy
 
-    def back(self) -> Path:
-        """What was before is in force again, the other one is before. Raises `EngineError`."""
-        pins = self.read()
-        copy = self.copy_of(pins.before)
-        if not pins.before or not copy.is_file():
+    @property
+    def earlier(self) -> Path:
+        """The lock of the one before. Raises `EngineError` where there is none."""
+        before = self.read().before
+        copy = self.copy_of(before)
+        if not before or not copy.is_file():
             raise EngineError(
                 f"there is no earlier environment of {self.shipped.stem} to go back to"
             )
+        return copy
+
+    def back(self) -> Path:
+        """What was before is in force again, the other one is before. Raises `EngineError`."""
+        copy, pins = self.earlier, self.read()
         self._write(Pins(pins.before, pins.in_force))
         return copy
 

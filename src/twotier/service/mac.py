@@ -6,7 +6,7 @@ Written from what others recorded: none of these commands could be run where thi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -69,9 +69,3 @@ def outermost(folders: Iterable[PurePath]) -> list[PurePath]:
         if not any(folder.is_relative_to(one) for one in found):
             found.append(folder)
     return found
-
-
-def known_settings(text: str, names: Mapping[str, str]) -> dict[str, str]:
-    """Of `sysctl NAME ...` the values by our names for them; one it does not know is left out."""
-    lines = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
-    return {ours: lines[theirs].strip() for theirs, ours in names.items() if theirs in lines}
