@@ -10,12 +10,14 @@ from datetime import date
 
 from twotier.domain.clock import Clock
 from twotier.domain.decision import Decision, Option
-from twotier.domain.message import Usage
+from twotier.domain.message import Caching, Usage
 from twotier.domain.money import FREE, Attempt, Price
+from twotier.domain.price import Asked
 from twotier.domain.task import Caller, Task
 from twotier.domain.tier import TierFacts, TierSpec, nears
 from twotier.errors import PriceUnknownError
 from twotier.ledger.cost import worst_case
+from twotier.router.caching import Caches
 from twotier.router.tree import OUTPUT_TOKENS_MIN
 
 
@@ -29,6 +31,7 @@ class Attempts:
     price: Callable[[str, str, date], Price | None]
     clock: Clock
     facts: Callable[[str], TierFacts]
+    caches: Caches
 
     def of(
         self, request_id: str, decision: Decision, *, task: Task, caller: Caller
@@ -65,6 +68,7 @@ class Attempts:
                 f"no price is known for {spec.provider}/{model}; set [tiers.{spec.name}.price]"
             )
         output_tokens = self.expected(option.tier, task).output_tokens
+        caching = None if counted else self._caching(spec, caller)
         return Attempt(
             id=id_,
             request_id=id_.rpartition("-")[0],
@@ -74,7 +78,12 @@ class Attempts:
             model_asked=task.model_asked,
             rule=rule,
             price=price,
-            reserved_microusd=worst_case(task.prompt_tokens_max, output_tokens, price=price),
+            reserved_microusd=worst_case(
+                task.prompt_tokens_max,
+                output_tokens,
+                price=price,
+                asked=Asked(cache_1h=caching is not None and caching.hour),
+            ),
             kind="probe" if task.probe else "request",
             client=caller.client,
             job=caller.job,
@@ -83,7 +92,16 @@ class Attempts:
             background=caller.background,
             dialect=task.dialect,
             trace=caller.trace,
+            caching=caching,
         )
+
+    def _caching(self, spec: TierSpec, caller: Caller) -> Caching | None:
+        """What to keep in the cache of a provider that has one by order."""
+        if not spec.caches:
+            return None
+        key = (caller.client, caller.job, spec.name)
+        now = self.clock.monotonic()
+        return self.caches.plan(key, period_seconds=caller.period_seconds, now=now)
 
 
 def new_ids() -> Callable[[], str]:

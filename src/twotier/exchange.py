@@ -43,6 +43,7 @@ from twotier.protocols import (
     StreamRelay,
     StreamWriter,
 )
+from twotier.protocols.anthropic_messages import marked
 from twotier.protocols.assemble import Assembly
 from twotier.protocols.normal import Checked, Normaliser, unfit
 from twotier.protocols.toolcalls import Habits, Repaired, repair_of
@@ -337,7 +338,8 @@ class Exchange:
             )
             out = out if normal is None else normal.written(out)
         self.dropped, self._order = out.unsaid, out.order
-        return out.body
+        caching = self.attempt.caching
+        return out.body if caching is None else marked(out.body, caching)
 
     async def _hold(self, reply: Reply) -> None:
         """Take what comes until there is something no other tier could take back."""

@@ -391,3 +391,21 @@ def test_the_list_of_models_is_the_sdks(world: World) -> None:
     """Every name a client may use."""
     names = {model.id for model in world.client.models.list()}
     assert {"auto", *TIERS, "opus"} <= names
+
+
+def test_a_talk_is_kept_in_the_frontier_s_cache_and_its_price_is_the_bill(world: World) -> None:
+    """Nobody marked anything: the second turn reads what the first one wrote, at a tenth."""
+    long = "Answer in one word, whatever is said. " * 900
+    turns = user("say: one")
+    first = world.client.messages.with_raw_response.create(
+        model="frontier", max_tokens=64, system=long, messages=turns
+    )
+    turns += [{"role": "assistant", "content": said(first.parse())}, *user("say: two")]
+    second = world.client.messages.with_raw_response.create(
+        model="frontier", max_tokens=64, system=long, messages=turns
+    )
+    written, read = first.parse().usage, second.parse().usage
+    assert written.cache_creation_input_tokens
+    assert read.cache_read_input_tokens == written.cache_creation_input_tokens
+    for raw, row in zip((first, second), world.fake.bill[-2:], strict=True):
+        assert Decimal(raw.headers["x-twotier-cost-usd"]) * 1_000_000 == row.microusd

@@ -34,6 +34,7 @@ class Question:
 
     `kind` is a word for the router (`polling` for work a watcher found). `schema` is the JSON
     schema the answer must fit, None for free text; `temperature` counts for an answer with one.
+    `period_seconds` lie between two questions of this job, None where nobody knows.
     """
 
     system: str
@@ -48,6 +49,7 @@ class Question:
     deadline_seconds: float
     schema: Mapping[str, Any] | None = None
     temperature: float = 0.0
+    period_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ def body_of(question: Question) -> dict[str, Any]:
 
 def headers_of(question: Question) -> dict[str, str]:
     """Who asks, and within which limits."""
-    return {
+    headers = {
         "x-twotier-job": question.job,
         "x-twotier-run": question.run,
         "x-twotier-step": question.step,
@@ -175,6 +177,9 @@ def headers_of(question: Question) -> dict[str, str]:
         "x-twotier-policy": question.policy.value,
         "x-twotier-deadline": f"{max(0.1, question.deadline_seconds):.1f}",
     }
+    if question.period_seconds is not None:
+        headers["x-twotier-period"] = f"{max(1.0, question.period_seconds):.0f}"
+    return headers
 
 
 def answer_of(raw: bytes, headers: Mapping[str, str]) -> Answer:

@@ -73,6 +73,7 @@ def make_dispatch(
         ground=ground,
         new_id=new_id,
         remedy=Remedy(shop.breakers, RetryBudget(), random.random),
+        caches=learned.caches,
     )
 
 

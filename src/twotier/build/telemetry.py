@@ -40,6 +40,7 @@ class Telemetry:
         yield self.counts
         yield self.learned.speeds
         yield self.learned.verdicts
+        yield self.learned.caches
         if logging.getLogger(LOGGER).isEnabledFor(logging.INFO):
             yield lambda attempt, end: self.lines.note(LOGGER, "asked", fields=fields(attempt, end))
         if self.spans is not None:

@@ -340,6 +340,7 @@ def spec_of(
         also=frozenset({COUNT}),
         parallel=config.parallel or PARALLEL,
         standby=config.in_place_of is not None,
+        caches=anthropic and config.prompt_caching,
     )
 
 

@@ -199,6 +199,9 @@ class TierConfig(Section):
         description="Whether it can call tools; default: true unless `twotier models probe` found"
         " it below the bar. Said here, no probe changes it.",
     )
+    prompt_caching: bool = Field(
+        True, description="Whether twotier marks prompts for the API's cache where that pays."
+    )
     window_tokens: int | None = Field(
         None,
         ge=256,

@@ -44,6 +44,18 @@ Finish = Literal["stop", "length", "tool_calls", "refusal"]
 Cache = Literal["", "5m", "1h"]
 
 
+class Caching(msgspec.Struct, frozen=True):
+    """How long a provider is to keep what a request begins with, and the talk so far."""
+
+    prefix: Cache = ""
+    history: Cache = ""
+
+    @property
+    def hour(self) -> bool:
+        """Whether anything is kept for an hour, which is dearer to write."""
+        return "1h" in (self.prefix, self.history)
+
+
 class Passed(msgspec.Struct, frozen=True):
     """What stands beside a body and goes on with it to an upstream of the same dialect.
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from twotier.domain.message import Usage
+from twotier.domain.message import Caching, Usage
 from twotier.domain.price import FREE, PLAIN, Asked, Price
 from twotier.domain.timing import Timing
 
@@ -59,7 +59,8 @@ class Attempt(msgspec.Struct, frozen=True):
     `kind` is `request` or `probe`. `run` and `step` name the job's run, empty for clients.
     `rule` is the routing rule that chose the tier. `reserved_microusd` is an upper bound. `dialect`
     is what the client speaks, `trace` its W3C `traceparent` if it sent one. `asked` is what the
-    request says of its cost beside its tokens.
+    request says of its cost beside its tokens, `caching` what we mark for the provider's cache, None for
+    nothing.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Attempt(msgspec.Struct, frozen=True):
     dialect: str = ""
     trace: str = ""
     asked: Asked = PLAIN
+    caching: Caching | None = None
 
 
 class Settlement(msgspec.Struct, frozen=True):

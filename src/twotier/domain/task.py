@@ -13,7 +13,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     From TCP the same headers may restrict (a `local-only` policy), never widen. `trace` is the W3C
     `traceparent` it sent, empty where nobody makes spans. `probe`: it asks only to see how well a
-    tier does.
+    tier does. `period_seconds` lie between two runs of its job, None where nobody knows.
     """
 
     private: bool = False
@@ -26,6 +26,7 @@ class Caller(msgspec.Struct, frozen=True):
     deadline_seconds: float | None = None
     trace: str = ""
     probe: bool = False
+    period_seconds: float | None = None
 
     @property
     def background(self) -> bool:

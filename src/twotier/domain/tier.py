@@ -56,7 +56,7 @@ class TierSpec:
     when its caller leaves, or is the frontier, so it is always asked for a stream. `stream_bent`:
     what it streams in `dialect` is never relayed, but said anew. `standby`: it is asked only by its
     name, never by our own choice. `parallel`: so many requests a server of ours works on at a time.
-    Seconds are limits.
+    `caches`: its prompts are kept where we mark them. Seconds are limits.
     """
 
     name: str
@@ -79,6 +79,7 @@ class TierSpec:
     stream_bent: bool = False
     standby: bool = False
     parallel: int = 2
+    caches: bool = False
 
     def speaks(self, dialect: Dialect, *, exacting: bool = False) -> bool:
         """Whether a request of this dialect is relayed, and not translated."""

@@ -169,6 +169,7 @@ def is_loopback(host: str) -> bool:
 def believed(scope: Scope) -> Caller:
     """A caller on the private socket: the worker or the command line."""
     deadline = header(scope, b"x-twotier-deadline")
+    period = header(scope, b"x-twotier-period")
     return Caller(
         private=True,
         client="worker" if header(scope, b"x-twotier-job") else "cli",
@@ -178,6 +179,7 @@ def believed(scope: Scope) -> Caller:
         kind=header(scope, b"x-twotier-kind"),
         policy=policy(header(scope, b"x-twotier-policy")),
         deadline_seconds=seconds(deadline) if deadline else None,
+        period_seconds=seconds(period, b"x-twotier-period") if period else None,
     )
 
 
@@ -191,12 +193,12 @@ def policy(value: str) -> TierPolicy:
         raise RequestError(f"x-twotier-policy must be one of {known}") from exc
 
 
-def seconds(value: str) -> float:
-    """A positive number of seconds from a header."""
+def seconds(value: str, name: bytes = b"x-twotier-deadline") -> float:
+    """A positive number of seconds from the header `name`."""
     try:
         number = float(value)
     except ValueError as exc:
-        raise RequestError("x-twotier-deadline must be a number of seconds") from exc
-    if not 0 < number < 1e7:
-        raise RequestError("x-twotier-deadline must be a positive number of seconds")
+        raise RequestError(f"{name.decode()} must be a number of seconds") from exc
+    if not 0 < number < 1e9:
+        raise RequestError(f"{name.decode()} must be a positive number of seconds")
     return number

@@ -29,6 +29,7 @@ from twotier.jobs.delivery import Delivery, summary
 from twotier.jobs.items import ItemStore
 from twotier.jobs.prompt import SYSTEM, checked, counted, prompt_of, schema_of
 from twotier.jobs.results import Letter, ResultStore
+from twotier.jobs.schedule import period_seconds
 from twotier.jobs.store import Ended
 from twotier.watch.base import Look, Watcher
 
@@ -230,6 +231,7 @@ class Runner:
             deadline_seconds=job.deadline_seconds,
             schema=schema_of(job, short=cut),
             temperature=AGAIN_TEMPERATURE if wrong else 0.0,
+            period_seconds=period_seconds(job, at=self._clock.now()),
         )
 
     async def _ask(self, question: Question, ends_at: float) -> Answer:

@@ -65,6 +65,14 @@ def next_slots(job: Job, *, after: datetime, count: int = 1) -> list[datetime]:
     return list(islice(slots_after(job, after), count))
 
 
+def period_seconds(job: Job, *, at: datetime) -> float | None:
+    """What lies between the next two runs; None for a job that asks only when something is new."""
+    if job.watch is not None:
+        return None
+    slots = next_slots(job, after=at, count=2)
+    return (slots[1] - slots[0]).total_seconds() if len(slots) == 2 else None
+
+
 def slots_after(job: Job, after: datetime) -> Iterator[datetime]:
     """All slots later than `after`, without end."""
     if job.every_seconds is not None:

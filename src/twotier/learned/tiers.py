@@ -10,6 +10,7 @@ from twotier.domain.tier import TierSpec
 from twotier.learned.speeds import Speeds
 from twotier.learned.verdicts import Verdicts
 from twotier.ledger.book import Book
+from twotier.router.caching import Caches
 
 Version = Callable[[], Awaitable[str]]
 
@@ -21,10 +22,13 @@ async def unversioned() -> str:
 
 @dataclass(slots=True)
 class Learned:
-    """Speeds and verdicts. `follow` every tier, then `open` before the first request."""
+    """Speeds, verdicts, and how prompts come back. `follow` every tier, then `open`, before the
+    first request.
+    """
 
     speeds: Speeds
     verdicts: Verdicts = field(default_factory=Verdicts)
+    caches: Caches = field(default_factory=Caches)
     _versions: dict[str, Version] = field(default_factory=dict)
 
     def follow(

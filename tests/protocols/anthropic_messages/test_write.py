@@ -14,6 +14,7 @@ from tests.fakes.anthropic_rules import blocks, check
 from tests.protocols.anthropic_messages.talks import MODELS, messes, talks
 from tests.protocols.conversations import conversations
 from twotier.domain.message import (
+    Caching,
     Conversation,
     Document,
     Image,
@@ -27,20 +28,19 @@ from twotier.domain.message import (
 )
 from twotier.errors import RequestError
 from twotier.protocols.anthropic_messages import read_conversation, write_request
+from twotier.protocols.anthropic_messages.caching import marked
 from twotier.protocols.anthropic_messages.ids import valid_id
 from twotier.protocols.anthropic_messages.turns import OPENING
-from twotier.protocols.anthropic_messages.write import CACHED_PREFIX_BYTES_MIN
 from twotier.protocols.freeform import SCHEMA, freeform
 
 MODEL = "claude-opus-4-6"
 HI = Message("user", (Text("hi"),))
-LONG = Message("system", (Text("rule " * CACHED_PREFIX_BYTES_MIN),))
 TOOL = Tool("f", "F", {"properties": {"a": {}}}, strict=True)
 
 
-def write(*messages: Message, model: str = MODEL, cache: bool = True, **fields: Any) -> Any:
+def write(*messages: Message, model: str = MODEL, **fields: Any) -> Any:
     conversation = Conversation(messages or (HI,), **fields)
-    out = write_request(conversation, model=model, max_output_tokens=5, stream=True, cache=cache)
+    out = write_request(conversation, model=model, max_output_tokens=5, stream=True)
     return json.loads(out.body), out.unsaid
 
 
@@ -55,15 +55,15 @@ def test_the_api_would_accept_whatever_a_client_put_together(
     """Every model, every wish for thinking, results and calls in any order, ids used twice."""
     out = write_request(conversation, model=model, max_output_tokens=limit, stream=True)
     check(json.loads(out.body), output_tokens_max=100_000, signatures=SIGNATURES)
+    kept = marked(out.body, Caching("1h", "5m"))
+    check(json.loads(kept), output_tokens_max=100_000, signatures=SIGNATURES)
 
 
 @settings(max_examples=100, deadline=None)
 @given(talks())
 def test_what_is_written_is_read_again(conversation: Conversation) -> None:
     """The same conversation, to the last breakpoint."""
-    out = write_request(
-        conversation, model=MODEL, max_output_tokens=4_000, stream=True, cache=False
-    )
+    out = write_request(conversation, model=MODEL, max_output_tokens=4_000, stream=True)
     assert out.unsaid == ()
     assert spaced(read_conversation(out.body)) == spaced(conversation)
 
@@ -290,20 +290,9 @@ def test_limits_the_api_refuses_are_said_in_words() -> None:
 MARK = {"type": "ephemeral"}
 
 
-def test_a_long_prefix_is_marked_once_at_its_end() -> None:
-    body, _ = write(LONG, HI, tools=(TOOL,))
-    assert body["system"][-1]["cache_control"] == MARK
-    assert "cache_control" not in body["tools"][-1]
-    described = Tool("g", "long " * CACHED_PREFIX_BYTES_MIN, {})
-    assert write(tools=(TOOL, described))[0]["tools"][-1]["cache_control"] == MARK
-
-
-def test_no_mark_where_it_gains_nothing_or_the_client_set_its_own() -> None:
-    assert "cache_control" not in json.dumps(write(Message("system", (Text("short"),)), HI)[0])
-    assert "cache_control" not in json.dumps(write(LONG, HI, cache=False)[0])
-    own, _ = write(LONG, Message("user", (Text("mine", cache="5m"),)))
-    assert "cache_control" not in own["system"][-1]
-    assert own["messages"][0]["content"][0]["cache_control"] == MARK
+def test_a_client_s_own_mark_is_said() -> None:
+    own, _ = write(HI, Message("user", (Text("mine", cache="5m"),)))
+    assert own["messages"][0]["content"][1]["cache_control"] == MARK
 
 
 def test_documents_are_sent_as_pdf_by_url_or_as_text() -> None:
@@ -364,9 +353,9 @@ def test_breakpoints_stand_on_every_kind_of_block_with_their_life() -> None:
     assert sent["content"][0]["cache_control"] == MARK
 
 
-def test_a_breakpoint_on_a_tool_is_one_of_the_client() -> None:
-    body, _ = write(LONG, HI, tools=(Tool("f", "", {}, cache="5m"),))
-    assert "cache_control" not in body["system"][-1]
+def test_a_mark_on_a_tool_is_said() -> None:
+    body, _ = write(HI, tools=(Tool("f", "", {}, cache="5m"),))
+    assert body["tools"][0]["cache_control"] == MARK
 
 
 def test_hidden_thinking_goes_back_to_whoever_hid_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twotier.protocols.anthropic_messages.caching import marked
 from twotier.protocols.anthropic_messages.conversation import read_conversation
 from twotier.protocols.anthropic_messages.count import estimated_count, no_count, observe_count
 from twotier.protocols.anthropic_messages.failure import read_error, write_error
@@ -21,6 +22,7 @@ __all__ = [
     "StreamRelay",
     "StreamWriter",
     "estimated_count",
+    "marked",
     "no_count",
     "observe_count",
     "observe_whole",

@@ -19,9 +19,6 @@ from twotier.protocols.anthropic_messages.thinking import Circumstances, Plan
 from twotier.protocols.anthropic_messages.turns import cache_mark, text_block, turns, unsigned
 from twotier.protocols.wire import Outgoing
 
-# A prefix under 4,096 tokens is not cached by Opus 4.5 and 4.6 (512 to 2,048 by other models);
-# four bytes a token is the usual estimate. Marking less costs nothing but gains nothing.
-CACHED_PREFIX_BYTES_MIN = 4096 * 4
 TEMPERATURE_MAX = 1.0
 THINKING_TOP_P_MIN = 0.95
 # `standard_only` keeps to what is paid by the token; `auto` may use capacity that was bought ahead.
@@ -32,19 +29,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 def write_request(
-    conversation: Conversation,
-    *,
-    model: str,
-    max_output_tokens: int,
-    stream: bool,
-    cache: bool = True,
+    conversation: Conversation, *, model: str, max_output_tokens: int, stream: bool
 ) -> Outgoing:
-    """The body and what it cannot say. Raises `RequestError` where there is nothing to answer.
-
-    `cache`: where the client marked no breakpoint itself, put one behind tools and system prompt if
-    they are long enough to be cached; later turns and other runs then read them at a tenth of the
-    price (https://platform.claude.com/docs/en/build-with-claude/prompt-caching).
-    """
+    """The body and what it cannot say. Raises `RequestError` where there is nothing to answer."""
     unsaid = list(conversation.unsaid)
     takes = family(model)
     choice = conversation.tool_choice if conversation.tools else None
@@ -58,7 +45,7 @@ def write_request(
         "stream": stream,
         "messages": made,
     }
-    body |= _prefix(conversation, cache=cache)
+    body |= _prefix(conversation)
     if choice is not None:
         body["tool_choice"] = _choice(choice, takes, unsaid=unsaid)
     if thought.thinking:
@@ -69,12 +56,10 @@ def write_request(
     return Outgoing(_encode(body), tuple(dict.fromkeys(unsaid)))
 
 
-def _prefix(conversation: Conversation, *, cache: bool) -> dict[str, Any]:
+def _prefix(conversation: Conversation) -> dict[str, Any]:
     """What every turn begins with: the tools and the system prompt."""
     system = [text_block(part) for part in _system_parts(conversation.messages)]
     tools = [_tool(tool) for tool in conversation.tools]
-    if cache and not _marked(conversation):
-        _mark(system, tools)
     prefix: dict[str, Any] = {"system": system} if system else {}
     return {**prefix, "tools": tools} if tools else prefix
 
@@ -82,19 +67,6 @@ def _prefix(conversation: Conversation, *, cache: bool) -> dict[str, Any]:
 def _system_parts(messages: Sequence[Message]) -> Iterator[Text]:
     parts = (part for message in messages if message.role == "system" for part in message.parts)
     return (part for part in parts if isinstance(part, Text) and part.text.strip())
-
-
-def _marked(conversation: Conversation) -> bool:
-    """Whether the client set a breakpoint anywhere."""
-    parts = (part for message in conversation.messages for part in message.parts)
-    return any(getattr(one, "cache", "") for one in (*conversation.tools, *parts))
-
-
-def _mark(system: list[dict[str, Any]], tools: list[dict[str, Any]]) -> None:
-    """One breakpoint at the end of the fixed prefix; the API puts tools before system."""
-    if len(_encode([tools, system])) < CACHED_PREFIX_BYTES_MIN:
-        return
-    (system or tools)[-1]["cache_control"] = cache_mark("5m")
 
 
 def _settings(conversation: Conversation, unsaid: list[str]) -> dict[str, Any]:
