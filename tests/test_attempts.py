@@ -10,6 +10,7 @@ from twotier.clock import SystemClock
 from twotier.domain.message import Request
 from twotier.domain.task import Caller
 from twotier.domain.tier import TierFacts, TierState
+from twotier.router.caching import Caches
 from twotier.router.estimate import estimate
 
 
@@ -34,7 +35,7 @@ def test_the_answer_has_room_in_the_window_in_force(
         asked.append(name)
         return TierFacts(name, TierState.READY, window_tokens=in_force)
 
-    attempts = Attempts({"local": LOCAL}, lambda *_: None, SystemClock(), facts)
+    attempts = Attempts({"local": LOCAL}, lambda *_: None, SystemClock(), facts, Caches())
     request = Request("openai_chat", b"{}", "auto", text_bytes=text_bytes)
     task = estimate(request, Caller())
     assert attempts.expected("local", task).output_tokens == output_tokens

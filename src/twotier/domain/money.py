@@ -59,8 +59,8 @@ class Attempt(msgspec.Struct, frozen=True):
     `kind` is `request` or `probe`. `run` and `step` name the job's run, empty for clients.
     `rule` is the routing rule that chose the tier. `reserved_microusd` is an upper bound. `dialect`
     is what the client speaks, `trace` its W3C `traceparent` if it sent one. `asked` is what the
-    request says of its cost beside its tokens, `caching` what we mark for the provider's cache, None for
-    nothing.
+    request says of its cost beside its tokens, `caching` what we mark for the provider's cache,
+    None for nothing.
     """
 
     id: str
