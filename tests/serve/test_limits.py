@@ -251,3 +251,7 @@ def test_a_request_that_was_refused_early_may_finish_sending() -> None:
             line.sendall(b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % size)
             line.sendall(b"x" * size)
             assert one(line).endswith(b"no")
+        # Also where it asks for the end of the connection, as urllib does: the end comes in order.
+        line.sendall(b"POST / HTTP/1.1\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % size)
+        line.sendall(b"x" * size)
+        assert rest(line).endswith(b"no")

@@ -119,17 +119,21 @@ async def stream(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "body"),
-    [("1.1", b"3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"), ("1.0", b"onetwothree")],
+    ("version", "more", "body"),
+    [
+        ("1.1", "close", b"3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"),
+        ("1.0", "close", b"onetwothree"),
+        ("1.0", "upgrade\r\nupgrade: h2c", b"onetwothree"),
+    ],
 )
-def test_an_answer_without_a_length_goes_in_chunks(version: str, body: bytes) -> None:
-    """To an HTTP/1.0 client it ends with the connection."""
+def test_an_answer_without_a_length_goes_in_chunks(version: str, more: str, body: bytes) -> None:
+    """To an HTTP/1.0 client it ends with the connection, whatever that would like to become."""
 
     async def scenario() -> bytes:
         async with served(stream) as place:
             client = await place.client()
             await client.say(
-                f"GET / HTTP/{version}\r\nhost: h\r\nconnection: close\r\n\r\n".encode()
+                f"GET / HTTP/{version}\r\nhost: h\r\nconnection: {more}\r\n\r\n".encode()
             )
             return (await client.rest()).partition(b"\r\n\r\n")[2]
 

@@ -139,7 +139,8 @@ class Connection(asyncio.Protocol):
         if scope["method"] == "CONNECT":
             self._refuse(400, "this is no proxy; send the path of the address alone")
             return
-        head = [f"{scope['method']} ".encode(), self._target, b" HTTP/1.1\r\n"]
+        version = f" HTTP/{scope['http_version']}\r\n".encode()
+        head = [f"{scope['method']} ".encode(), self._target, version]
         for name, value in self._headers:
             if name != b"upgrade":
                 head += (name, b": ", value, b"\r\n")
@@ -274,7 +275,10 @@ class Connection(asyncio.Protocol):
         """
         self._serving = self._task = None
         if close or self._home.closing:
-            self._transport.close()
+            if self._reading is None:
+                self._transport.close()
+            else:
+                self._linger()
             return
         self.wants_body()
         if self._waiting:
@@ -330,7 +334,6 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, text: str) -> None:
         """An answer to what is no request, and the end. An answer that has begun only ends."""
-        self._parser = None
         begun = self._serving is not None and self._serving.started
         self._waiting.clear()
         self._lose()
@@ -359,6 +362,7 @@ class Connection(asyncio.Protocol):
 
         Closing at once would reset the connection, and the client would not see why.
         """
+        self._parser = None
         self.wants_body()
         if self._transport.can_write_eof():
             self._transport.write_eof()
