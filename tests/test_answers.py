@@ -210,6 +210,35 @@ def test_a_folder_that_cannot_be_written_fails_no_request(tmp_path: Path) -> Non
     play(tmp_path / "nowhere" / "answers.db", story)
 
 
+FULL = """
+import resource, sys
+from pathlib import Path
+from tests.test_answers import play, stored
+
+def files_bytes_max(most):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
+async def story(answers, clock):
+    files_bytes_max(5_000)
+    await answers.keep(b"a", stored())
+    files_bytes_max(resource.RLIM_INFINITY)
+    assert await answers.find(b"a") is None
+    await answers.keep(b"b", stored())
+    assert await answers.find(b"b") == stored()
+
+play(Path(sys.argv[1]), story)
+"""
+
+
+def test_a_disk_that_was_full_at_first_is_used_when_it_has_room(tmp_path: Path) -> None:
+    """The file was half made then, and stood in the way of every answer after it."""
+    subprocess.run(
+        (sys.executable, "-c", FULL, str(tmp_path / "answers.db")),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=True,
+    )
+
+
 CHILD = """
 import asyncio, os, signal, sys
 from pathlib import Path

@@ -224,27 +224,31 @@ class _File:
             return work(self._opened())
         except sqlite3.OperationalError:  # a full disk, a lock: the file is not to blame
             raise
-        except sqlite3.DatabaseError as exc:
+        except (sqlite3.DatabaseError, msgspec.DecodeError) as exc:
             log.warning("kept answers cannot be read and are dropped", extra={"because": str(exc)})
             self._drop()
             return work(self._opened())
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = self._open()
-            if self._connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+            connection = self._open(_SETTINGS)
+            if connection.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                connection.close()
                 self._drop()
-                self._connection = self._open()
-                self._connection.executescript(_TABLES)
+                connection = self._open(_SETTINGS + _TABLES)
+            self._connection = connection
         return self._connection
 
-    def _open(self) -> sqlite3.Connection:
-        """A connection to a file that only its owner may read; SQLite's side files follow it."""
+    def _open(self, script: str) -> sqlite3.Connection:
+        """A connection to a file that only its owner may read; SQLite's side files follow it.
+
+        Closed again where the script cannot be run to its end: half a file is of no use.
+        """
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, FILE_MODE))
         self._path.chmod(FILE_MODE)
         connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
-            connection.executescript(_SETTINGS)
+            connection.executescript(script)
         except sqlite3.Error:
             connection.close()
             raise

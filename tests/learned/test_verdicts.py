@@ -60,6 +60,21 @@ def test_the_owners_word_overrules_a_probe() -> None:
     asyncio.run(scenario())
 
 
+def test_a_probe_judges_the_version_it_asked() -> None:
+    """Its server was upgraded meanwhile: of the new one nothing is known."""
+
+    async def scenario() -> None:
+        verdicts = followed()
+        verdicts.settle_on("local", "2")
+        await verdicts.put("local", [row("single", 0, version="1")])
+        assert not found(verdicts)
+        assert verdicts.untooled == {}
+        verdicts.settle_on("local", "1")
+        assert "single 0 %" in verdicts.untooled["local"]
+
+    asyncio.run(scenario())
+
+
 def test_the_last_probe_of_a_version_counts_after_a_restart(tmp_path: Path) -> None:
     """An upgraded server was never probed; a rolled back one is what it was."""
     path, clock = tmp_path / "ledger.db", HandClock()

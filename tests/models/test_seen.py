@@ -40,7 +40,7 @@ def test_models_do_not_mix_and_the_oldest_go(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_as_none(tmp_path: Path) -> None:
     path = tmp_path / "memory.json"
     file = SeenFile(path)
-    for text in ("{", "[]", '{"m": 1}', '{"m": {"later": 1}}'):
+    for text in ("{", "[]", '{"m": 1}', '{"m": {"later": 1}}', '{"m": {"loaded_seen": "x"}}'):
         path.write_text(text)
         assert file.get("m") == Seen()
     SeenFile(tmp_path / "none" / "memory.json").put("m", Seen())

@@ -80,12 +80,14 @@ def test_ntfy_gets_its_json_format_with_the_token() -> None:
             await Ntfy(receiver.url, "tk_123").send("blog", MESSAGE)
             long = Message("t", "\u00e9" * NTFY_BYTES_MAX, "k")
             await Ntfy(receiver.url).send("blog", long)
-        assert receiver.paths == ["/", "/"]
+            await Ntfy(receiver.url).send("blog", Message("t", "half a pair: \ud83d", "k"))
+        assert receiver.paths == ["/", "/", "/"]
         assert receiver.bodies[0] == {"topic": "blog", "title": "Title \u2713", "message": "text"}
         assert receiver.headers[0]["authorization"] == "Bearer tk_123"
         assert "authorization" not in receiver.headers[1]
         assert len(receiver.bodies[1]["message"].encode()) <= NTFY_BYTES_MAX + 4
         assert receiver.bodies[1]["message"].endswith("\u00e9 ...")
+        assert receiver.bodies[2]["message"] == "half a pair: ?"
 
     asyncio.run(scenario())
 
@@ -106,7 +108,10 @@ def test_anything_but_2xx_is_not_delivered(status: int) -> None:
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/secret", "nonsense/secret", "http:///secret"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:1/secret", "nonsense/secret", "http:///secret", "http://[::1/secret"],
+)
 def test_nobody_there_is_not_delivered(url: str) -> None:
     """The sentence names the host alone."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -14,7 +16,7 @@ from twotier.domain.message import Usage
 from twotier.domain.money import FREE, Attempt, Outcome, Settled, Settlement
 from twotier.telemetry import counts, exposition, process
 from twotier.telemetry.counts import OTHER, SERIES_MAX, Counts
-from twotier.telemetry.families import FAMILIES, FIRST_TOKEN_BUCKETS, Samples
+from twotier.telemetry.families import FAMILIES, FIRST_TOKEN_BUCKETS, REPAIRS, Samples
 
 ATTEMPT = Attempt(
     *("r1-0", "r1", "local", "llama-cpp", "starter", "auto", "read-report"),
@@ -68,6 +70,30 @@ def test_repairs_are_counted_by_model_and_kind() -> None:
     assert value(seen, "twotier_tool_call_repairs_total", kind="leaked", **labels) == 4
     assert value(seen, "twotier_tool_call_repairs_total", kind="types", **labels) == 2
     assert len(seen["twotier_tool_call_repairs"].samples) == 2
+
+
+def test_a_page_is_written_while_counting_goes_on() -> None:
+    """By a thread of its own; a kind of repair that is new in that moment does not break it."""
+    told = Counts()
+    for client in ("a", "b"):
+        told(replace(ATTEMPT, client=client), END)
+
+    def count() -> None:
+        for number in range(3_000):
+            told(ATTEMPT, replace(END, repairs=(f"kind {number}",)))
+
+    told(ATTEMPT, END)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        counting = threading.Thread(target=count)
+        counting.start()
+        while counting.is_alive():
+            counts.samples(told.tallies())
+        counting.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert len(counts.samples(told.tallies())[REPAIRS]) == 3_000
 
 
 def test_an_attempt_is_counted_once_under_its_own_labels() -> None:

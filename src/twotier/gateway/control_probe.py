@@ -7,7 +7,8 @@ leaves or the process stops, and then nothing of it is kept.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from twotier import errors
 from twotier.dispatch import Dispatch
 from twotier.domain.clock import Clock
-from twotier.gateway.findings import probe_state
+from twotier.gateway.findings import probe_state, row_told
 from twotier.learned.tiers import Learned
 from twotier.ledger.findings import ProbeRow
 from twotier.matrix.ask import ASK_SECONDS_MAX, FULL_SECONDS_MAX, Asker
@@ -43,29 +44,35 @@ class Probing:
         if order.tier not in self.dispatch.tiers:
             known = ", ".join(self.dispatch.tiers)
             raise errors.UnknownModelError(f"there is no tier {order.tier!r}; there are: {known}")
-        if order.tier in self.running:
-            raise errors.UnderWayError(f"{order.tier} is being probed already; wait for its end")
-        return StreamingResponse(self.lines(order), media_type="application/x-ndjson")
+        with self.alone(order.tier):
+            return StreamingResponse(self.lines(order), media_type="application/x-ndjson")
+
+    @contextmanager
+    def alone(self, tier: str) -> Generator[None]:
+        """One at a time for a tier. Raises `UnderWayError`."""
+        if tier in self.running:
+            raise errors.UnderWayError(f"{tier} is being probed already; wait for its end")
+        self.running.add(tier)
+        try:
+            yield
+        finally:
+            self.running.discard(tier)
 
     async def lines(self, order: Order) -> AsyncGenerator[bytes]:
         """How far it is, and at the end what it found."""
-        self.running.add(order.tier)
         began = self.clock.monotonic()
         try:
-            probe = await self.probe(order)
-            steps = probe.run()
-            try:
+            # Anew, because another one may have begun between the answer's head and here.
+            with self.alone(order.tier):
+                probe = await self.probe(order)
+                steps = probe.run()  # between two questions it holds nothing, so nobody ends it
                 while (tally := await self.next(steps)) is not None:
-                    yield line(step(tally))
-            finally:
-                await steps.aclose()
-            await self.learned.verdicts.put(order.tier, probe.rows())
+                    yield line({**row_told(probe.row(tally)), "of": tally.of})
+                await self.learned.verdicts.put(order.tier, probe.rows())
             found = probe_state(self.learned.verdicts.standings[order.tier])
             yield line({"probe": found, "seconds": round(self.clock.monotonic() - began, 1)})
         except errors.TwotierError as exc:
             yield line({"error": {"message": exc.message, "code": exc.code}})
-        finally:
-            self.running.discard(order.tier)
 
     async def probe(self, order: Order) -> Probe:
         """The probe of an order, with the version of the server as it is now."""
@@ -128,21 +135,6 @@ def order_of(body: bytes) -> Order:
     if not 1 <= order.repeat <= REPEAT_MAX:
         raise errors.RequestError(f"repeat must be from 1 to {REPEAT_MAX}")
     return order
-
-
-def step(tally: Tally) -> dict[str, Any]:
-    """A row while it is asked."""
-    return {
-        "row": tally.name,
-        "of": tally.of,
-        "tries": tally.tries,
-        "passed": tally.passed,
-        "repaired": tally.repaired,
-        "tokens": tally.tokens or None,
-        "prefill_tokens_per_second": round(tally.prefill, 1) or None,
-        "decode_tokens_per_second": round(tally.decode, 1) or None,
-        "note": tally.reason,
-    }
 
 
 def line(value: dict[str, Any]) -> bytes:

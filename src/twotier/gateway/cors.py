@@ -21,7 +21,6 @@ async def preflight(scope: Scope, send: Send) -> None:
     headers = [
         (b"access-control-allow-methods", b"GET, POST"),
         (b"access-control-max-age", PREFLIGHT_SECONDS),
-        (b"content-length", b"0"),
     ]
     if wanted := header(scope, b"access-control-request-headers"):
         headers.append((b"access-control-allow-headers", wanted.encode("latin-1")))

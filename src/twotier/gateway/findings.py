@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from twotier.learned.speeds import Pace
@@ -63,27 +62,24 @@ def probe_state(standing: Standing) -> dict[str, Any] | None:
         "engine": standing.engine,
         "version": standing.version,
         "at_ms": rows[0].created_ms,
-        "rows": rows_told(rows),
+        "rows": [row_told(row) for row in rows],
         "below": standing.below,
         "overruled": standing.trusted and bool(standing.below),
     }
 
 
-def rows_told(rows: Sequence[ProbeRow]) -> list[dict[str, Any]]:
-    """The rows of a matrix; a rate that was not measured is null."""
-    return [
-        {
-            "row": row.row,
-            "passed": row.passed,
-            "tries": row.tries,
-            "repaired": row.repaired,
-            "tokens": row.tokens or None,
-            "prefill_tokens_per_second": round(row.prefill, 1) or None,
-            "decode_tokens_per_second": round(row.decode, 1) or None,
-            "note": row.note,
-        }
-        for row in rows
-    ]
+def row_told(row: ProbeRow) -> dict[str, Any]:
+    """A row of a matrix; a rate that was not measured is null."""
+    return {
+        "row": row.row,
+        "passed": row.passed,
+        "tries": row.tries,
+        "repaired": row.repaired,
+        "tokens": row.tokens or None,
+        "prefill_tokens_per_second": round(row.prefill, 1) or None,
+        "decode_tokens_per_second": round(row.decode, 1) or None,
+        "note": row.note,
+    }
 
 
 def samples(learned: Learned) -> Samples:

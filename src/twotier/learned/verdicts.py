@@ -67,11 +67,13 @@ class Verdicts:
         self._judge(standing)
 
     async def put(self, tier: str, rows: Sequence[ProbeRow]) -> None:
-        """A probe has ended: obeyed from now on, and on disk with the return."""
-        standing = self.standings[tier]
-        standing.rows = rows
-        self._known[standing.spec.ref, standing.version] = list(rows)
-        self._judge(standing)
+        """A probe has ended: obeyed from now on, and on disk with the return.
+
+        Its server may have become another version meanwhile, of which it says nothing.
+        """
+        for row in rows[:1]:
+            self._known[row.model, row.version] = list(rows)
+        self.settle_on(tier, self.standings[tier].version)
         if self._book is not None and rows:
             self._book.keep(Found(tuple(rows)))
             await self._book.flush()

@@ -30,12 +30,10 @@ WANTED = ((FIRST, LAST), (FIRST,), (LAST,))
 
 
 class Depths(msgspec.Struct, frozen=True):
-    """Three prompts, in tokens; `window_tokens` is what the tier has."""
+    """The two longer prompts, in tokens."""
 
-    shallow: int
     middle: int
     deep: int
-    window_tokens: int
 
 
 def shallow_tokens(window_tokens: int) -> int:
@@ -44,11 +42,11 @@ def shallow_tokens(window_tokens: int) -> int:
 
 
 def depths(window_tokens: int, prefill: float, *, full: bool) -> Depths:
-    """The three, by the rate at which the first was read (0 where that is not known)."""
+    """What follows the first prompt, by the rate at which that was read (0 where not known)."""
     shallow = shallow_tokens(window_tokens)
     room = max(shallow, window_tokens - ANSWER_TOKENS)
     deep = room if full else min(room, max(DEEP_TOKENS_MIN, int(prefill * READ_SECONDS_MAX)))
-    return Depths(shallow, int((shallow * deep) ** 0.5), deep, window_tokens)
+    return Depths(int((shallow * deep) ** 0.5), deep)
 
 
 def between(size_bytes: int, *, seed: int) -> str:

@@ -45,9 +45,10 @@ class Order(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class Tally:
-    """A row while it is asked."""
+    """A row while it is asked, `of` so many tries."""
 
     name: str
+    number: int
     of: int
     passed: int = 0
     tries: int = 0
@@ -110,24 +111,25 @@ class Probe:
 
     def rows(self) -> tuple[ProbeRow, ...]:
         """What it found, for the book."""
-        return tuple(
-            replace(
-                self.base,
-                row=tally.name,
-                number=number,
-                passed=tally.passed,
-                tries=tally.tries,
-                repaired=tally.repaired,
-                tokens=tally.tokens,
-                prefill=tally.prefill,
-                decode=tally.decode,
-                note=tally.reason,
-            )
-            for number, tally in enumerate(self.tallies)
+        return tuple(map(self.row, self.tallies))
+
+    def row(self, tally: Tally) -> ProbeRow:
+        """What it has found for one row."""
+        return replace(
+            self.base,
+            row=tally.name,
+            number=tally.number,
+            passed=tally.passed,
+            tries=tally.tries,
+            repaired=tally.repaired,
+            tokens=tally.tokens,
+            prefill=tally.prefill,
+            decode=tally.decode,
+            note=tally.reason,
         )
 
     def _begin(self, name: str, of: int) -> Tally:
-        self.tallies.append(Tally(name, of))
+        self.tallies.append(Tally(name, len(self.tallies), of))
         return self.tallies[-1]
 
     async def _shallow(self) -> Tally:

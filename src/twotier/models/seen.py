@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from twotier.domain.memory import Footprint
 
 FILE_BYTES_MAX = 4_000_000
@@ -73,10 +75,9 @@ class SeenFile:
 
     def get(self, key: str) -> Seen:
         """What is known; nothing where the file has no such model or cannot be read."""
-        row = self._rows().get(key)
         try:
-            return Seen(**row) if isinstance(row, dict) else Seen()
-        except TypeError:
+            return msgspec.convert(self._rows().get(key, {}), Seen)
+        except msgspec.ValidationError:
             return Seen()
 
     def put(self, key: str, seen: Seen) -> None:

@@ -24,11 +24,11 @@ class Webhook:
     async def send(self, target: str, message: Message) -> None:
         """Send to the URL `target`; any 2xx counts as delivered."""
         body = {
+            **message.facts,
             "schema_version": 1,
             "title": message.title,
             "text": message.text,
             "key": message.key,
-            **message.facts,
         }
         await post(target, body, headers={"idempotency-key": message.key})
 
@@ -48,7 +48,7 @@ class Ntfy:
 
 async def post(url: str, body: dict[str, Any], *, headers: dict[str, str]) -> None:
     """One POST. The URL may hold a secret, so only its host is ever named."""
-    host = urlsplit(url).hostname or "an address without host"
+    host = host_of(url)
     timeout = aiohttp.ClientTimeout(total=SEND_SECONDS)
     try:
         async with (
@@ -64,9 +64,17 @@ async def post(url: str, body: dict[str, Any], *, headers: dict[str, str]) -> No
         raise DeliveryError(f"{host} answered with status {status}")
 
 
+def host_of(url: str) -> str:
+    """What may be told of an address."""
+    try:
+        return urlsplit(url).hostname or "an address without host"
+    except ValueError:
+        return "an address that is none"
+
+
 def shortened(text: str) -> str:
-    """Text that ntfy shows as a message; a cut is marked."""
-    raw = text.encode()
+    """Text that ntfy shows as a message; a cut is marked. Half a surrogate pair becomes `?`."""
+    raw = text.encode("utf-8", "replace")
     if len(raw) <= NTFY_BYTES_MAX:
-        return text
+        return raw.decode()
     return raw[:NTFY_BYTES_MAX].decode(errors="ignore") + " ..."

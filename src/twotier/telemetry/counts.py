@@ -87,7 +87,8 @@ class Tally:
             ],
             self.first_seconds + other.first_seconds,
             [sum(pair) for pair in zip(self.first_by_bucket, other.first_by_bucket, strict=True)],
-            self.repairs + other.repairs,
+            # Copied in one step: counting goes on elsewhere, and may add a kind.
+            self.repairs.copy() + other.repairs.copy(),
         )
 
 
