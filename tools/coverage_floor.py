@@ -20,6 +20,7 @@ PURE = (
     "src/twotier/ledger/crossings.py",
     "src/twotier/ledger/forecast.py",
     "src/twotier/supervisor/excuse.py",
+    "src/twotier/ledger/spans.py",
     "src/twotier/supervisor/policy.py",
     "src/twotier/supervisor/nudge.py",
     "src/twotier/service/definition.py",

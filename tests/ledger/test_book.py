@@ -119,6 +119,7 @@ def test_every_field_of_a_settled_attempt_comes_back(path: Path) -> None:
     assert recorded_row == settled_row | unpaid | {
         "attempt_id": "k",
         "created_ms": settled_row["created_ms"] - 1500,  # a row's time is when it began
+        "lease_ms": 0,
     }
     told = {
         "attempt_id": "i", "request_id": "q", "tier": "t", "provider": "p", "model": "m",
@@ -130,10 +131,11 @@ def test_every_field_of_a_settled_attempt_comes_back(path: Path) -> None:
         "cache_write_1h_tokens": 5, "reasoning_tokens": 6, "price_input": 5_000_000,
         "price_output": 25_000_000, "price_cache_read": 500_000, "price_cache_write": 6_250_000,
         "price_cache_write_1h": 10_000_000, "price_since": OPUS.since,
-        "price_source": OPUS.source, "repairs": "types leaked",
+        "price_source": OPUS.source, "repairs": "types leaked", "requests": 0,
         "price_terms": '{"fees":[["web_search",10000]]}', "fees_microusd": 20, "web_searches": 2,
         "price_applied": '{"above_tokens":200000,"mode":"fast","place":"us",'
         '"uses":{"web_search":2,"web_fetch":1}}',
+        "owner": settled_row["owner"], "lease_ms": (NOON + HOUR).timestamp() * 1000,
     }  # fmt: skip
     assert told.items() <= settled_row.items()
     assert set(settled_row) - set(told) == {"created_ms"}

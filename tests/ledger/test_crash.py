@@ -142,7 +142,7 @@ async def crashed(book: Book, path: Path, number: int) -> tuple[Book, Path]:
         if (source := Path(f"{path}{ending}")).exists():  # before the first write there is no WAL
             shutil.copyfile(source, f"{after}{ending}")
     await book.close()
-    return await Book.open(after, clock=HandClock()), after
+    return await Book.open(after, clock=HandClock(), owner="gateway"), after
 
 
 async def ask(book: Book, bill: Bill, name: str, microusd: int) -> None:
@@ -167,7 +167,7 @@ async def end(book: Book, bill: Bill, step: End) -> None:
 
 
 async def play(steps: list[Ask | End | str], path: Path) -> None:
-    book, bill = await Book.open(path, clock=HandClock()), Bill()
+    book, bill = await Book.open(path, clock=HandClock(), owner="gateway"), Bill()
     for number, step in enumerate(steps):
         if isinstance(step, Ask):
             await ask(book, bill, f"a{number}", step.microusd)

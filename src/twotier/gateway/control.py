@@ -29,14 +29,13 @@ from twotier.gateway.engines import EngineControl
 from twotier.gateway.places import PlaceControl
 from twotier.gateway.status import Status, usd_text
 from twotier.ledger.book import Book
-from twotier.ledger.reports import SpendRow
+from twotier.ledger.spending import SPEND_BY, SpendRow
 from twotier.protocols import INBOUND
 from twotier.router.speed import Prediction
 
 SCHEMA_VERSION = 1
 ALIVE_SECONDS = 5.0
 USED_DAYS = 30
-SPEND_BY = ("tier", "model", "job", "client", "rule", "day")
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +204,13 @@ def instant(request: HttpRequest, name: str) -> datetime:
 def amounts(row: SpendRow) -> dict[str, Any]:
     """The figures of one line of `twotier spend`, money as decimal text."""
     return {
+        "attempts": row.attempts,
         "requests": row.requests,
         "input_tokens": row.fresh_tokens,
         "cache_read_tokens": row.cache_read_tokens,
         "cache_write_tokens": row.cache_write_tokens,
         "output_tokens": row.output_tokens,
+        "thinking_tokens": row.thinking_tokens,
         "cost_usd": usd_text(row.cost_microusd),
         "fees_usd": usd_text(row.fees_microusd),
         "web_searches": row.web_searches,

@@ -33,9 +33,11 @@ from twotier.ledger.entries import Entries
 from twotier.ledger.findings import Found, ProbeRow, SpeedRow
 from twotier.ledger.line import Done, Reserve
 from twotier.ledger.migrate import migrate
-from twotier.ledger.reports import RecentRow, RepairRow, Reports, SpendRow
+from twotier.ledger.reports import RecentRow, RepairRow, Reports
+from twotier.ledger.rollups import fill_rollups
 from twotier.ledger.rows import Decided, Recorded, milliseconds
-from twotier.ledger.store import connect, create_private
+from twotier.ledger.spending import SpendRow
+from twotier.ledger.store import connect, create_private, owner_of, transaction
 from twotier.ledger.writer import Check, Flush, Order, Settle, Writer
 
 ANSWER_SECONDS_MAX = 15.0  # three times the time SQLite itself waits for a lock
@@ -45,22 +47,25 @@ _NEVER_ASKED = Settlement(Settled.VOID, Outcome.CANCELLED, 0, error="cancelled b
 class Book:
     """One ledger file. Made by `open`; belongs to the event loop it was opened on."""
 
-    def __init__(self, path: Path, *, clock: Clock, recovered: int) -> None:
+    def __init__(self, path: Path, *, clock: Clock, owner: str, recovered: int) -> None:
         self.recovered = recovered  # rows of an earlier life that were charged at their bound
         self._clock = clock
         self._refused: Counter[tuple[str, str]] = Counter()  # by budget and end of its period
         self._loop = asyncio.get_running_loop()
-        self._writer = Writer(path, self._loop)
+        self._writer = Writer(path, self._loop, owner=owner)
         self._reports = Reports(path)
 
     @classmethod
-    async def open(cls, path: Path, *, clock: Clock) -> Book:
+    async def open(cls, path: Path, *, clock: Clock, owner: str = "") -> Book:
         """Make or migrate the file (mode 0600), charge what was left open, begin to write.
 
+        `owner` is the gateway's name in its rows; without one, a name that is kept in the folder.
         Raises `LedgerError` if the file is broken, too new, or cannot be written.
         """
-        recovered = await asyncio.to_thread(_prepare, path)
-        book = cls(path, clock=clock, recovered=recovered)
+        create_private(path)
+        owner = owner or owner_of(path)
+        recovered = await asyncio.to_thread(_prepare, path, owner=owner, now=clock.now())
+        book = cls(path, clock=clock, owner=owner, recovered=recovered)
         book._writer.start()
         return book
 
@@ -207,13 +212,17 @@ class Book:
             raise
 
 
-def _prepare(path: Path) -> int:
+def _prepare(path: Path, *, owner: str, now: datetime) -> int:
     """Blocking: everything that happens once per life of the file. How many rows were charged."""
-    create_private(path)
     migrate(path)
     connection = connect(path)
     try:
-        return Entries(connection).recover()
+        with transaction(connection):
+            fill_rollups(connection)
+            entries = Entries(connection, owner=owner)
+            recovered = entries.recover(now=now)
+            entries.seal()
+        return recovered
     except sqlite3.Error as exc:
         raise LedgerError(
             f"the ledger {path} cannot be written: {exc}; free disk space or restore its backup"

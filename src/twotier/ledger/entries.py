@@ -8,6 +8,8 @@ inside the transaction that is about to decide, that another process has written
 The ledger's time never goes back: what is reserved is dated by the clock or as the last paid row,
 whichever is later. So no step of the clock opens a day again that was closed: behind the last row
 all counts in that row's period, until the clock has caught up.
+
+What a transaction adds to the rollups is gathered and written at its end, by `seal`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from twotier.domain.money import (
 from twotier.errors import BudgetError, LedgerError
 from twotier.ledger.budget import judge, period
 from twotier.ledger.findings import Found
+from twotier.ledger.rollups import Deltas, moves
 from twotier.ledger.rows import (
     INSERT_DECISION,
     INSERT_RECORDED,
@@ -44,6 +47,8 @@ from twotier.ledger.rows import (
     Row,
     milliseconds,
     moment,
+    moved_free,
+    moved_paid,
     reserved_row,
     scope_row,
     settle_row,
@@ -56,6 +61,8 @@ UNSTORABLE = (ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.Program
 Behind = Recorded | Decided | Found
 Ahead = Callable[[Budget], int]
 _OPEN = Settlement(Settled.OPEN, Outcome.PENDING, 0)
+REQUESTS_REMEMBERED_MAX = 50_000
+LEASE_MS = 3_600_000  # longer than any answer may take
 
 
 def nobody(_: Budget) -> int:
@@ -66,12 +73,19 @@ def nobody(_: Budget) -> int:
 class Entries:
     """The statements of one connection, and the sums of the periods that budgets look at."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, owner: str = "") -> None:
         self._connection = connection
         # Scope, start_ms and end_ms of a period -> [spent, reserved] in micro-dollars
         self._sums: dict[tuple[Scope, int, int], list[int]] = {}
         self._version = -1
         self._last_ms: int | None = None
+        self._owner = owner
+        self._deltas = Deltas()
+        self.moves = moves(connection)  # as of the last commit
+        # Requests that have a row already, the oldest first, and those of this transaction.
+        self._counted: dict[str, None] = {}
+        self._counted_now: list[str] = []
+        self._sealed_moves = self.moves
 
     def begin(self) -> None:
         """Inside a transaction, before anything else: what others wrote counts from here on."""
@@ -91,8 +105,10 @@ class Entries:
         """Insert the open row if every budget allows it. Raises `BudgetError`, `LedgerError`."""
         created_ms = max(milliseconds(now), self._last())
         self.check(budgets, attempt, now=now, ahead=ahead)
+        row = reserved_row(attempt, _OPEN, created_ms=created_ms)
+        row += (self._counts(attempt), self._owner, created_ms + LEASE_MS)
         try:
-            self._execute(INSERT_RESERVED.one, reserved_row(attempt, _OPEN, created_ms=created_ms))
+            self._execute(INSERT_RESERVED.one, row)
         except sqlite3.IntegrityError as exc:
             raise LedgerError(
                 f"the attempt {attempt.id} is in the ledger already; "
@@ -100,6 +116,7 @@ class Entries:
             ) from exc
         self._last_ms = created_ms
         self._moved(created_ms, scope_of(attempt), spent=0, reserved=attempt.reserved_microusd)
+        self._deltas.written(moved_paid(row))
 
     def check(
         self,
@@ -126,9 +143,10 @@ class Entries:
         Raises `LedgerError` for an attempt that was never reserved.
         """
         found = self._execute(SETTLE, settle_row(attempt_id, settlement))
-        for created_ms, reserved, *whose in found:
-            spent = settlement.cost_microusd
-            self._moved(created_ms, scope_row(whose), spent=spent, reserved=-reserved)
+        for *row, background in found:
+            self._deltas.closed(row)
+            whose = scope_row((row[3], row[4], row[1], row[2], background))
+            self._moved(row[0], whose, spent=row[13], reserved=-row[14])
         if not found and not self._known(attempt_id):
             raise LedgerError(
                 f"the attempt {attempt_id} was never reserved, so it cannot be settled; "
@@ -144,21 +162,47 @@ class Entries:
         for entry in entries:
             if isinstance(entry, Found):
                 self._connection.executemany(entry.sql, entry.tuples)
-                continue
-            (usage if isinstance(entry, Recorded) else decisions).append(entry.row())
-            if isinstance(entry, Recorded) and entry.settlement.cost_microusd:
-                self.forget()
-        self._insert(INSERT_RECORDED, usage)
+            elif isinstance(entry, Decided):
+                decisions.append(entry.row())
+            else:
+                usage.append((*entry.row(), self._counts(entry.attempt), self._owner, 0))
+                if entry.settlement.cost_microusd:
+                    self._sums.clear()
+        for row in self._insert(INSERT_RECORDED, usage):
+            self._deltas.written(moved_free(row))
         self._insert(INSERT_DECISION, decisions)
 
-    def recover(self) -> int:
-        """Charge what an earlier life left open, and say how many rows that were."""
-        return self._connection.execute(RECOVER).rowcount
+    def recover(self, *, now: datetime) -> int:
+        """Charge what an earlier life left open, and say how many rows that were.
+
+        Of another gateway's rows, only those whose lease is over.
+        """
+        rows = self._connection.execute(RECOVER, (self._owner, milliseconds(now))).fetchall()
+        for row in rows:
+            self._deltas.closed(row)
+        self._sums.clear()
+        return len(rows)
+
+    def seal(self) -> None:
+        """The last thing in a transaction: bring the rollups to where its rows are."""
+        self._sealed_moves = self.moves + self._deltas.moves
+        self._deltas.write(self._connection)
+
+    def committed(self) -> None:
+        """The transaction is on disk."""
+        self.moves = self._sealed_moves
+        self._counted_now.clear()
+        while len(self._counted) > REQUESTS_REMEMBERED_MAX:
+            del self._counted[next(iter(self._counted))]
 
     def forget(self) -> None:
-        """The sums are no longer what the file says; read them again."""
+        """What was written since the last commit is not in the file: read the sums again."""
         self._sums.clear()
         self._last_ms = None
+        self._deltas.forget()
+        for request_id in self._counted_now:
+            self._counted.pop(request_id, None)
+        self._counted_now.clear()
 
     def _last(self) -> int:
         """When the last paid row is dated, in milliseconds; 0 without one."""
@@ -186,6 +230,18 @@ class Entries:
                 sums[0] += spent
                 sums[1] += reserved
 
+    def _counts(self, attempt: Attempt) -> int:
+        """1 if this row is the one that counts as its request, else 0.
+
+        A request that is tried again counts once, whatever it was tried at first. Remembered, not
+        looked up: a request does not outlive the process that answers it.
+        """
+        if attempt.kind != "request" or attempt.request_id in self._counted:
+            return 0
+        self._counted[attempt.request_id] = None
+        self._counted_now.append(attempt.request_id)
+        return 1
+
     def _known(self, attempt_id: str) -> bool:
         sql = "SELECT 1 FROM usage WHERE attempt_id = ?"
         return bool(self._execute(sql, (attempt_id,)))
@@ -196,20 +252,28 @@ class Entries:
         except UNSTORABLE:
             return self._connection.execute(sql, storable(row)).fetchall()
 
-    def _insert(self, insert: Insert, rows: list[Row]) -> None:
+    def _insert(self, insert: Insert, rows: list[Row]) -> list[Row]:
+        """The rows that are in the file now and were not before."""
         if not rows:
-            return
+            return rows
         self._connection.execute("SAVEPOINT rows")
         try:
-            self._insert_all(insert, rows)
+            count = self._insert_all(insert, rows)
         except UNSTORABLE:
             self._connection.execute("ROLLBACK TO rows")
-            self._insert_all(insert, [storable(row) for row in rows])
+            rows = [storable(row) for row in rows]
+            count = self._insert_all(insert, rows)
+        if count < len(rows):  # some were there: find out which, one by one
+            self._connection.execute("ROLLBACK TO rows")
+            rows = [row for row in rows if self._connection.execute(insert.one, row).rowcount]
         self._connection.execute("RELEASE rows")
+        return rows
 
-    def _insert_all(self, insert: Insert, rows: list[Row]) -> None:
+    def _insert_all(self, insert: Insert, rows: list[Row]) -> int:
+        """How many were new."""
         single = len(rows) % ROWS_AT_ONCE
-        self._connection.executemany(insert.one, rows[:single])
+        count = self._connection.executemany(insert.one, rows[:single]).rowcount if single else 0
         for at in range(single, len(rows), ROWS_AT_ONCE):
             values = chain.from_iterable(rows[at : at + ROWS_AT_ONCE])
-            self._connection.execute(insert.many, tuple(values))
+            count += self._connection.execute(insert.many, tuple(values)).rowcount
+        return count

@@ -23,60 +23,10 @@ from twotier.ledger.budget import period
 from twotier.ledger.findings import ProbeRow, SpeedRow, probe_rows, speed_rows
 from twotier.ledger.rows import LAST_PAID, milliseconds, moment, sum_paid
 from twotier.ledger.schema import usage
+from twotier.ledger.spending import SPEND_BY, SpendRow, spend_by
 from twotier.ledger.store import reading_engine
 
-# Every zone of today differs from UTC by whole quarters of an hour, so days in any zone are sums
-# of these.
-QUARTER_MS = 15 * 60 * 1000
-GROUPS = {
-    "tier": usage.c.tier,
-    "model": usage.c.model,
-    "job": usage.c.job,
-    "client": usage.c.client,
-    "rule": usage.c.rule,
-}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class SpendRow:
-    """What one key (a tier, a model, a day as YYYY-MM-DD) used and cost.
-
-    `requests` counts requests of people and jobs, not probes, and a retried one once.
-    `reserved_microusd` is held by attempts under way. `estimated` and `unknown` count the
-    attempts whose cost is marked so. Of the cost `fees_microusd` were for uses of server
-    tools, so many web searches among them.
-    """
-
-    key: str
-    requests: int = 0
-    fresh_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    output_tokens: int = 0
-    cost_microusd: int = 0
-    reserved_microusd: int = 0
-    estimated: int = 0
-    unknown: int = 0
-    fees_microusd: int = 0
-    web_searches: int = 0
-
-    def plus(self, other: SpendRow) -> SpendRow:
-        """Both together, under this row's key."""
-        return SpendRow(
-            self.key,
-            self.requests + other.requests,
-            self.fresh_tokens + other.fresh_tokens,
-            self.cache_read_tokens + other.cache_read_tokens,
-            self.cache_write_tokens + other.cache_write_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cost_microusd + other.cost_microusd,
-            self.reserved_microusd + other.reserved_microusd,
-            self.estimated + other.estimated,
-            self.unknown + other.unknown,
-            self.fees_microusd + other.fees_microusd,
-            self.web_searches + other.web_searches,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +79,12 @@ class Reports:
 
         `zone` says where days begin. Raises `UsageError` for an unknown `by` or zone.
         """
-        span = (milliseconds(since), milliseconds(until))
-        if by == "day":
-            return self._days(span, _zone(zone))
-        if by not in GROUPS:
-            known = ", ".join([*GROUPS, "day"])
+        if by not in SPEND_BY:
+            known = ", ".join(SPEND_BY)
             raise UsageError(f"spend cannot be grouped by {by!r}; use one of {known}")
-        rows = self._sums(GROUPS[by], span)
-        return sorted(rows, key=lambda row: (-row.cost_microusd, -row.requests, row.key))
+        span, place = (milliseconds(since), milliseconds(until)), _zone(zone)
+        with self._reading() as connection:
+            return spend_by(connection, by, span=span, zone=place)
 
     def budgets(self, budgets: Sequence[Budget], now: datetime) -> list[BudgetState]:
         """Each budget's current period and what is spent and reserved in it."""
@@ -186,57 +134,16 @@ class Reports:
         with self._reading() as connection:
             return probe_rows(connection)
 
-    def _days(self, span: tuple[int, int], zone: ZoneInfo) -> list[SpendRow]:
-        quarter = usage.c.created_ms - usage.c.created_ms % QUARTER_MS
-        days: dict[str, SpendRow] = {}
-        for row in self._sums(quarter, span):
-            moment = (_EPOCH + timedelta(milliseconds=int(row.key))).astimezone(zone)
-            day = moment.date().isoformat()
-            days[day] = days.get(day, SpendRow(day)).plus(row)
-        return [days[day] for day in sorted(days)]
-
-    def _sums(
-        self, group: sa.ColumnElement[str] | sa.ColumnElement[int], span: tuple[int, int]
-    ) -> list[SpendRow]:
-        statement = (
-            sa.select(group, *_SUMS)
-            .where(usage.c.created_ms >= span[0], usage.c.created_ms < span[1])
-            .group_by(group)
-        )
-        with self._reading() as connection:
-            return [
-                SpendRow(str(key), *(number or 0 for number in numbers))
-                for key, *numbers in connection.execute(statement)
-            ]
-
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
         try:
             with self._engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN")  # all that is read is of one moment
                 yield connection
         except sa.exc.DBAPIError as exc:
             raise LedgerError(
                 f"the ledger {self._path} cannot be read ({exc.orig}); see `twotier doctor`"
             ) from exc
-
-
-def _count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-    return sa.func.count().filter(condition)
-
-
-_SUMS = (
-    sa.func.count(usage.c.request_id.distinct()).filter(usage.c.kind == "request"),
-    sa.func.sum(usage.c.input_tokens),
-    sa.func.sum(usage.c.cache_read_tokens),
-    sa.func.sum(usage.c.cache_write_tokens + usage.c.cache_write_1h_tokens),
-    sa.func.sum(usage.c.output_tokens),
-    sa.func.sum(usage.c.cost_microusd),
-    sa.func.sum(usage.c.reserved_microusd).filter(usage.c.settled == Settled.OPEN.value),
-    _count_if(usage.c.settled == Settled.ESTIMATED.value),
-    _count_if(usage.c.settled == Settled.UNKNOWN.value),
-    sa.func.sum(usage.c.fees_microusd),
-    sa.func.sum(usage.c.web_searches),
-)
 
 
 def _zone(name: str) -> ZoneInfo:

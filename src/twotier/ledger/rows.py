@@ -2,8 +2,8 @@
 
 The statements are SQLAlchemy Core, compiled once; the writer hands the SQL and plain tuples to
 the driver, because building a statement per row would cost more than writing it. `USAGE_COLUMNS`
-is the order of every usage tuple, and `usage_row` must follow it; a test writes and reads back
-every field.
+is the order of every usage tuple, and `usage_row` with a place behind it must follow it; a test
+writes and reads back every field.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache, cached_property, lru_cache
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ from sqlalchemy.dialects import sqlite
 from twotier.domain.decision import Decision
 from twotier.domain.money import Attempt, Price, Scope, Settled, Settlement, work_of
 from twotier.domain.task import Task
+from twotier.ledger.rollups import MOVED
 from twotier.ledger.schema import decisions, usage
 
 ROWS_AT_ONCE = 20
@@ -60,9 +62,17 @@ _SCOPE: Final[dict[str, sa.Column[Any]]] = {
     "model": usage.c.model,
     "work": usage.c.background,
 }
-USAGE_COLUMNS: Final = tuple(usage.c.keys())
-FREE_COLUMNS: Final = tuple(name for name in USAGE_COLUMNS if name not in _PAID_COLUMNS)
+# Where a row stands in the book: not of the attempt, so the book adds them itself, at the end.
+_PLACED = ("requests", "owner", "lease_ms")
+_COMMON = tuple(one.name for one in usage.c if one.name not in _PAID_COLUMNS + _PLACED)
+USAGE_COLUMNS: Final = (*_COMMON, *_PAID_COLUMNS, *_PLACED)
+FREE_COLUMNS: Final = (*_COMMON, *_PLACED)
 DECISION_COLUMNS: Final = tuple(column.name for column in decisions.c if column.name != "id")
+
+
+# What the rollups want of either tuple; a free row has no fees and no searches.
+moved_paid: Final = itemgetter(*(USAGE_COLUMNS.index(name) for name in MOVED))
+_moved_free = itemgetter(*(FREE_COLUMNS.index(n) for n in MOVED if n not in _PAID_COLUMNS))
 
 
 class Insert:
@@ -104,7 +114,7 @@ def _settle() -> str:
             usage.c.attempt_id == sa.bindparam("id"), usage.c.settled == sa.literal_column(_OPEN)
         )
         .values(values)
-        .returning(usage.c.created_ms, usage.c.reserved_microusd, *_SCOPE.values())
+        .returning(*(usage.c[name] for name in MOVED), usage.c.background)
     )
     return _sql(statement, (*(f"new_{name}" for name in _SETTLED_COLUMNS), "id"))
 
@@ -122,16 +132,24 @@ INSERT_RECORDED = Insert(usage, FREE_COLUMNS, repeat=True)
 INSERT_DECISION = Insert(decisions, DECISION_COLUMNS, repeat=False)
 SETTLE = _settle()
 # An earlier life left these open: what they cost is unknown, and their bound is charged.
-RECOVER = str(
+# Another gateway's row is its own business as long as its lease runs.
+RECOVER = _sql(
     sa.update(usage)
     .where(usage.c.settled == sa.literal_column(_OPEN))
+    .where(
+        sa.or_(
+            usage.c.owner == sa.bindparam("mine"),
+            usage.c.lease_ms < sa.bindparam("now"),
+        )
+    )
     .values(
         settled=sa.literal_column(f"'{Settled.UNKNOWN.value}'"),
         outcome=sa.literal_column("'error'"),
         error=sa.literal_column("'twotier stopped before the end was seen; charged in full'"),
         cost_microusd=usage.c.reserved_microusd,
     )
-    .compile(dialect=_DIALECT)
+    .returning(*(usage.c[name] for name in MOVED)),
+    ("mine", "now"),
 )
 _PAID = sa.text("(cost_microusd > 0 OR reserved_microusd > 0)")  # names the partial indexes
 _SUM = sa.select(
@@ -162,7 +180,7 @@ class Recorded(msgspec.Struct, frozen=True):
     created_ms: int
 
     def row(self) -> Row:
-        """The tuple for `INSERT_RECORDED`."""
+        """The tuple for `INSERT_RECORDED`, without its place."""
         return usage_row(self.attempt, self.settlement, created_ms=self.created_ms)
 
 
@@ -202,7 +220,7 @@ def hours_paid(scope: Scope, span: tuple[int, int]) -> tuple[str, Row]:
 
 
 def scope_row(values: Iterable[Any]) -> Scope:
-    """The scope of a row, from its columns in the order of `SETTLE`."""
+    """The scope of a row, from the columns of a scope in their order."""
     client, job, tier, model, background = values
     return Scope(client, job, tier, model, work_of(background=bool(background)))
 
@@ -230,13 +248,18 @@ def _scoped(select: Any, names: tuple[str, ...]) -> sa.ClauseElement:
     return scoped
 
 
+def moved_free(row: Row) -> Row:
+    """`MOVED` of a recorded row."""
+    return (*_moved_free(row), 0, 0)
+
+
 def milliseconds(moment: datetime) -> int:
     """Since 1970 in UTC; the moment must be aware."""
     return int(moment.timestamp() * 1000)
 
 
 def reserved_row(attempt: Attempt, settlement: Settlement, *, created_ms: int) -> Row:
-    """The tuple for `INSERT_RESERVED`, in the order of the table."""
+    """The tuple for `INSERT_RESERVED`, without the row's place: `requests`, `owner`, `lease_ms`."""
     paid = (price_terms(attempt.price), *_applied(settlement))
     return (*usage_row(attempt, settlement, created_ms=created_ms), *paid)
 
@@ -247,7 +270,7 @@ def moment(ms: int) -> datetime:
 
 
 def usage_row(attempt: Attempt, settlement: Settlement, *, created_ms: int) -> Row:
-    """The tuple for `INSERT_RECORDED`, in the order of the table."""
+    """The tuple for `INSERT_RECORDED`, without the row's place, which comes behind it."""
     price, used = attempt.price, settlement.usage
     return (
         attempt.id,

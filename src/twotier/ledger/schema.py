@@ -70,6 +70,11 @@ usage = sa.Table(
     sa.Column("price_applied", sa.Text, nullable=False, server_default=""),
     sa.Column("fees_microusd", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("web_searches", sa.BigInteger, nullable=False, server_default="0"),
+    # 1 in the row that counts as the request: the first of its attempts that was written.
+    sa.Column("requests", sa.BigInteger, nullable=False, server_default="0"),
+    # Which gateway wrote it, and until when an open row is certainly that one's own business.
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),
+    sa.Column("lease_ms", sa.BigInteger, nullable=False, server_default="0"),
 )
 sa.Index("ix_usage_created_ms", usage.c.created_ms)
 _REPAIRED = usage.c.repairs != ""
@@ -125,6 +130,33 @@ decisions = sa.Table(
     _text("refusal_code"),
 )
 sa.Index("ix_decisions_request_id", decisions.c.request_id)
+
+# Sums of `usage`, kept in the transaction of its rows: one row for each quarter of an hour or day
+# of UTC and each tier, model, client, job and rule in it. The sums of everything (`..._total`) lie
+# apart, because local days are made of them alone. `rollups` has the names and their meaning.
+rollups = sa.Table(
+    "rollups",
+    metadata,
+    sa.Column("grain", sa.Text, primary_key=True),
+    sa.Column("start_ms", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("dimension", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    _count("attempts"),
+    _count("requests"),
+    _count("input_tokens"),
+    _count("cache_read_tokens"),
+    _count("cache_write_tokens"),
+    _count("output_tokens"),
+    _count("reasoning_tokens"),
+    _count("cost_microusd"),
+    _count("reserved_microusd"),
+    _count("open_attempts"),
+    _count("estimated"),
+    _count("unknown"),
+    _count("fees_microusd"),
+    _count("web_searches"),
+    sqlite_with_rowid=False,
+)
 
 # What was learned of a model on one version of its server: a rate or share, by depth of the prompt.
 speeds = sa.Table(

@@ -8,7 +8,10 @@ cache (SQLite's documentation, pragma fullfsync); elsewhere it does nothing.
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -47,6 +50,39 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def owner_of(path: Path) -> str:
+    """The name under which this folder's gateway writes rows; made once, then always the same.
+
+    Raises `LedgerError` if it can be neither read nor made.
+    """
+    file = path.with_name(f"{path.name}-owner")
+    try:
+        if not file.exists():
+            made = file.with_name(f"{file.name}.new")
+            made.write_text(f"gateway-{secrets.token_hex(6)}\n", encoding="ascii")
+            made.chmod(FILE_MODE)
+            made.replace(file)
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeError) as exc:
+        raise LedgerError(
+            f"{file}, the name of this gateway in its ledger, cannot be read or made: {exc};"
+            " free space on its disk, or remove the file"
+        ) from exc
 
 
 def migrating_engine(path: Path) -> sa.Engine:

@@ -89,10 +89,11 @@ Answers = dict[Order, TwotierError | None]
 class Writer:
     """Owns the writing connection. `put` and `write_behind` are called on the loop's thread."""
 
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, *, owner: str) -> None:
         self.lost = 0  # rows written behind that no longer fitted, or could not be written
         self._path = path
         self._loop = loop
+        self._owner = owner
         self._connection: sqlite3.Connection | None = None
         self._entries: Entries | None = None
         self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
@@ -236,12 +237,14 @@ class Writer:
             for order, error in self._line.look(entries).items():
                 answers[order] = error
         entries.write_behind(rows)
+        entries.seal()
         connection.execute("COMMIT")
+        entries.committed()
 
     def _opened(self) -> tuple[Entries, sqlite3.Connection]:
         if self._connection is None or self._entries is None:
             self._connection = connect(self._path)
-            self._entries = Entries(self._connection)
+            self._entries = Entries(self._connection, owner=self._owner)
         return self._entries, self._connection
 
     def _rolled_back(
