@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from tests.ledger.toys import OPUS, HandClock, paid
 from twotier import errors
 from twotier.dispatch import Dispatch
 from twotier.domain.message import Dialect, Request, Text, Usage, Whole
+from twotier.domain.money import FREE, Budget, Price
 from twotier.domain.task import Caller
 from twotier.domain.tier import TierFacts, TierPolicy, TierState
 from twotier.exchange import Ground, Tier
@@ -60,12 +61,14 @@ class World:
     frontier: Scripted = field(default_factory=Scripted)
     kept: bool = False
     requests: int = 0
+    budgets: Sequence[Budget] = ()
+    local_price: Price = FREE
 
     def __post_init__(self) -> None:
         """The real path round the scripts."""
         self.breakers = Breakers()
         near, far = spec("local", local=True), spec("frontier", local=False)
-        far = replace(far, price=OPUS)
+        near, far = replace(near, price=self.local_price), replace(far, price=OPUS)
         tiers = {
             "local": Tier(near, self.local, lambda: self.facts("local"), kept=self.kept),
             "frontier": Tier(far, self.frontier, lambda: self.facts("frontier")),
@@ -74,7 +77,7 @@ class World:
             tiers,
             router=Router(Names([near, far], {}, lambda _provider, _model: False)),
             price=lambda _provider, _model, _day: OPUS,
-            ground=Ground(self.book, (), self.clock),
+            ground=Ground(self.book, self.budgets, self.clock),
             new_id=self.new_id,
             remedy=Remedy(self.breakers, RetryBudget(), lambda: 0.0),
             caches=Caches(),

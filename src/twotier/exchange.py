@@ -31,6 +31,7 @@ from twotier.domain.reading import Reading
 from twotier.domain.tier import TierFacts, TierSpec
 from twotier.domain.timing import Timing
 from twotier.errors import TwotierError, UpstreamError
+from twotier.hold import Hold
 from twotier.ledger.book import Book
 from twotier.ledger.charge import charge
 from twotier.ledger.cost import Bill
@@ -51,7 +52,6 @@ from twotier.protocols.wire import Order, renaming, too_deep
 from twotier.providers.base import Ask, Deadlines, Provider, Reply, all_of
 from twotier.providers.trouble import said, too_long, upstream_status
 from twotier.router.breaker import Signal, signal_of
-from twotier.router.line import Ticket
 from twotier.say import ref
 from twotier.slots import PATIENT, Patience, Slots
 
@@ -142,8 +142,8 @@ class Exchange:
         self._writer: StreamWriter
         self._ended = False
         self._reply: Reply | None = None
-        self._ticket: Ticket | None = None
-        self._waited = 0.0
+        slots = None if self._dialect == "anthropic_count" else tier.slots
+        self._taken = Hold(attempt, slots, book=ground.book, monotonic=ground.clock.monotonic)
         self._held = b""
         self._error: TwotierError | None = None
         self._failed: UpstreamError | None = None  # said inside the stream
@@ -151,31 +151,22 @@ class Exchange:
         self._started = ground.clock.monotonic()
         self._first: float | None = None
         self._bytes_out = 0
-        self._row = attempt.price.free  # a row of a free tier is written at the end, and always
         self._closed = False
 
-    async def open(self, for_slot: Patience = PATIENT) -> None:
+    async def open(self, patience: Patience = PATIENT) -> None:
         """Take a slot, reserve where money is at stake, ask, and wait for the first real content.
 
-        Raises what `Provider.ask` and `Slots.enter` raise, `BudgetError` and `LedgerError`; then it
-        is closed. `for_slot` says how long a slot is waited for.
+        Raises what `Provider.ask` and `Hold.take` raise; then it is closed. `patience` says how
+        long a slot is waited for, and money that others hold.
         """
         opened = False
         try:
             body = self._body()
-            if self.tier.slots is not None and self._dialect != "anthropic_count":
-                self._ticket = await self.tier.slots.enter(self.attempt, for_slot)
-                self._waited = self._ticket.since - self._started
-            budgets = self._ground.budgets_of(self.attempt.client)
-            if not self.attempt.price.free:
-                await self._ground.book.reserve(self.attempt, budgets)
-                self._row = True
-            elif budgets:
-                await self._ground.book.check(self.attempt, budgets)
-            spec, patience = self.tier.spec, self.tier.patience
+            await self._taken.take(self._ground.budgets_of(self.attempt.client), patience)
+            spec = self.tier.spec
             first_token_seconds = spec.first_token_seconds
-            if patience is not None:
-                first_token_seconds = patience(self._expected.input_tokens)
+            if self.tier.patience is not None:
+                first_token_seconds = self.tier.patience(self._expected.input_tokens)
             deadlines = Deadlines(
                 spec.connect_seconds,
                 first_token_seconds,
@@ -251,8 +242,7 @@ class Exchange:
             if self._reply is not None:
                 await self._reply.close()
         finally:
-            if self._ticket is not None and self.tier.slots is not None:
-                self.tier.slots.leave(self._ticket, answered=self._answered())
+            self._taken.leave(answered=self._answered())
             await self._settle()
 
     def _answered(self) -> bool:
@@ -265,9 +255,9 @@ class Exchange:
         """The row's end. The book queues it at once, so that a cancelled caller loses nothing."""
         settlement = self.settlement()
         try:
-            if self._row and self.attempt.price.free:
+            if self._taken.row and self.attempt.price.free:
                 self._ground.book.record(self.attempt, settlement)
-            elif self._row:
+            elif self._taken.row:
                 await self._ground.book.settle(self.attempt.id, settlement)
         finally:  # after the row, which no listener's trouble may keep from being written
             for tell in self._ground.told:
@@ -304,7 +294,7 @@ class Exchange:
             bytes_out=self._bytes_out,
             repairs=() if self._repair is None else tuple(self._repair.kinds),
             timing=seen.timing or self._timing(),
-            waited_seconds=self._waited,
+            waited_seconds=self._taken.waited_seconds,
         )
 
     def _timing(self) -> Timing | None:

@@ -148,12 +148,15 @@ class _Way:
         seconds = task.deadline_seconds
         self._until = self._began + (PATIENCE_SECONDS if seconds is None else seconds)
         self._attempt: Attempt | None = None
+        self._capped = False  # a budget turned it away from a tier, and chooses the next one
         self._number = -1
         self._tries = 0
 
     def next_tier(self) -> Attempt | None:
         """The first try at the next tier; None after the last."""
         self._attempt = next(self._plan.attempts, None)
+        if self._capped and self._attempt is not None:
+            self._attempt = replace(self._attempt, rule="budget")
         self._number += 1
         self._tries = 1
         self.task = self._given
@@ -174,6 +177,7 @@ class _Way:
         tried = self._attempt
         assert tried is not None  # noqa: S101 - it is what failed
         self.failures.append(f"{tried.tier}: {error.message}")
+        self._capped = self._capped or isinstance(error, errors.BudgetError)
         if not self.elsewhere():
             wait = wait_after(
                 error,

@@ -123,6 +123,16 @@ def test_our_own_errors_have_their_type_everywhere(
         assert said["code"] == error.code
 
 
+@pytest.mark.parametrize("ours", sorted(INBOUND))
+def test_a_refused_budget_is_told_in_fields_too(ours: Dialect) -> None:
+    """The limit and the reset, so that nobody has to read a sentence for them."""
+    facts = {"name": "day", "limit_usd": "40.000000", "resets_at": "2026-03-11T07:00:00+00:00"}
+    said = error_of(INBOUND[ours].write_error(errors.BudgetError("x", facts=facts)))
+    where = said["details"] if ours.startswith("anthropic") else said
+    assert where["budget"] == facts
+    assert where.get("error_code", said.get("code")) == "budget_reached"
+
+
 def test_an_error_names_its_request_where_the_dialect_does() -> None:
     """Anthropic's bodies carry the id that support asks for."""
     error = errors.AuthError("no key")

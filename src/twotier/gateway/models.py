@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from twotier.dispatch import Answer, Dispatch
 from twotier.domain.message import NOTHING_PASSED, Dialect, Passed, Request
-from twotier.errors import DeadlineError, StoppingError, TwotierError
+from twotier.errors import BudgetError, DeadlineError, StoppingError, TwotierError
 from twotier.gateway.asgi import (
     EVENTS,
     JSON,
@@ -139,6 +139,13 @@ async def deliver(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+def budget_of(error: BudgetError) -> Iterator[tuple[str, str]]:
+    """What a script wants to know of a refusal, without reading its body."""
+    for name in ("name", "limit_usd", "resets_at"):
+        if name in error.facts:
+            yield name.replace("_", "-"), error.facts[name]
+
+
 async def refuse(send: Send, error: TwotierError, *, wire: Inbound) -> None:
     """An error before the first byte, in the client's dialect.
 
@@ -149,6 +156,8 @@ async def refuse(send: Send, error: TwotierError, *, wire: Inbound) -> None:
     wait = error.retry_after_seconds
     if wait is not None:
         headers += encode([("retry-after", str(max(1, math.ceil(wait))))])
+    if isinstance(error, BudgetError):
+        headers += encode((f"x-twotier-budget-{name}", said) for name, said in budget_of(error))
     if wait is None or error.spent:
         headers.append((b"x-should-retry", b"false"))
     await respond(send, http_status(error), body=wire.write_error(error), headers=headers)

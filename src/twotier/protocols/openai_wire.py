@@ -10,7 +10,7 @@ import msgspec
 
 from twotier.domain.message import Failed, Progress, Usage
 from twotier.domain.timing import Timing
-from twotier.errors import TwotierError, UpstreamError
+from twotier.errors import BudgetError, TwotierError, UpstreamError
 from twotier.protocols.sse import SseEvent, encode, encode_comment
 from twotier.protocols.wire import (
     ErrorFields,
@@ -45,8 +45,13 @@ _STATUS_BY_KIND = {
 
 
 def write_error(error: TwotierError) -> bytes:
-    """`{"error": {...}}`. An upstream's error keeps its own type, which clients look at."""
-    return _encode(error_object(error.message, kind=kind_of(error), code=error.code))
+    """`{"error": {...}}`. An upstream's error keeps its own type, which clients look at. A budget
+    that refuses is told in fields too.
+    """
+    said = error_object(error.message, kind=kind_of(error), code=error.code)
+    if isinstance(error, BudgetError) and error.facts:
+        said["error"]["budget"] = dict(error.facts)
+    return _encode(said)
 
 
 def kind_of(error: TwotierError) -> str:

@@ -58,6 +58,8 @@ def write_error(error: TwotierError) -> bytes:
     if isinstance(error, TooLongError) and _TOO_LONG not in message:
         message = f"{_TOO_LONG}: {message}"
     details = _THREADLESS if isinstance(error, ThreadError) else _NO_DETAILS
+    if isinstance(error, BudgetError) and error.facts:
+        details = {"error_code": BudgetError.code, "budget": dict(error.facts)}
     return _object(kind_of(error), message, request_id=error.request_id, details=details)
 
 
