@@ -8,17 +8,32 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from msgspec.structs import replace
+
 from twotier.domain.clock import Clock
 from twotier.domain.decision import Decision, Option
-from twotier.domain.message import Caching, Usage
+from twotier.domain.message import Caching, Dialect, Request, Usage
 from twotier.domain.money import FREE, Attempt, Price
-from twotier.domain.price import Asked
+from twotier.domain.price import PLAIN, Asked
 from twotier.domain.task import Caller, Task
 from twotier.domain.tier import TierFacts, TierSpec, nears
-from twotier.errors import PriceUnknownError
+from twotier.errors import PriceUnknownError, RequestError
 from twotier.ledger.cost import worst_case
+from twotier.protocols.asked import long_lived
 from twotier.router.caching import Caches
 from twotier.router.tree import OUTPUT_TOKENS_MIN
+
+# A mode that costs more is never asked for at the standard price.
+_DEARER = ("fast", "ultrafast")
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A request, what it is taken for, and who asks."""
+
+    request: Request
+    task: Task
+    caller: Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +48,12 @@ class Attempts:
     facts: Callable[[str], TierFacts]
     caches: Caches
 
-    def of(
-        self, request_id: str, decision: Decision, *, task: Task, caller: Caller
-    ) -> Iterator[Attempt]:
-        """One attempt for each option, made when its turn comes. Raises `PriceUnknownError`."""
+    def of(self, request_id: str, decision: Decision, *, asking: Asking) -> Iterator[Attempt]:
+        """One attempt for each option, made when its turn comes. Raises `PriceUnknownError`, and
+        `RequestError` for what cannot be held to any limit where it costs money.
+        """
         for number, option in enumerate(decision.options):
-            yield self._one(
-                f"{request_id}-{number}", option, task=task, caller=caller, rule=decision.rule
-            )
+            yield self._one(f"{request_id}-{number}", option, asking=asking, rule=decision.rule)
 
     def expected(self, tier: str, task: Task) -> Usage:
         """The tokens to expect: the estimated prompt, and the limit that is sent upstream.
@@ -54,21 +67,17 @@ class Attempts:
             limit = min(limit, max(OUTPUT_TOKENS_MIN, window - prompt))
         return Usage(prompt, limit)
 
-    def _one(self, id_: str, option: Option, *, task: Task, caller: Caller, rule: str) -> Attempt:
+    def _one(self, id_: str, option: Option, *, asking: Asking, rule: str) -> Attempt:
         """The row of one try: which model, at what price, and the most it can cost."""
         spec = self.specs[option.tier]
+        task, caller = asking.task, asking.caller
         model = option.model or spec.model
-        # Counting is not charged (platform.claude.com/docs/en/build-with-claude/token-counting).
-        counted = task.dialect == "anthropic_count"
-        price = FREE if counted else spec.price
-        if not counted and (option.model or price is None):
-            price = self.price(spec.provider, model, self.clock.now().date())
-        if price is None:
-            raise PriceUnknownError(
-                f"no price is known for {spec.provider}/{model}; set [tiers.{spec.name}.price]"
-            )
+        price = self._price(spec, option, dialect=task.dialect)
+        caching = None if task.dialect == "anthropic_count" else self._caching(spec, caller)
+        asked = PLAIN if price.free else asked_of(asking.request, spec, price=price)
+        if caching is not None and caching.hour and not asked.cache_1h:
+            asked = replace(asked, cache_1h=True)
         output_tokens = self.expected(option.tier, task).output_tokens
-        caching = None if counted else self._caching(spec, caller)
         return Attempt(
             id=id_,
             request_id=id_.rpartition("-")[0],
@@ -82,7 +91,8 @@ class Attempts:
                 task.prompt_tokens_max,
                 output_tokens,
                 price=price,
-                asked=Asked(cache_1h=caching is not None and caching.hour),
+                asked=asked,
+                window_tokens=spec.window_tokens,
             ),
             kind="probe" if task.probe else "request",
             client=caller.client,
@@ -92,6 +102,7 @@ class Attempts:
             background=caller.background,
             dialect=task.dialect,
             trace=caller.trace,
+            asked=asked,
             caching=caching,
         )
 
@@ -102,6 +113,48 @@ class Attempts:
         key = (caller.client, caller.job, spec.name)
         now = self.clock.monotonic()
         return self.caches.plan(key, period_seconds=caller.period_seconds, now=now)
+
+    def _price(self, spec: TierSpec, option: Option, *, dialect: Dialect) -> Price:
+        """What the model costs today. Raises `PriceUnknownError`."""
+        # Counting is not charged (platform.claude.com/docs/en/build-with-claude/token-counting).
+        if dialect == "anthropic_count":
+            return FREE
+        price = spec.price
+        if option.model or price is None:
+            model = option.model or spec.model
+            price = self.price(spec.provider, model, self.clock.now().date())
+            if price is None:
+                raise PriceUnknownError(unknown(f"{spec.provider}/{model}"))
+        return price
+
+
+def asked_of(request: Request, spec: TierSpec, *, price: Price) -> Asked:
+    """What a request may cost there beside its tokens: a translation says none of it, but for the
+    caches. Raises `RequestError` for a tool without any limit, `PriceUnknownError` for a mode.
+    """
+    asked = request.asked if spec.speaks(request.dialect, exacting=request.exacting) else PLAIN
+    if asked.endless:
+        raise RequestError(
+            f"tools: {asked.endless} costs what nothing here can limit; leave it out, or give the"
+            " model a tool of your own for it"
+        )
+    if asked.mode in _DEARER and price.of_mode(asked.mode) is None:
+        raise PriceUnknownError(
+            f"no price is known for {spec.ref} in {asked.mode} mode; ask for it without, or have"
+            " newer prices fetched: `twotier prices update`"
+        )
+    lives = price.cache_write_1h_microusd_per_mtok > price.cache_write_microusd_per_mtok
+    if lives and long_lived(request.body):
+        return replace(asked, cache_1h=True)
+    return asked
+
+
+def unknown(ref: str) -> str:
+    """What to do about a model without a price."""
+    return (
+        f"no price is known for {ref}; set it in USD per million tokens:"
+        f" `twotier prices set {ref} input=... output=...`"
+    )
 
 
 def new_ids() -> Callable[[], str]:

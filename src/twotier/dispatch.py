@@ -17,7 +17,7 @@ from datetime import date
 import msgspec
 
 from twotier import errors
-from twotier.attempts import Attempts
+from twotier.attempts import Asking, Attempts
 from twotier.domain.decision import Decision
 from twotier.domain.message import Request
 from twotier.domain.money import Price
@@ -89,7 +89,7 @@ class Dispatch:
     def explain(self, request: Request, caller: Caller) -> tuple[Task, Decision, int]:
         """What would happen, and its worst case in micro-dollars. Spends and stores nothing."""
         task, decision = self._decided(request, caller)
-        rows = self._attempts.of("", decision, task=task, caller=caller)
+        rows = self._attempts.of("", decision, asking=Asking(request, task, caller))
         return task, decision, max((row.reserved_microusd for row in rows), default=0)
 
     async def answer(self, request: Request, caller: Caller) -> Answer:
@@ -107,7 +107,8 @@ class Dispatch:
         self._ground.book.note_decision(request_id, decision, task=task)
         if not decision.options:
             raise errors.REFUSALS[decision.refusal_code](decision.refusal)
-        attempts = self._attempts.of(request_id, decision, task=task, caller=caller)
+        asking = Asking(request, task, caller)
+        attempts = self._attempts.of(request_id, decision, asking=asking)
 
         def ready(number: int) -> bool:
             # Asked when a tier has failed, perhaps after a long wait: by now the facts are others.

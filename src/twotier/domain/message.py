@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from twotier.domain.price import PLAIN, Asked
 from twotier.domain.timing import Timing
 
 Dialect = Literal[
@@ -77,7 +78,8 @@ class Request(msgspec.Struct, frozen=True):
     the usage at the end of a stream. `text_bytes` counts the body without
     inline image data, as an upper bound of prompt tokens; `images` counts image parts, and
     `document_pages` bounds the pages of the documents. `exacting`: it says something that servers
-    which imitate the dialect leave out in silence, so those are asked in their own.
+    which imitate the dialect leave out in silence, so those are asked in their own. `asked` is what
+    it may cost beside its tokens.
     `head_text` is the last user text, at most 4,000 characters, for the router only: it is never
     logged and never stored. `turns` is what its dialect saw of the messages, for whoever makes the
     body ready for a server of the same; empty where it saw none.
@@ -97,6 +99,7 @@ class Request(msgspec.Struct, frozen=True):
     exacting: bool = False
     passed: Passed = NOTHING_PASSED
     turns: Sequence[Any] = ()
+    asked: Asked = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

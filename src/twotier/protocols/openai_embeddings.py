@@ -88,7 +88,7 @@ def observe_whole(body: bytes) -> Observed:
         raise StreamBrokenError(
             "the upstream's answer has no embeddings; check that its server was started for them"
         )
-    usage = answer.usage.neutral() if answer.usage else None
+    usage = answer.metered()
     return Observed(
         model=answer.model or "",
         usage=usage,

@@ -11,6 +11,7 @@ import msgspec
 from twotier.domain.message import Failed, Progress, Usage
 from twotier.domain.timing import Timing
 from twotier.errors import BudgetError, TwotierError, UpstreamError
+from twotier.protocols.asked import mode_of
 from twotier.protocols.sse import SseEvent, encode, encode_comment
 from twotier.protocols.wire import (
     ErrorFields,
@@ -122,7 +123,7 @@ class UsageIn(msgspec.Struct):
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
 
-    def neutral(self) -> Usage:
+    def neutral(self, service_tier: object = None) -> Usage:
         """Every figure alone: OpenAI counts cached tokens inside `prompt_tokens`."""
         prompt = self.prompt_tokens_details
         written = (prompt and prompt.cache_write_tokens) or 0
@@ -134,6 +135,7 @@ class UsageIn(msgspec.Struct):
             cache_read_tokens=read,
             cache_write_tokens=written,
             reasoning_tokens=(details and details.reasoning_tokens) or 0,
+            mode=mode_of(service_tier),
         )
 
 
@@ -175,12 +177,17 @@ class AnswerIn(msgspec.Struct):
     id: str | None = None
     model: str | None = None
     usage: UsageIn | None = None
+    service_tier: Any = None
     # Read late: in another server's answers they may be anything.
     timings: msgspec.Raw = msgspec.Raw()
     prompt_progress: msgspec.Raw = msgspec.Raw()
     error: ErrorFields | str | None = None
     object: str | None = None
     message: str | None = None
+
+    def metered(self) -> Usage | None:
+        """What was used, where the server says so."""
+        return None if self.usage is None else self.usage.neutral(self.service_tier)
 
     def failure(self) -> Failed | None:
         """The error this object is, if it is one."""

@@ -75,7 +75,11 @@ def test_what_other_servers_leave_out_is_not_missed() -> None:
     usage = {"input_tokens": 32, "output_tokens": 12, "input_tokens_details": {"cached_tokens": 40}}
     data = body(output=[{"type": "web_search_call", "id": "w"}, message], usage=usage)
     assert read_whole(data) == Whole(
-        "resp_1", "m", (Text("a"),), "stop", Usage(0, 12, cache_read_tokens=40)
+        "resp_1",
+        "m",
+        (Text("a"),),
+        "stop",
+        Usage(0, 12, cache_read_tokens=40, uses=(("web_search", 1),)),
     )
     assert read_whole(b'{"output":[],"usage":{}}') == Whole("", "", (), "stop", Usage())
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from twotier.domain.message import Failed, Finish, Usage
+from twotier.domain.price import STANDARD
 from twotier.protocols.wire import shortened
 
 FINISH_READ: dict[str, Finish] = {
@@ -56,6 +57,29 @@ class OutputDetails(msgspec.Struct):
     thinking_tokens: int | None = None
 
 
+class ServerTools(msgspec.Struct):
+    """How often the API's own tools were used; `web_search` alone has a price for each use."""
+
+    web_search_requests: int | None = None
+    web_fetch_requests: int | None = None
+
+    def uses(self) -> tuple[tuple[str, int], ...]:
+        """Those that were used at all, by name."""
+        counted = (("web_search", self.web_search_requests), ("web_fetch", self.web_fetch_requests))
+        return tuple((name, count) for name, count in counted if count)
+
+
+class Iteration(msgspec.Struct):
+    """One sampling of several that made the answer."""
+
+    type: str = ""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation: CacheCreation | None = None
+
+
 class UsageIn(msgspec.Struct):
     """Usage as the API counts it: fresh, read and written input stand apart. Cumulative."""
 
@@ -65,6 +89,11 @@ class UsageIn(msgspec.Struct):
     cache_read_input_tokens: int | None = None
     cache_creation: CacheCreation | None = None
     output_tokens_details: OutputDetails | None = None
+    server_tool_use: ServerTools | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    iterations: list[Iteration] | None = None
 
     def merged(self, later: UsageIn) -> UsageIn:
         """This one, with every figure that `later` names replaced by its own."""
@@ -76,18 +105,54 @@ class UsageIn(msgspec.Struct):
         return msgspec.structs.replace(self, **named)
 
     def neutral(self) -> Usage:
-        """The 1-hour writes are a part of `cache_creation_input_tokens`, at their own price."""
-        written = self.cache_creation_input_tokens or 0
-        written_1h = (self.cache_creation and self.cache_creation.ephemeral_1h_input_tokens) or 0
+        """All of it. What it took to sum up a long context is charged and not in the figures above
+        it, so it is added here.
+        """
         details = self.output_tokens_details
-        return Usage(
-            input_tokens=self.input_tokens or 0,
-            output_tokens=self.output_tokens or 0,
-            cache_read_tokens=self.cache_read_input_tokens or 0,
-            cache_write_tokens=max(0, written - written_1h),
-            cache_write_1h_tokens=written_1h,
+        usage = Usage(
+            *_counted(self),
             reasoning_tokens=(details and details.thinking_tokens) or 0,
+            uses=self.server_tool_use.uses() if self.server_tool_use else (),
+            mode=self._mode(),
+            place=self.inference_geo or "",
         )
+        for iteration in self.iterations or ():
+            if iteration.type == "compaction":
+                usage = _plus(usage, iteration)
+        return usage
+
+    def _mode(self) -> str:
+        """`priority` is capacity that was bought ahead, at the usual price."""
+        if self.service_tier == "batch":
+            return "batch"
+        return self.speed if self.speed in ("fast", STANDARD) else ""
+
+
+def _counted(said: UsageIn | Iteration) -> tuple[int, int, int, int, int]:
+    """Input, output, read, written and written for an hour. The last is a part of
+    `cache_creation_input_tokens`, at its own price.
+    """
+    written = said.cache_creation_input_tokens or 0
+    written_1h = (said.cache_creation and said.cache_creation.ephemeral_1h_input_tokens) or 0
+    return (
+        said.input_tokens or 0,
+        said.output_tokens or 0,
+        said.cache_read_input_tokens or 0,
+        max(0, written - written_1h),
+        written_1h,
+    )
+
+
+def _plus(usage: Usage, iteration: Iteration) -> Usage:
+    fresh, output, read, written, written_1h = _counted(iteration)
+    return msgspec.structs.replace(
+        usage,
+        input_tokens=usage.input_tokens + fresh,
+        output_tokens=usage.output_tokens + output,
+        cache_read_tokens=usage.cache_read_tokens + read,
+        cache_write_tokens=usage.cache_write_tokens + written,
+        cache_write_1h_tokens=usage.cache_write_1h_tokens + written_1h,
+    )
 
 
 class Block(msgspec.Struct):

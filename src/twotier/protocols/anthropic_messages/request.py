@@ -13,7 +13,9 @@ from typing import Any
 import msgspec
 
 from twotier.domain.message import NOTHING_PASSED, Dialect, Passed, Request
+from twotier.domain.price import PLAIN, Asked
 from twotier.errors import RequestError, ThreadError
+from twotier.protocols.anthropic_messages.asked import NULL, HeadTool, read_asked
 from twotier.protocols.anthropic_messages.history import mend
 from twotier.protocols.wire import (
     HEAD_TEXT_CHARS_MAX,
@@ -41,11 +43,6 @@ class _Block(msgspec.Struct):
     content: str | list[_Block] | dict[str, Any] | None = None
 
 
-class _HeadTool(msgspec.Struct):
-    type: str | None = None
-    max_uses: msgspec.Raw = msgspec.Raw(b"null")
-
-
 class _HeadChoice(msgspec.Struct):
     type: str = ""
 
@@ -64,18 +61,19 @@ class _Head(msgspec.Struct):
     model: str = ""
     stream: bool | None = None
     max_tokens: int | None = None
-    tools: list[_HeadTool] | None = None
+    tools: list[HeadTool] | None = None
     tool_choice: _HeadChoice | None = None
     output_config: _HeadOutput | None = None
     output_format: dict[str, msgspec.Raw] | None = None
     mcp_servers: list[msgspec.Raw] | None = None
+    speed: msgspec.Raw = NULL
+    inference_geo: msgspec.Raw = NULL
+    context_management: msgspec.Raw = NULL
     thread: dict[str, msgspec.Raw] | None = None
 
 
 _HEAD = msgspec.json.Decoder(_Head)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_PAID_BY_USE = ("web_search_", "web_fetch_")
-_NULL = msgspec.Raw(b"null")
 _TRUE, _FALSE = msgspec.Raw(b"true"), msgspec.Raw(b"false")
 _encode = msgspec.json.Encoder().encode
 
@@ -85,18 +83,16 @@ def read_request(body: bytes, passed: Passed = NOTHING_PASSED) -> Request:
     head = read_client_json(_HEAD, body)
     if head.max_tokens is not None and head.max_tokens < 1:
         raise RequestError("max_tokens: must be 1 or more; leave it out for the tier's default")
-    _check_uses(head.tools or ())
-    return _request(body, head, dialect="anthropic_messages", passed=passed)
-
-
-def _check_uses(tools: Iterable[_HeadTool]) -> None:
-    """Tools that Anthropic runs by itself cost for each use, and bring in text that costs too."""
-    for at, tool in enumerate(tools):
-        if tool.type and tool.type.startswith(_PAID_BY_USE) and tool.max_uses == _NULL:
-            raise RequestError(
-                f"tools[{at}].max_uses: is missing; {tool.type} costs for each use, so say how"
-                " often at most"
-            )
+    asked = read_asked(
+        head.tools or (),
+        servers=bool(head.mcp_servers),
+        said={
+            "speed": head.speed,
+            "inference_geo": head.inference_geo,
+            "context_management": head.context_management,
+        },
+    )
+    return _request(body, head, dialect="anthropic_messages", passed=passed, asked=asked)
 
 
 def read_count(body: bytes, passed: Passed = NOTHING_PASSED) -> Request:
@@ -158,7 +154,9 @@ class _Seen:
             self.document_pages += PAGES_MAX
 
 
-def _request(body: bytes, head: _Head, *, dialect: Dialect, passed: Passed) -> Request:
+def _request(
+    body: bytes, head: _Head, *, dialect: Dialect, passed: Passed, asked: Asked = PLAIN
+) -> Request:
     if not head.messages:
         raise RequestError("messages: is empty; send at least one message")
     if head.thread is not None:
@@ -177,6 +175,7 @@ def _request(body: bytes, head: _Head, *, dialect: Dialect, passed: Passed) -> R
         head_text=_last_user_text(head.messages),
         exacting=dialect == "anthropic_messages" and (seen.exacting or _exacting(head)),
         passed=passed,
+        asked=asked,
     )
 
 

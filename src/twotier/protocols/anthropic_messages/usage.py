@@ -30,6 +30,7 @@ def estimated_output_tokens(output_bytes: int) -> int:
 
 def usage_object(usage: Usage) -> dict[str, Any]:
     """The figures stand alone here, as they do in `Usage`, but for the sum of the cache writes."""
+    tools = {f"{name}_requests": count for name, count in usage.uses}
     return {
         "input_tokens": usage.input_tokens,
         "cache_creation_input_tokens": usage.cache_write_tokens + usage.cache_write_1h_tokens,
@@ -40,6 +41,7 @@ def usage_object(usage: Usage) -> dict[str, Any]:
         },
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"thinking_tokens": usage.reasoning_tokens},
+        **({"server_tool_use": tools} if tools else {}),
     }
 
 

@@ -186,8 +186,7 @@ class StreamReader:
             events.append(reading)
         for choice in chunk.choices or ():
             events += self._choice(choice)
-        if chunk.usage is not None:
-            usage = chunk.usage.neutral()
+        if (usage := chunk.metered()) is not None:
             events.append(Metered(usage, final=self._ended, timing=chunk.timing()))
         failures = [event for event in events if isinstance(event, Failed)]
         # What failed says nothing after it.

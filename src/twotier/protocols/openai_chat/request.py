@@ -10,7 +10,9 @@ from __future__ import annotations
 import msgspec
 
 from twotier.domain.message import NOTHING_PASSED, Passed, Request
+from twotier.domain.price import STANDARD, Asked
 from twotier.errors import RequestError
+from twotier.protocols.asked import SEARCH_TOKENS_MAX, UNDECIDED, mode_of
 from twotier.protocols.openai_chat.glance import NOTHING, Turn, in_parts
 from twotier.protocols.openai_wire import FIELDS, NULL, set_stream
 from twotier.protocols.wire import (
@@ -37,6 +39,8 @@ class _Head(msgspec.Struct):
     max_completion_tokens: int | None = None
     tools: list[msgspec.Raw] | None = None
     n: int | None = None
+    service_tier: msgspec.Raw = NULL
+    web_search_options: msgspec.Raw = NULL
 
 
 class _ImageUrl(msgspec.Struct):
@@ -86,6 +90,27 @@ def read_request(body: bytes, passed: Passed = NOTHING_PASSED) -> Request:
         include_usage=bool(head.stream_options and head.stream_options.include_usage),
         passed=passed,
         turns=head.messages,
+        asked=UNDECIDED if _undecided(head) else _asked(head),
+    )
+
+
+def _undecided(head: _Head) -> bool:
+    """Nearly all requests say nothing of this."""
+    return head.service_tier == head.web_search_options == NULL
+
+
+def _asked(head: _Head) -> Asked:
+    """What it may cost beside its tokens. A model that searches does so once, and no answer counts
+    it.
+    """
+    mode = mode_of(msgspec.json.decode(head.service_tier))
+    searches = head.web_search_options != NULL
+    return Asked(
+        mode="" if mode == STANDARD else mode,
+        maybe=() if mode else UNDECIDED.maybe,
+        always=(("web_search", 1),) if searches else (),
+        turns=2 if searches else 1,
+        brought_tokens=SEARCH_TOKENS_MAX if searches else 0,
     )
 
 

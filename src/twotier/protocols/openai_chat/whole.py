@@ -63,7 +63,7 @@ def read_whole(body: bytes, *, repaired: bool = False) -> Whole:
         parts.append(Text(text))
     for number, call in enumerate(message.calls()):
         parts.append(_read_call(call, call.id or f"call_{answer.id or ''}_{number}"))
-    usage = answer.usage.neutral() if answer.usage else None
+    usage = answer.metered()
     stop_sequence = answer.choices[0].stop_sequence if answer.choices else ""
     return Whole(answer.id or "", answer.model or "", tuple(parts), finish, usage, stop_sequence)
 
@@ -90,7 +90,7 @@ def observe_whole(body: bytes, *, repaired: bool = False) -> Observed:
     return Observed(
         id=answer.id or "",
         model=answer.model or "",
-        usage=answer.usage.neutral() if answer.usage else None,
+        usage=answer.metered(),
         usage_final=answer.usage is not None,
         output_bytes=sum(utf8_bytes(text) for text in texts if text),
         tool_calls=len(calls),

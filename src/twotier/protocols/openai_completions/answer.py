@@ -49,7 +49,7 @@ def read_whole(body: bytes) -> Whole:
         answer.model or "",
         (Text(ended.text),) if ended.text else (),
         FINISH_READ.get(ended.finish_reason, "stop"),
-        answer.usage.neutral() if answer.usage else None,
+        answer.metered(),
         ended.stop_sequence,
     )
 

@@ -94,8 +94,8 @@ class StreamReader:
             events.append(Began(chunk.id or "", chunk.model or ""))
         for one in chunk.choices or ():
             events += self._choice(one)
-        if chunk.usage is not None:
-            events.append(Metered(chunk.usage.neutral(), final=self._ended))
+        if (usage := chunk.metered()) is not None:
+            events.append(Metered(usage, final=self._ended))
         return events
 
     def _choice(self, one: Choice) -> list[Event]:

@@ -224,8 +224,8 @@ class StreamReader:
         events += [end for seen in self._seen.values() for end in seen.ended()]
         cut = event.type == "response.incomplete"
         events.append(Ended(response.finish(cut=cut, calls=self._calls > 0)))
-        if response.usage is not None:
-            events.append(Metered(response.usage.neutral(), final=True))
+        if (usage := response.metered()) is not None:
+            events.append(Metered(usage, final=True))
         self._over = self.closed = True
         return [*events, Closed()]
 

@@ -14,6 +14,7 @@ import msgspec
 from twotier.domain.message import NOTHING_PASSED, Passed, Request
 from twotier.errors import RequestError
 from twotier.protocols.openai_files import PDF_STARTS
+from twotier.protocols.openai_responses.asked import HOSTED_CALLS_DEFAULT, read_asked
 from twotier.protocols.wire import (
     HEAD_TEXT_CHARS_MAX,
     PAGES_MAX,
@@ -53,6 +54,8 @@ class _Head(msgspec.Struct):
     stream: bool | None = None
     max_output_tokens: int | None = None
     tools: list[_HeadTool] | None = None
+    service_tier: msgspec.Raw = msgspec.Raw(b"null")
+    max_tool_calls: int | None = None
     previous_response_id: msgspec.Raw = msgspec.Raw(b"null")
     conversation: msgspec.Raw = msgspec.Raw(b"null")
     background: msgspec.Raw = msgspec.Raw(b"null")
@@ -107,7 +110,16 @@ def read_request(body: bytes, passed: Passed = NOTHING_PASSED) -> Request:
         head_text=_last_user_text(head.input),
         exacting=any(tool.type in _DROPPED for tool in head.tools or ()),
         passed=passed,
+        asked=read_asked(
+            (tool.type for tool in head.tools or ()),
+            service_tier=_said(head.service_tier),
+            calls_max=head.max_tool_calls,
+        ),
     )
+
+
+def _said(raw: msgspec.Raw) -> object:
+    return msgspec.json.decode(raw)
 
 
 def _parts(item: _HeadItem) -> Iterator[_HeadPart]:
@@ -151,6 +163,8 @@ def rewrite(
     fields["stream"] = msgspec.Raw(b"true" if stream else b"false")
     if not stream:
         fields.pop("stream_options", None)  # refused where there is no stream
+    if keep is None and "max_tool_calls" not in fields and request.asked.turns > 1:
+        fields["max_tool_calls"] = msgspec.Raw(b"%d" % HOSTED_CALLS_DEFAULT)
     unsaid = () if keep is None else tuple(sorted(fields.keys() - keep - _ALWAYS_KEPT))
     for name in unsaid:
         del fields[name]

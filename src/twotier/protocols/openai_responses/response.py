@@ -6,11 +6,13 @@ cached tokens in some answers), so nearly nothing is required here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from twotier.domain.message import Failed, Finish, Reasoning, ToolCall, Usage
+from twotier.protocols.asked import mode_of
 from twotier.protocols.freeform import wrapped
 from twotier.protocols.openai_responses.sealed import of_openai, opened
 from twotier.protocols.openai_responses.tools import joined
@@ -21,9 +23,14 @@ CALLS = frozenset({"function_call", "custom_tool_call"})
 _REASONS: dict[str, Finish] = {"content_filter": "refusal"}
 
 
+class _WrittenDetails(msgspec.Struct):
+    ttl_12h_tokens: int | None = None
+
+
 class _InputDetails(msgspec.Struct):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    cache_write_tokens_details: _WrittenDetails | None = None
 
 
 class _OutputDetails(msgspec.Struct):
@@ -42,13 +49,16 @@ class UsageIn(msgspec.Struct):
         """Every figure alone: OpenAI counts cached tokens inside `input_tokens`."""
         prompt = self.input_tokens_details
         written = (prompt and prompt.cache_write_tokens) or 0
+        lives = prompt and prompt.cache_write_tokens_details
+        written_long = min(written, (lives and lives.ttl_12h_tokens) or 0)
         read = (prompt and prompt.cached_tokens) or 0
         details = self.output_tokens_details
         return Usage(
             input_tokens=max(0, (self.input_tokens or 0) - read - written),
             output_tokens=self.output_tokens or 0,
             cache_read_tokens=read,
-            cache_write_tokens=written,
+            cache_write_tokens=written - written_long,
+            cache_write_1h_tokens=written_long,
             reasoning_tokens=(details and details.reasoning_tokens) or 0,
         )
 
@@ -71,6 +81,8 @@ class Item(msgspec.Struct):
     content: list[_Part] | None = None
     summary: list[_Part] | None = None
     encrypted_content: str | None = None
+    container_id: str | None = None
+    action: Any = None
 
     @property
     def text(self) -> str:
@@ -103,6 +115,24 @@ class Item(msgspec.Struct):
         return (*shown, Reasoning("", hidden=foreign)) if of_openai(foreign) else shown
 
 
+def _uses(items: Sequence[Item]) -> Iterator[tuple[str, int]]:
+    """How often each hosted tool that has a price was used. To open a page is no search."""
+    searches = [item for item in items if item.type == "web_search_call" and _searched(item.action)]
+    looked_up = [item for item in items if item.type == "file_search_call"]
+    containers = {item.container_id for item in items if item.type == "code_interpreter_call"}
+    counted = (
+        ("web_search", len(searches)),
+        ("file_search", len(looked_up)),
+        ("code_interpreter", len(containers)),
+    )
+    return ((name, count) for name, count in counted if count)
+
+
+def _searched(action: object) -> bool:
+    kind = action.get("type") if isinstance(action, dict) else None
+    return kind not in ("open_page", "find_in_page")
+
+
 class _Incomplete(msgspec.Struct):
     reason: str | None = None
 
@@ -116,8 +146,16 @@ class Response(msgspec.Struct):
     status: str | None = None
     output: list[Item] | None = None
     usage: UsageIn | None = None
+    service_tier: Any = None
     incomplete_details: _Incomplete | None = None
     error: ErrorFields | str | None = None
+
+    def metered(self) -> Usage | None:
+        """What was used, hosted tools by the items they left."""
+        if self.usage is None:
+            return None
+        mode, uses = mode_of(self.service_tier), tuple(_uses(self.output or ()))
+        return msgspec.structs.replace(self.usage.neutral(), mode=mode, uses=uses)
 
     def failure(self) -> Failed | None:
         """The error this object is, if it is one."""

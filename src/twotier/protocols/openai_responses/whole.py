@@ -46,7 +46,7 @@ def read_whole(body: bytes) -> Whole:
     parts = tuple(part for item in answer.output for part in _parts(item))
     calls = any(isinstance(part, ToolCall) for part in parts)
     finish = answer.finish(cut=False, calls=calls)
-    usage = answer.usage.neutral() if answer.usage else None
+    usage = answer.metered()
     return Whole(answer.id or "", answer.model or "", parts, finish, usage)
 
 
