@@ -10,6 +10,7 @@ import pytest
 from twotier.domain.message import Observed, Reasoning, Text, ToolCall, Usage, Whole
 from twotier.errors import StreamBrokenError, UpstreamError
 from twotier.protocols.anthropic_messages import observe_whole, read_error, read_whole
+from twotier.protocols.anthropic_messages.usage import usage_object
 
 
 def answer(content: Any, reason: str | None = "end_turn", **fields: Any) -> bytes:
@@ -113,3 +114,10 @@ def test_who_repairs_the_calls_reads_an_end_for_a_tool_without_one() -> None:
     data = answer([{"type": "text", "text": "a"}], "tool_use")
     assert read_whole(data, repaired=True).finish == "tool_calls"
     assert observe_whole(data, repaired=True).finish == "tool_calls"
+
+
+def test_uses_of_its_own_tools_are_told_on() -> None:
+    """As the API counts them, and not at all where there were none."""
+    used = usage_object(Usage(1, 2, uses=(("web_search", 3), ("web_fetch", 1))))
+    assert used["server_tool_use"] == {"web_search_requests": 3, "web_fetch_requests": 1}
+    assert "server_tool_use" not in usage_object(Usage(1, 2))
