@@ -15,9 +15,10 @@ from twotier.domain.decision import Decision, Option
 from twotier.domain.money import FREE, Attempt, Price
 from twotier.domain.price import PLAIN
 from twotier.domain.task import Caller
-from twotier.domain.tier import TierSpec
+from twotier.domain.tier import TierFacts, TierSpec, TierState
 from twotier.errors import PriceUnknownError, RequestError
 from twotier.protocols import INBOUND
+from twotier.router.caching import Caches
 from twotier.router.estimate import estimate
 
 SEARCH = {"type": "web_search_20260318", "name": "web_search", "max_uses": 3}
@@ -57,13 +58,18 @@ def attempt(tier: TierSpec, *, dialect: Any = "anthropic_messages", **fields: An
     def price(provider: str, model: str, on: date) -> Price | None:
         return None
 
+    def facts(name: str) -> TierFacts:
+        return TierFacts(name, TierState.READY)
+
     turn = {"messages": [{"role": "user", "content": "x"}]}
     words = {"input": "x"} if dialect == "openai_responses" else turn
     body = json.dumps({"model": "m", **words, **fields}).encode()
     request = INBOUND[dialect].read_request(body)
     asking = Asking(request, estimate(request, Caller()), Caller())
     decision = Decision((Option("frontier", ""),), "kind", ())
-    (row,) = Attempts({"frontier": tier}, price, HandClock()).of("r", decision, asking=asking)
+    (row,) = Attempts({"frontier": tier}, price, HandClock(), facts, Caches()).of(
+        "r", decision, asking=asking
+    )
     return row
 
 
