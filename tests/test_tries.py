@@ -25,7 +25,6 @@ from twotier.ledger.book import Book
 from twotier.providers.base import Ask, Reply
 from twotier.providers.scripted import Answer, Line, Scripted
 from twotier.router.breaker import FAILURES_MAX, OPEN_SECONDS, Breakers
-from twotier.router.caching import Caches
 from twotier.router.names import Names
 from twotier.router.retry import PATIENCE_SECONDS, RETRIES_AT_START, RetryBudget
 from twotier.router.tree import Router
@@ -80,7 +79,6 @@ class World:
             ground=Ground(self.book, self.budgets, self.clock),
             new_id=self.new_id,
             remedy=Remedy(self.breakers, RetryBudget(), lambda: 0.0),
-            caches=Caches(),
         )
 
     def new_id(self) -> str:

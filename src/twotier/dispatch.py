@@ -24,7 +24,6 @@ from twotier.domain.money import Price
 from twotier.domain.task import Caller, Task
 from twotier.domain.tier import TierFacts
 from twotier.exchange import Ground, Tier
-from twotier.router.caching import Caches
 from twotier.router.estimate import estimate
 from twotier.router.tree import Router, ready_behind
 from twotier.say import headers
@@ -71,13 +70,12 @@ class Dispatch:
         ground: Ground,
         new_id: Callable[[], str],
         remedy: Remedy,
-        caches: Caches,
     ) -> None:
         self.tiers = tiers
         self.router = router
         self.breakers = remedy.breakers
         specs = {name: tier.spec for name, tier in tiers.items()}
-        self._attempts = Attempts(specs, price, ground.clock, self._fact, caches)
+        self._attempts = Attempts(specs, price, ground.clock, self._fact, router.caches)
         self._tries = Tries(tiers, self._attempts.expected, ground=ground, remedy=remedy)
         self._ground = ground
         self.new_id = new_id

@@ -32,7 +32,6 @@ from twotier.protocols.toolcalls import Habits
 from twotier.providers.http import Transport
 from twotier.providers.openai_compatible import OpenAICompatible
 from twotier.router.breaker import Breakers
-from twotier.router.caching import Caches
 from twotier.router.names import Names
 from twotier.router.retry import RetryBudget
 from twotier.router.tree import Router
@@ -92,7 +91,6 @@ def dispatch_to(
         ground=Ground(book, (), SystemClock(), told),
         new_id=new_ids(),
         remedy=Remedy(Breakers(), RetryBudget(), lambda: 0.0),
-        caches=Caches(),
     )
 
 

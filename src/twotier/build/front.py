@@ -65,7 +65,7 @@ def make_dispatch(
     tiers = learn_of(tiers, loaded=shop.loaded, learned=learned)
     specs = [one.spec for one in tiers.values()]
     names = Names(specs, config.aliases, priced(shop.prices, shop.clock))
-    router = Router(names, frozenset(config.routing.off), learned.verdicts.untooled)
+    router = Router(names, frozenset(config.routing.off), learned.verdicts.untooled, learned.caches)
     return Dispatch(
         tiers,
         router=router,
@@ -73,7 +73,6 @@ def make_dispatch(
         ground=ground,
         new_id=new_id,
         remedy=Remedy(shop.breakers, RetryBudget(), random.random),
-        caches=learned.caches,
     )
 
 

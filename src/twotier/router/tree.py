@@ -15,6 +15,7 @@ from twotier.domain.decision import Because, Decision, Option
 from twotier.domain.message import PATHS, RELAYED
 from twotier.domain.task import Task
 from twotier.domain.tier import TierFacts, TierPolicy, TierSpec, TierState, nears
+from twotier.router.caching import Caches
 from twotier.router.names import AUTO, Names
 from twotier.router.rules import TREE, Rule
 
@@ -33,12 +34,13 @@ class Router:
     """The rules of one configuration, ready to decide.
 
     `untooled` says why a tier gets no requests with tools: its probe was below the bar. Whoever
-    probes keeps it up to date.
+    probes keeps it up to date. `caches` knows whose prompts come back.
     """
 
     names: Names
     off: frozenset[str] = field(default_factory=frozenset)
     untooled: Mapping[str, str] = field(default_factory=dict)
+    caches: Caches = field(default_factory=Caches)
 
     def decide(self, task: Task, facts: Mapping[str, TierFacts]) -> Decision:
         """The tiers to ask, in order, and why. Pure: the same values give the same decision."""

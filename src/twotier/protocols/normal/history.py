@@ -54,7 +54,9 @@ def mended(
     """
     read = _RAWS.decode(messages)
     for at in places:
-        read[at] = msgspec.Raw(_encode(_mended(_FIELDS.decode(read[at]), turns[at], manners)))
+        read[at] = msgspec.Raw(
+            _encode(_mended(_FIELDS.decode(read[at]), turns[at], manners=manners))
+        )
     return msgspec.Raw(_encode(read))
 
 
@@ -166,7 +168,7 @@ def _joined(content: msgspec.Raw) -> str | None:
     return "\n\n".join(_TEXT.decode(part["text"]) for part in parts)
 
 
-def _mended(message: Fields, turn: Turn, manners: Manners) -> Fields:
+def _mended(message: Fields, turn: Turn, *, manners: Manners) -> Fields:
     """The message without its faults."""
     if manners.turns_strict and turn.role == "developer":
         message["role"] = _SYSTEM
