@@ -66,10 +66,15 @@ def test_a_client_that_leaves_while_sending_is_gone() -> None:
 
 
 def test_a_header_cannot_be_split_by_a_line_break() -> None:
-    """What an upstream wrote into its error may end up in a header of ours."""
-    assert encode([("x-a", "one\r\nx-b: two"), ("x-c", "\u2026")]) == [
+    """What an upstream wrote into its error may end up in a header of ours. A zero byte in one
+    cost the whole answer.
+    """
+    assert encode(
+        [("x-a", "one\r\nx-b: two"), ("x-c", "\u2026"), ("x-d", "a\0b\x1b[2J\xa0\xe4")]
+    ) == [
         (b"x-a", b"one  x-b: two"),
         (b"x-c", b"?"),
+        (b"x-d", b"a b [2J \xe4"),
     ]
 
 

@@ -18,6 +18,7 @@ from twotier.learned.tiers import Learned
 from twotier.ledger.book import Book
 from twotier.matrix.probe import Order
 from twotier.router.breaker import Breakers
+from twotier.router.caching import Caches
 from twotier.router.names import Names
 from twotier.router.retry import RetryBudget
 from twotier.router.tree import Router
@@ -37,6 +38,7 @@ def test_two_orders_that_come_together_are_one_probe(tmp_path: Path) -> None:
             ground=Ground(book, (), clock, ()),
             new_id=new_ids(),
             remedy=Remedy(Breakers(), RetryBudget(), lambda: 0.0),
+            caches=Caches(),
         )
         probing = Probing(dispatch, Learned(Speeds(clock)), clock, asyncio.Event())
         probing.running.add("local")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.serve.running import HEAD, Echo, Running, one, rest
+from twotier.serve.limits import Limits
 
 LAST = b"connection: close\r\n"
 
@@ -88,6 +89,65 @@ def test_a_request_of_any_form_is_answered_once(
     assert heard.partition(b"\r\n\r\n")[2] == body
 
 
+def test_a_head_has_no_body_and_shifts_no_answer(server: Running) -> None:
+    """It has the length of what would have come."""
+    with closing(server.connect()) as line:
+        line.sendall(HEAD.replace(b"POST", b"HEAD") + b"hello" + HEAD + b"secnd")
+        heard = b""
+        while not heard.endswith(b"secnd"):
+            heard += line.recv(65536)
+    assert heard.count(b"content-length: 5\r\n") == 2
+    assert b"hello" not in heard
+
+
+@pytest.mark.parametrize(
+    ("said", "body"),
+    [
+        (b"1.1\r\n" + LAST, b"3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n"),
+        (b"1.0\r\n", b"onetwothree"),
+        (b"1.0\r\nconnection: upgrade\r\nupgrade: h2c\r\n", b"onetwothree"),
+    ],
+)
+def test_an_answer_without_a_length_goes_in_chunks(said: bytes, body: bytes) -> None:
+    """To an HTTP/1.0 client it ends with the connection, whatever that would like to become."""
+
+    async def stream(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for piece in (b"one", b"", b"two"):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"three"})
+
+    with Running(stream) as server:
+        heard = server.ask(b"GET / HTTP/" + said + b"\r\n")
+    assert heard.partition(b"\r\n\r\n")[2] == body
+
+
+def test_a_large_body_waits_for_its_reader() -> None:
+    """More than the limit is not taken in before somebody wants it; then all of it comes."""
+    large = b"y" * 3_000_000
+    head = b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % len(large)
+    limits = Limits(unread_bytes_max=1024)
+    with Running(Echo(), limits) as server, closing(server.connect()) as line:
+        line.sendall(head + large)
+        assert one(line).endswith(large)
+
+
+def test_an_application_that_fails_does_not_keep_its_client_waiting() -> None:
+    """Without a head the connection is closed; the other connections go on."""
+    echo = Echo()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/":
+            raise ValueError("a defect")
+        await echo(scope, receive, send)
+
+    with Running(app) as server:
+        assert server.ask(GET) == b""
+        with closing(server.connect()) as line:
+            line.sendall(HEAD + b"hello")
+            assert one(line).endswith(b"hello")
+
+
 def test_an_upgrade_is_passed_over_and_the_connection_goes_on(server: Running) -> None:
     """Also where the body comes later than its head."""
     upgrade = HEAD.replace(b"\r\n\r\n", b"\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
@@ -133,6 +193,8 @@ def test_a_header_cannot_be_split_and_a_promise_is_kept() -> None:
     """A defect of the application ends the connection, and never starts a second answer."""
     for headers, body in (
         ([(b"x-a", b"b\r\n\r\nHTTP/1.1 200 OK")], b""),
+        ([(b"x-a", b"b\nx-evil: c")], b""),
+        ([(b"x-a", b"b\0c")], b""),
         ([(b"content-length", b"3")], b"four"),
         ([(b"content-length", b"9")], b"less"),
     ):

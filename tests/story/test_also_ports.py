@@ -80,6 +80,7 @@ def test_clients_of_the_old_server_need_no_change(tmp_path: Path, toy_port: int)
         assert ask(old, "/v1/chat/completions", model="frontier")[0] == 403
         assert ask(old, "/health", origin="https://evil.example")[0] == 403
         assert ask(old, "/v1/models", origin="https://evil.example")[0] == 403
+        assert ask(old, "/metrics")[0] == 404
         assert ask(first, "/v1/chat/completions", model="local")[0] == 401
         eventually(lambda: service.spend("client")["old-port"]["requests"] >= 3)
         told = {one["address"]: one["because"] for one in service.status()["also"]}

@@ -21,6 +21,7 @@ from twotier.supervisor.port import stranger
 LOOPBACK = "127.0.0.1"
 CHAT = ("POST", "/v1/chat/completions")
 MODELS = ("GET", "/v1/models")
+METRICS = ("GET", "/metrics")
 HEALTH = "/health"  # of mlx-lm, llama-server and vLLM
 
 
@@ -33,14 +34,15 @@ def also_servers(
     alert: Callable[[Alert], None],
 ) -> tuple[AlsoServer, ...]:
     """One for each port. They listen on loopback alone, however far the first port reaches."""
-    door = public.door
+    door, routes = public.door, dict(public.routes)
     if gateway.also_without_key:
         door = OldDoor(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
+        del routes[METRICS]  # who asks and what it costs is for those with a key
     old = replace(
         public,
         door=door,
         routes={
-            **public.routes,
+            **routes,
             ("GET", HEALTH): healthz,
             (CHAT[0], "/chat/completions"): public.routes[CHAT],  # mlx-lm answers it there too
             (MODELS[0], "/models"): public.routes[MODELS],

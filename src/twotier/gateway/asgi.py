@@ -89,15 +89,15 @@ def encode(headers: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
         (
             name.encode("latin-1"),
             # Nearly all can be printed, and then nothing has to be looked for.
-            (value if value.isprintable() else on_one_line(value)).encode("latin-1", "replace"),
+            (value if value.isprintable() else printable(value)).encode("latin-1", "replace"),
         )
         for name, value in headers
     ]
 
 
-def on_one_line(value: str) -> str:
-    """The value without line breaks."""
-    return value.replace("\r", " ").replace("\n", " ")
+def printable(value: str) -> str:
+    """The value without line breaks and other signs that steer something."""
+    return "".join(one if one.isprintable() else " " for one in value)
 
 
 async def respond(
