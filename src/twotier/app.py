@@ -88,6 +88,7 @@ class Main:
             stack.callback(telemetry.close)
             book = await Book.open(self.loaded.paths.ledger, clock=self.clock)
             stack.push_async_callback(book.close)
+            await self.house.alerts.open(book)
             transport = await stack.enter_async_context(Transport())
             probe = Probe(book, self.clock, self.new_id)
             shop = Workshop(
@@ -99,7 +100,8 @@ class Main:
                 prices(self.loaded),
                 pace=self.learned.speeds.pace,
             )
-            ground = Ground(book, budgets(self.loaded), self.clock, telemetry.told, keys.budgets_of)
+            told = (*telemetry.told, self.house.hear)
+            ground = Ground(book, budgets(self.loaded), self.clock, told, keys.budgets_of)
             dispatch = make_dispatch(shop, ground=ground, new_id=self.new_id, learned=self.learned)
             ease_in(dispatch.tiers, self.house.listen)
             hear_loads(self.learned, self.house.listen)

@@ -322,9 +322,22 @@ class WatchError(JobError):
 
 
 class DeliveryError(JobError):
-    """A result is there and stored, but could not be handed over yet."""
+    """A result is there and stored, but could not be handed over yet.
+
+    `refused`: the other side was there and did not want this one; another message may do better.
+    """
 
     code = "not_delivered"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        refused: bool = False,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_seconds=retry_after_seconds)
+        self.refused = refused
 
 
 # What a decision that allows no tier becomes, by the code it carries.

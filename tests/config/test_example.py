@@ -29,7 +29,11 @@ def sections(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterator[tu
     for name, field in model.model_fields.items():
         if (inner := section_of(field.annotation)) is None:
             continue
-        where = {"tiers": ("tiers", "local"), "price": ("tiers", "frontier", "price")}
+        where = {
+            "tiers": ("tiers", "local"),
+            "price": ("tiers", "frontier", "price"),
+            "channels": ("alerts", "channels", "phone"),
+        }
         many = str(field.annotation).startswith("tuple")
         yield from sections(inner, where.get(name, (*path, name, 0) if many else (*path, name)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twotier.domain.urls import shown_url
+from twotier.domain.urls import shown_target, shown_url
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,27 @@ from twotier.domain.urls import shown_url
 def test_passwords_and_values_are_hidden(text: str, shown: str) -> None:
     """User info, the values of the query, the fragment; host and path stay readable."""
     assert shown_url(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("webhook:https://hooks.example/services/T0/B0/x", "webhook:https://hooks.example/***"),
+        ("webhook:https://me:pw@h/?q=1#x", "webhook:https://h/***"),
+        ("webhook:https://h?q=1", "webhook:https://h/***"),
+        ("webhook:https://h:8080/", "webhook:https://h:8080"),
+        ("https://hc-ping.example/uuid", "https://hc-ping.example/***"),
+        ("webhook:file:slack.url", "webhook:file:slack.url"),
+        ("env:PING_URL", "env:PING_URL"),
+        ("ntfy:long-secret-topic", "ntfy:***"),
+        ("apprise:tgram://token/chat", "apprise:tgram://***"),
+        ("apprise:nothing", "apprise:***"),
+        ("mail:me@example.org", "mail:me@example.org"),
+        ("file:out/{stem}.txt", "file:out/{stem}.txt"),
+        ("desktop", "desktop"),
+        ("log", "log"),
+    ],
+)
+def test_the_path_of_a_target_is_hidden_too(text: str, shown: str) -> None:
+    """It is what a chat service knows its sender by; a place of a secret holds none."""
+    assert shown_target(text) == shown

@@ -27,9 +27,11 @@ class Receiver:
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.Response:
-        self.bodies.append(await request.json())
+        self.bodies.append(await request.json() if request.can_read_body else {})
+        self.news.set()
         self.headers.append({key.lower(): value for key, value in request.headers.items()})
         self.paths.append(request.path)
         return web.Response(status=self.status, headers={"location": "/elsewhere"})
@@ -40,7 +42,7 @@ async def receiving(status: int = 200) -> AsyncIterator[Receiver]:
     """A receiver on a free port."""
     receiver = Receiver(status=status)
     app = web.Application()
-    app.router.add_post("/{path:.*}", receiver.take)
+    app.router.add_route("*", "/{path:.*}", receiver.take)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -12,21 +12,26 @@ from dataclasses import dataclass
 from functools import partial
 
 from twotier import __version__
+from twotier.alerts import conditions
+from twotier.alerts.upstreams import Upstreams
 from twotier.answers import Answers, Bounds
+from twotier.build.alerts import habits_of, ping_url, ways_of
 from twotier.build.also import also_servers
 from twotier.build.clients import day_zone
 from twotier.build.household import Household
 from twotier.build.learned import learn_of
+from twotier.build.lookout import Lookout, Ping, Sources, ask_worker
 from twotier.build.memory import calm_collector
 from twotier.build.money import price_on, priced
 from twotier.build.slots import limited
 from twotier.build.telemetry import Telemetry
 from twotier.build.tiers import Workshop, tier
-from twotier.config.load import Loaded
+from twotier.config.load import Loaded, load
 from twotier.config.schema import GatewayConfig
 from twotier.dispatch import Dispatch
 from twotier.domain.tier import TierFacts
 from twotier.exchange import Ground
+from twotier.gateway.alerts import AlertControl
 from twotier.gateway.app import DIALECT_AT, Gateway
 from twotier.gateway.asgi import Handler
 from twotier.gateway.auth import Door, PrivateDoor
@@ -133,7 +138,9 @@ class Front:
             engines,
             PlaceControl(self.house.places, self.dispatch.router.names),
             Probing(self.dispatch, self.telemetry.learned, self.ground.clock, self.closing),
+            AlertControl(self.house.alerts, self.reload_channels),
         )
+        self.house.lookout = self.lookout(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
         self.telemetry.tiers = self.dispatch.tiers
         make = partial(Gateway, refusals=live.refusals, spans=self.telemetry.spans is not None)
@@ -175,6 +182,7 @@ class Front:
                 book=self.ground.book,
                 lines=self.telemetry.lines,
                 learned=self.telemetry.learned,
+                alerts=self.house.alerts,
             ),
         }
 
@@ -196,7 +204,33 @@ class Front:
             clock=self.ground.clock,
             learned=self.telemetry.learned,
             alerts=self.house.alerts.told,
+            channels=self.house.alerts.channels,
         )
+
+    def lookout(self, status: Status) -> Lookout:
+        """Who looks after all of it, and tells the desk."""
+        config, house = self.loaded.config.alerts, self.house
+        sources = Sources(
+            servers=lambda: {one.facts().name: one.facts() for one in house.all},
+            tiers=tuple(self.dispatch.tiers),
+            budgets=status.budgets,
+            ports=lambda: {one.address: one.because for one in status.also if one.because},
+            standings=lambda: ask_worker(self.loaded.paths.worker_socket),
+            book=self.ground.book,
+        )
+        return Lookout(
+            house.alerts,
+            sources,
+            self.ground.clock,
+            Upstreams({*house.keepers, *house.watches}),
+            conditions.Limits(config.tier_down, config.job_failures),
+            Ping(ping_url(self.loaded), config.ping_every),
+        )
+
+    def reload_channels(self) -> None:
+        """The channels as the file has them now. Raises `ConfigError`, and changes nothing then."""
+        loaded = load(self.loaded.path)
+        self.house.alerts.use(ways_of(loaded), habits_of(loaded))
 
 
 def address(sock: socket.socket) -> str:

@@ -11,9 +11,11 @@ import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from twotier.build.alerts import Alerts
+from twotier.alerts.desk import Alerts
 from twotier.build.log import note_change
+from twotier.build.lookout import Lookout
 from twotier.domain.clock import Clock
+from twotier.domain.money import Attempt, Settlement
 from twotier.domain.tier import TierFacts, TierState
 from twotier.supervisor.around import Around
 from twotier.supervisor.keeper import Keeper
@@ -89,6 +91,7 @@ class Household:
     keepers: dict[str, Keeper] = field(default_factory=dict)
     watches: dict[str, Observer] = field(default_factory=dict)
     listeners: dict[str, list[Callable[[Change], None]]] = field(default_factory=dict)
+    lookout: Lookout | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _swaps: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -127,8 +130,13 @@ class Household:
     def begin(self, group: asyncio.TaskGroup) -> None:
         """All of them, as children of this group."""
         self._tasks = [group.create_task(one.run()) for one in self.all]
-        self._tasks.append(group.create_task(self.alerts.run()))
+        self._tasks.append(group.create_task(self.alerts.run(self.lookout)))
         self._swaps = [group.create_task(one.run()) for one in set(self.places.values())]
+
+    def hear(self, attempt: Attempt, end: Settlement) -> None:
+        """An attempt has ended; never waits."""
+        if self.lookout is not None:
+            self.lookout.hear(attempt, end)
 
     async def first_look(self) -> None:
         """Give children a moment, so that the banner can say `ready` where it soon is true."""

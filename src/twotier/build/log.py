@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from twotier.build.alerts import secrets_of
 from twotier.config.load import Loaded
 from twotier.config.secrets import resolve
 from twotier.logs import Lines, start_logging
@@ -24,7 +25,7 @@ def start_log(loaded: Loaded, client_key: str) -> Lines:
         level=config.log.level,
         bytes_max=config.log.bytes_max,
         files_kept=config.log.files_kept,
-        secrets=[client_key, *(secret for secret in known if secret)],
+        secrets=[client_key, *(secret for secret in known if secret), *secrets_of(loaded)],
     )
 
 

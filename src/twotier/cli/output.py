@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from twotier.domain.urls import shown_url
+from twotier.domain.urls import shown_target, shown_url
 
 SCHEMA_VERSION = 1
 # A person's own words, shown as they are. Everything else may hold an address: a list of those that
 # do was once too short.
 WORDS = frozenset({"prompt"})
+# Where messages go: the path too may be a secret.
+TARGET_KEYS = frozenset({"deliver", "ping_url", "target", "to"})
 
 
 def emit(document: Mapping[str, Any]) -> None:
@@ -34,7 +36,9 @@ def without_secrets(value: Any, key: str = "") -> Any:
         return {inner: without_secrets(part, inner) for inner, part in value.items()}
     if isinstance(value, list):
         return [without_secrets(part, key) for part in value]
-    return shown_url(value) if isinstance(value, str) and key not in WORDS else value
+    if not isinstance(value, str) or key in WORDS:
+        return value
+    return shown_target(value) if key in TARGET_KEYS else shown_url(value)
 
 
 def columns(rows: Iterable[Sequence[object]]) -> list[str]:

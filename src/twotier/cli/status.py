@@ -11,7 +11,7 @@ from twotier.cli.output import dollars, emit, local_time, show, without_secrets
 from twotier.cli.peers import main_of
 from twotier.cli.repairs import repair_lines
 
-ALERTS_SHOWN = 5
+ALERTS_SHOWN = 10
 
 
 def status(config: Path, *, as_json: bool) -> int:
@@ -124,9 +124,20 @@ def worker_row(worker: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def alert_lines(told: Mapping[str, Any]) -> Iterator[str]:
-    """What a person has to know, in capitals; the last ones since the start."""
-    for alert in told.get("alerts", [])[-ALERTS_SHOWN:]:
-        yield f"ALERT {local_time(alert['at'])} {alert['about']}: {alert['text']}"
+    """What a person has to know and is not over, in capitals; and channels that do not answer."""
+    alerts = told.get("alerts", [])
+    if len(alerts) > ALERTS_SHOWN:
+        yield f"{len(alerts)} incidents are open, the last {ALERTS_SHOWN}:"
+    for alert in alerts[-ALERTS_SHOWN:]:
+        word = "URGENT" if alert.get("severity") == "urgent" else "ALERT"
+        text = " ".join(alert["text"].split())
+        yield f"{word} since {local_time(alert['at'])} {alert['about']}: {text}"
+    for channel in told.get("channels", ()):
+        if channel["because"]:
+            yield (
+                f"channel {channel['name']}: {channel['waiting']} messages wait;"
+                f" {channel['because']}; `twotier notify test {channel['name']}`"
+            )
 
 
 def request_line(told: Mapping[str, Any]) -> str:

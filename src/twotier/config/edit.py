@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 
 from twotier.errors import ConfigError
 
@@ -43,7 +41,7 @@ def put(text: str, section: str, *, key: str, to: object) -> str:
         if key_of(lines[place]) == key:
             if lines[place].count("[") != lines[place].count("]"):
                 raise ConfigError(f"[{section}] {key} spans lines; write it by hand: {line}")
-            lines[place] = line + comment_of(lines[place])
+            lines[place] = line
             return "\n".join(lines) + "\n"
     lines.insert(begin + 1, line)
     return "\n".join(lines) + "\n"
@@ -63,6 +61,23 @@ def drop(text: str, section: str, *, key: str) -> str:
     return "\n".join(kept) + "\n"
 
 
+def cut(text: str, section: str) -> str:
+    """Without a section and the comments that stand right above it; as it was without one."""
+    lines = text.splitlines()
+    begin, end = bounds(lines, section)
+    if begin is None:
+        return text
+    while begin and lines[begin - 1].lstrip().startswith("#"):
+        begin -= 1
+    # Comments above the next heading belong to that one.
+    while end < len(lines) and lines[end - 1].lstrip().startswith("#"):
+        end -= 1
+    before, after = lines[:begin], lines[end:]
+    while before and not before[-1].strip():
+        before.pop()
+    return "\n".join([*before, *([""] if before and after else []), *after]) + "\n"
+
+
 def bounds(lines: list[str], section: str) -> tuple[int | None, int]:
     """Where a section's heading stands and where its lines end."""
     begin: int | None = None
@@ -80,16 +95,6 @@ def key_of(line: str) -> str:
     """The name of the setting on a line, empty for other lines."""
     name, equals, _ = line.partition("=")
     return name.strip().strip('"') if equals and not line.lstrip().startswith("#") else ""
-
-
-def comment_of(line: str) -> str:
-    """What stands behind a setting's value; a `#` inside of a text begins none."""
-    for place, character in enumerate(line):
-        if character == "#":
-            with suppress(tomllib.TOMLDecodeError):
-                tomllib.loads(line[:place])
-                return f"  {line[place:]}"
-    return ""
 
 
 def name_of(key: str) -> str:

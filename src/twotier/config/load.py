@@ -56,6 +56,14 @@ def load(path: Path) -> Loaded:
     return Loaded(check(raw, str(path)), path)
 
 
+def check_text(text: str, source: str) -> Config:
+    """The typed configuration of a text that is not in a file yet. Raises `ConfigError`."""
+    try:
+        return check(tomllib.loads(text), source)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{source} would not be valid TOML: {exc}; change it by hand") from exc
+
+
 def check(raw: dict[str, Any], source: str) -> Config:
     """The typed configuration of plain values; `source` is named in errors."""
     try:

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from twotier.config.alerts import AlertsConfig, NtfyConfig, SmtpConfig
 from twotier.config.section import Section, listed, raise_all
 from twotier.config.values import (
-    AlertTarget,
     FolderPath,
     HostName,
     HttpUrl,
@@ -361,25 +361,6 @@ class RoutingConfig(Section):
     )
 
 
-class NtfyConfig(Section):
-    """The ntfy server that `deliver = "ntfy:TOPIC"` uses."""
-
-    url: HttpUrl = Field("https://ntfy.sh", description="Address of the server.")
-    token: SecretPlace | None = Field(
-        None, description="Where its access token lies, if it needs one."
-    )
-
-
-class AlertsConfig(Section):
-    """What a person should hear of at once: a local server that is given up, memory that only a
-    reboot frees. Always in the log and in `twotier status`.
-    """
-
-    to: AlertTarget = Field(
-        "log", description="Where they go beside that: webhook:URL or ntfy:TOPIC."
-    )
-
-
 class TelemetryConfig(Section):
     """What is sent to other programs that watch; nothing, unless it is set here."""
 
@@ -423,6 +404,9 @@ class Config(Section):
     jobs: tuple[JobConfig, ...] = Field((), description="Scheduled work.")
     routing: RoutingConfig = Field(default_factory=RoutingConfig, description="The router.")
     ntfy: NtfyConfig = Field(default_factory=NtfyConfig, description="Where ntfy messages go.")
+    smtp: SmtpConfig = Field(
+        default_factory=SmtpConfig, description="The server that mail goes to."
+    )
     alerts: AlertsConfig = Field(
         default_factory=AlertsConfig, description="What a person should hear of at once."
     )
@@ -434,8 +418,10 @@ class Config(Section):
     @model_validator(mode="after")
     def names_fit(self) -> Config:
         """Names are unique, hide no other, and stand for something."""
+        problems = (self.alias_problems(), self.standby_problems(), self.job_problems())
+        mail = "" if self.smtp.host else self.alerts.mail_problem()
         return raise_all(
-            self, [*self.alias_problems(), *self.standby_problems(), *self.job_problems()]
+            self, [*(one for found in problems for one in found), *filter(None, [mail])]
         )
 
     def alias_problems(self) -> Iterator[str]:

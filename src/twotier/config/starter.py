@@ -70,7 +70,8 @@ m25 = "local"
 [[budgets]]                    # over money that was really spent, or is reserved for answers
 period = "day"
 zone = "local"
-alert_usd = 15                 # tells you; nothing stops
+alert_usd = 15                 # tells you, here and in `twotier status`; nothing stops. To hear of
+                               # it elsewhere: `twotier notify add phone ntfy:A-LONG-SECRET-TOPIC`
 limit_usd = 40                 # from here on only what is free
 
 [[jobs]]                       # drop a text file into inbox/ and look into outbox/

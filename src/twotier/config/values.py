@@ -212,14 +212,6 @@ def check_delivery(value: str) -> None:
         check_pattern(target)
 
 
-def alert_target(value: str) -> str:
-    """A way out that a person looks at: a file is none."""
-    check_delivery(value)
-    if value.startswith("file:"):
-        raise ValueError("must be log, webhook:URL or ntfy:TOPIC")
-    return value
-
-
 def check_pattern(pattern: str) -> None:
     """A file below this file's folder, by fields there are. Items cannot add folders to it."""
     if UNPRINTABLE.search(pattern):
@@ -278,7 +270,6 @@ ListenHost = Annotated[str, AfterValidator(listen_host)]
 HostName = Annotated[str, AfterValidator(host_name)]
 Origin = Annotated[str, AfterValidator(origin)]
 PublicUrl = Annotated[str, AfterValidator(public_url)]
-AlertTarget = Annotated[str, AfterValidator(alert_target)]
 FolderPath = Annotated[str, AfterValidator(folder_path)]
 TierName = Annotated[str, AfterValidator(tier_name)]
 RuleName = Annotated[str, AfterValidator(rule_name)]

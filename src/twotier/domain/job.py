@@ -91,3 +91,17 @@ class Run:
     because: str = ""
     result: str = ""
     late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JobStanding:
+    """How a job that is switched on stands. Of its last runs `failures` in a row failed, the last
+    one `because`, and `blind` of those could not look. A run should have ended `overdue_seconds`
+    ago; 0 where none should.
+    """
+
+    name: str
+    failures: int = 0
+    blind: int = 0
+    because: str = ""
+    overdue_seconds: float = 0.0

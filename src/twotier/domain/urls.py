@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 HIDDEN = "***"
+PLACES = frozenset({"env", "file", "keyring"})  # where a secret lies, in place of the secret
 URL = re.compile(r"([a-z][a-z0-9+.-]*://)([^\s/?#]*)([^\s?#]*)(\?[^\s#]*)?(#\S*)?", re.IGNORECASE)
 
 
@@ -35,3 +36,28 @@ def hidden_pair(pair: str) -> str:
     """`name=***`; a part without a name may be the secret itself."""
     name, equals, _ = pair.partition("=")
     return f"{name}={HIDDEN}" if equals else HIDDEN
+
+
+def shown_target(text: str) -> str:
+    """Where a message goes, as it may be shown: `webhook:https://host/***`, `ntfy:***`.
+
+    The path of a webhook is what its sender is known by (Slack, Discord, Teams), an apprise URL is
+    made of secrets, and on a public ntfy server the topic is the password. A place such as
+    `webhook:file:slack.url` holds none of that, and is shown.
+    """
+    kind, colon, target = text.partition(":")
+    if target.partition(":")[0] in PLACES or kind in PLACES:
+        return text
+    if kind == "ntfy" and colon:
+        return f"{kind}:{HIDDEN}"
+    if kind == "apprise":
+        scheme, found, _ = target.partition("://")
+        return f"{kind}:{scheme}://{HIDDEN}" if found else f"{kind}:{HIDDEN}"
+    return URL.sub(without_path, text)
+
+
+def without_path(found: re.Match[str]) -> str:
+    """One address as scheme and host alone."""
+    scheme, authority = found.group(1), found.group(2) or ""
+    more = any(found.group(number) not in (None, "", "/") for number in (3, 4, 5))
+    return f"{scheme}{authority.rpartition('@')[2]}{'/' + HIDDEN if more else ''}"

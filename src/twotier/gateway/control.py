@@ -22,6 +22,7 @@ from twotier.domain.task import Caller, Task
 from twotier.domain.tier import TierState
 from twotier.errors import RequestError, TwotierError
 from twotier.exchange import Tier
+from twotier.gateway.alerts import AlertControl
 from twotier.gateway.auth import policy
 from twotier.gateway.clients import Clients
 from twotier.gateway.control_probe import Probing
@@ -51,6 +52,7 @@ class Control:
     engines: EngineControl
     places: PlaceControl
     probing: Probing
+    alerts: AlertControl
 
     def app(self) -> Starlette:
         """As an ASGI application."""
@@ -67,6 +69,8 @@ class Control:
                 Route("/control/models/places", told(self.places.show), methods=["GET"]),
                 Route("/control/models/use", told(self.places.use), methods=["POST"]),
                 Route("/control/models/release", told(self.places.release), methods=["POST"]),
+                Route("/control/alerts/test", told(self.alerts.test), methods=["POST"]),
+                Route("/control/alerts/reload", told(self.alerts.renew), methods=["POST"]),
                 Route("/control/engine", told(self.engines.listed), methods=["GET"]),
                 Route(
                     "/control/engine/{tier}/{verb}", told(self.engines.ordered), methods=["POST"]

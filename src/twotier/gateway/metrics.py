@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from twotier import __version__
+from twotier.alerts.desk import Alerts
 from twotier.domain.tier import TierState
 from twotier.exchange import Tier
 from twotier.gateway import findings
@@ -21,9 +22,13 @@ from twotier.logs import Lines
 from twotier.router.breaker import Breakers, State
 from twotier.telemetry import counts, exposition, process
 from twotier.telemetry.families import (
+    ALERT_MESSAGES,
+    ALERTS_WAITING,
     BREAKER_STATE,
     BUILD,
     IN_FLIGHT,
+    INCIDENTS,
+    INCIDENTS_OPENED,
     LEDGER_LOST,
     LINES_LOST,
     REFUSALS,
@@ -46,6 +51,7 @@ class MetricsPage:
     book: Book
     lines: Lines
     learned: Learned
+    alerts: Alerts
 
     async def __call__(self, call: Call) -> None:
         """Look on the loop, write elsewhere: a long page must not hold up an answer."""
@@ -68,6 +74,7 @@ class MetricsPage:
         breakers = dict.fromkeys(models, State.CLOSED) | self.breakers.states()
         return {
             **findings.samples(self.learned),
+            **alert_samples(self.alerts),
             BUILD: [((__version__,), 1)],
             IN_FLIGHT: [((), self.live.under_way)],
             REFUSALS: [((code,), count) for code, count in self.live.refusals.by_code.items()],
@@ -87,3 +94,13 @@ class MetricsPage:
                 for state in TierState
             ],
         }
+
+
+def alert_samples(alerts: Alerts) -> Samples:
+    """What is open, and what became of the messages."""
+    return {
+        INCIDENTS: list(alerts.open_by().items()),
+        INCIDENTS_OPENED: [((kind,), count) for kind, count in alerts.opened_count.items()],
+        ALERT_MESSAGES: list(alerts.sent.items()),
+        ALERTS_WAITING: [((name,), count) for name, count in alerts.waiting().items()],
+    }

@@ -56,6 +56,7 @@ class Status:
     clock: Clock
     learned: Learned
     alerts: Callable[[], list[dict[str, Any]]] = list
+    channels: Callable[[], list[dict[str, object]]] = list
     also: list[AlsoAt] = field(default_factory=list)
 
     async def told(self) -> dict[str, Any]:
@@ -70,6 +71,7 @@ class Status:
             "also": [{"address": one.address, "because": one.because} for one in self.also],
             "tiers": [self.tier(name) for name in self.tiers],
             "alerts": self.alerts(),
+            "channels": self.channels(),
             "worker": {"state": facts.state.value, "pid": facts.pid, "because": facts.because},
             "requests": {"in_flight": self.live.under_way, "since_start": self.live.begun},
             "spend_today_usd": usd_text(await self.spent_today()),

@@ -1,6 +1,7 @@
 """The worker's private API on its Unix socket, for main and the command line.
 
     GET  /healthz
+    GET  /standing                     how each job stands that is switched on; main asks
     GET  /jobs, /jobs/{name}
     POST /jobs/{name}/run              -> {"run": id}
     GET  /runs?job=NAME&state=STATE,STATE&limit=N
@@ -16,6 +17,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from starlette.routing import Route
 
 from twotier.domain.job import Job, Run, RunState
 from twotier.domain.money import MICROUSD_PER_USD
-from twotier.domain.urls import shown_url
+from twotier.domain.urls import shown_target
 from twotier.errors import NotFoundError, RequestError, TwotierError
 from twotier.jobs.engine import Engine, schedule_text
 from twotier.jobs.items import ItemStore
@@ -56,6 +58,7 @@ class Api:
         return Starlette(
             routes=[
                 Route("/healthz", self._health),
+                Route("/standing", self._standing),
                 Route("/jobs", self._jobs),
                 Route("/jobs/{name}", self._job),
                 Route("/jobs/{name}/run", self._order, methods=["POST"]),
@@ -68,6 +71,9 @@ class Api:
     async def _health(self, _: Request) -> JSONResponse:
         return said({"status": "ok", "pid": os.getpid(), "jobs": len(self._engine.jobs)})
 
+    async def _standing(self, _: Request) -> JSONResponse:
+        return said({"jobs": [asdict(one) for one in await self._engine.standings()]})
+
     async def _jobs(self, _: Request) -> JSONResponse:
         return said({"jobs": [await self._about(job) for job in self._engine.jobs.values()]})
 
@@ -76,7 +82,7 @@ class Api:
         settings = {
             "prompt": job.prompt,
             "model": job.model,
-            "deliver": shown_url(job.deliver),
+            "deliver": shown_target(job.deliver),
             "watch": dict(job.watch) if job.watch is not None else None,
             "each": job.each,
             "answer_lines": job.answer_lines,
@@ -115,7 +121,7 @@ class Api:
         wait_seconds = number(request, "wait_seconds", default=0, most=WAIT_SECONDS_MAX)
         run = await self._engine.ended(request.path_params["id"], within_seconds=wait_seconds)
         answers = [
-            answer | {"target": shown_url(answer["target"])}
+            answer | {"target": shown_target(answer["target"])}
             for answer in await self._results.of_run(run.id)
         ]
         parts = {"item_list": await self._items.of_run(run.id), "answers": answers}

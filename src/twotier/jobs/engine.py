@@ -14,12 +14,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from twotier.domain.clock import Clock
-from twotier.domain.job import Job, Run, RunState
+from twotier.domain.job import Job, JobStanding, Run, RunState
 from twotier.errors import DeliveryError, NotFoundError, NotRunningError
 from twotier.jobs.delivery import Delivery
 from twotier.jobs.results import ResultStore
 from twotier.jobs.runner import PausedError, Runner
 from twotier.jobs.schedule import due_slots, next_slots, plan
+from twotier.jobs.standing import standing
 from twotier.jobs.store import ON_THE_WAY, Ended, RunStore, new_run
 
 LOG = logging.getLogger("twotier.jobs")
@@ -28,6 +29,7 @@ RUNS_AT_ONCE = 2
 TRIES_MAX = 5  # a run that brings the machine down must not do so for ever
 TICK_SECONDS_MAX = 30.0  # wall clocks jump and machines sleep: look at least this often
 OUTBOX_SECONDS = 5.0
+RUNS_LOOKED_AT = 20  # to say how a job stands
 RETENTION_SECONDS = 86_400.0
 
 
@@ -69,6 +71,7 @@ class Engine:
         self._delivery = delivery
         self._clock = clock
         self._stop = Stop()
+        self._since = clock.now()
         self._seen: dict[str, datetime] = {}
         self._active: dict[str, list[str]] = {name: [] for name in self.jobs}
         self._one_per_job = {name: asyncio.Lock() for name in self.jobs}
@@ -118,6 +121,14 @@ class Engine:
     def upcoming(self, job: Job, count: int = 5) -> list[datetime]:
         """The job's next slots."""
         return next_slots(job, after=self._clock.now(), count=count) if job.enabled else []
+
+    async def standings(self) -> list[JobStanding]:
+        """How every job stands that is switched on."""
+        found = []
+        for job in [job for job in self.jobs.values() if job.enabled]:
+            runs = await self._store.latest(job=job.name, limit=RUNS_LOOKED_AT)
+            found.append(standing(job, runs, since=self._since, now=self._clock.now()))
+        return found
 
     async def ended(self, run_id: str, *, within_seconds: float) -> Run:
         """The run, as soon as it is over or the time has passed. Raises `NotFoundError`."""

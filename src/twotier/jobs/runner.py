@@ -16,7 +16,7 @@ from typing import Any
 from twotier.agent.model import Answer, MainClient, Question
 from twotier.domain.clock import Clock
 from twotier.domain.job import Item, Job, Run, RunState
-from twotier.domain.urls import shown_url
+from twotier.domain.urls import shown_target
 from twotier.errors import (
     DeadlineError,
     DeliveryError,
@@ -257,7 +257,7 @@ class Runner:
     async def _hand_over(self, part: Part, letter: Letter) -> str:
         """Deliver, once. A failed delivery leaves the letter in the outbox."""
         if letter.delivered:
-            return shown_url(letter.target)
+            return shown_target(letter.target)
         try:
             place = await self._delivery.deliver(letter)
         except DeliveryError as exc:

@@ -31,6 +31,7 @@ from twotier.domain.task import Task
 from twotier.errors import BudgetError, LedgerError
 from twotier.ledger.entries import Entries
 from twotier.ledger.findings import Found, ProbeRow, SpeedRow
+from twotier.ledger.incidents import Alerted, Unfinished
 from twotier.ledger.line import Done, Reserve
 from twotier.ledger.migrate import migrate
 from twotier.ledger.reports import RecentRow, RepairRow, Reports
@@ -128,8 +129,8 @@ class Book:
         now_ms = milliseconds(self._clock.now())
         self._writer.write_behind(Decided(request_id, task, decision, now_ms))
 
-    def keep(self, found: Found) -> None:
-        """Note what was found out about a tier. As `record`."""
+    def keep(self, found: Found | Alerted) -> None:
+        """Note what was found out about a tier, or is told to a person. As `record`."""
         self._writer.write_behind(found)
 
     async def speeds(self) -> list[SpeedRow]:
@@ -139,6 +140,10 @@ class Book:
     async def probes(self) -> list[ProbeRow]:
         """The last probe of each model and version."""
         return await asyncio.to_thread(self._reports.probes)
+
+    async def unfinished(self) -> Unfinished:
+        """Incidents that are open and messages on their way, in this life and those before."""
+        return await asyncio.to_thread(self._reports.unfinished)
 
     async def spend(
         self, *, by: str = "tier", since: datetime, until: datetime, zone: str = "UTC"

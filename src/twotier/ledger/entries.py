@@ -32,6 +32,7 @@ from twotier.domain.money import (
 from twotier.errors import BudgetError, LedgerError
 from twotier.ledger.budget import judge, period
 from twotier.ledger.findings import Found
+from twotier.ledger.incidents import Alerted
 from twotier.ledger.rollups import Deltas, moves
 from twotier.ledger.rows import (
     INSERT_DECISION,
@@ -58,7 +59,7 @@ from twotier.ledger.rows import (
 
 # A tuple the driver cannot bind. Everything else it raises is about the file.
 UNSTORABLE = (ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
-Behind = Recorded | Decided | Found
+Behind = Recorded | Decided | Found | Alerted
 Ahead = Callable[[Budget], int]
 _OPEN = Settlement(Settled.OPEN, Outcome.PENDING, 0)
 REQUESTS_REMEMBERED_MAX = 50_000
@@ -162,6 +163,8 @@ class Entries:
         for entry in entries:
             if isinstance(entry, Found):
                 self._connection.executemany(entry.sql, entry.tuples)
+            elif isinstance(entry, Alerted):
+                entry.write(self._connection)
             elif isinstance(entry, Decided):
                 decisions.append(entry.row())
             else:

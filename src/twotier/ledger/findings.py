@@ -69,7 +69,7 @@ class Found(msgspec.Struct, frozen=True):
         return [msgspec.structs.astuple(row) for row in self.rows]
 
 
-def _keep(table: sa.Table, kind: type[msgspec.Struct]) -> str:
+def keep_sql(table: sa.Table, kind: type[msgspec.Struct]) -> str:
     """SQL that inserts tuples of this kind, or replaces the row that has their key."""
     names = kind.__struct_fields__
     statement = sqlite.insert(table).values({name: sa.bindparam(name) for name in names})
@@ -83,8 +83,8 @@ def _keep(table: sa.Table, kind: type[msgspec.Struct]) -> str:
     return str(compiled)
 
 
-KEEP_SPEED = _keep(speeds, SpeedRow)
-KEEP_PROBE = _keep(probes, ProbeRow)
+KEEP_SPEED = keep_sql(speeds, SpeedRow)
+KEEP_PROBE = keep_sql(probes, ProbeRow)
 
 
 def speed_rows(connection: sa.Connection) -> list[SpeedRow]:

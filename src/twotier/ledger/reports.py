@@ -21,6 +21,7 @@ from twotier.domain.money import Budget, BudgetState, Outcome, Settled
 from twotier.errors import LedgerError, UsageError
 from twotier.ledger.budget import period
 from twotier.ledger.findings import ProbeRow, SpeedRow, probe_rows, speed_rows
+from twotier.ledger.incidents import Unfinished, unfinished
 from twotier.ledger.rows import LAST_PAID, milliseconds, moment, sum_paid
 from twotier.ledger.schema import usage
 from twotier.ledger.spending import SPEND_BY, SpendRow, spend_by
@@ -133,6 +134,11 @@ class Reports:
         """The last probe of each model and version."""
         with self._reading() as connection:
             return probe_rows(connection)
+
+    def unfinished(self) -> Unfinished:
+        """Open incidents, and messages on their way."""
+        with self._reading() as connection:
+            return unfinished(connection)
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:

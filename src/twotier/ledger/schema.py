@@ -193,6 +193,36 @@ probes = sa.Table(
 )
 sa.Index("ix_probes_model", probes.c.model, probes.c.version, probes.c.created_ms)
 
+# What a person has to hear of: open while `ended_ms` is 0.
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("opened_ms", sa.BigInteger, primary_key=True, autoincrement=False),
+    _text("about"),
+    _text("kind"),
+    _text("text"),
+    _text("severity"),
+    _count("ended_ms"),
+)
+
+# The messages about them, one row for each channel; never where a channel leads.
+alert_messages = sa.Table(
+    "alert_messages",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, primary_key=True),
+    _count("created_ms"),
+    _count("due_ms"),
+    _count("tries"),
+    _text("severity"),
+    _text("title"),
+    _text("text"),
+    _text("facts"),
+    _text("state"),
+    _text("error"),
+)
+
 meta = sa.Table(
     "meta",
     metadata,

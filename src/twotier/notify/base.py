@@ -26,6 +26,14 @@ class Message:
 class Channel(Protocol):
     """One way out."""
 
-    async def send(self, target: str, message: Message) -> None:
-        """Send to `target`. Raises `DeliveryError` if the other side did not take it."""
+    async def send(self, target: str, message: Message) -> str:
+        """Send to `target`; what the other side said, in a few words without secrets.
+
+        Raises `DeliveryError` if it did not take it.
+        """
         ...
+
+
+def one_line(text: str) -> str:
+    """For a header, a title, a line of a terminal: no line breaks, no control characters."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())

@@ -16,12 +16,15 @@ from twotier.errors import DeliveryError
 from twotier.notify.base import SEND_SECONDS, Message
 
 NTFY_BYTES_MAX = 4_000
+PRIORITY = {"info": 2, "urgent": 5}  # of ntfy; 3 is the usual one
+LATER = frozenset({408, 425, 429, 500, 502, 503, 504})  # the receiver's trouble, not the message's
+RETRY_AFTER_DIGITS = 6
 
 
 class Webhook:
     """POSTs JSON to any URL."""
 
-    async def send(self, target: str, message: Message) -> None:
+    async def send(self, target: str, message: Message) -> str:
         """Send to the URL `target`; any 2xx counts as delivered."""
         body = {
             **message.facts,
@@ -30,7 +33,7 @@ class Webhook:
             "text": message.text,
             "key": message.key,
         }
-        await post(target, body, headers={"idempotency-key": message.key})
+        return await post(target, body, headers={"idempotency-key": message.key})
 
 
 class Ntfy:
@@ -40,28 +43,47 @@ class Ntfy:
         self._url = url
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
-    async def send(self, target: str, message: Message) -> None:
-        """Send to the topic `target`."""
-        body = {"topic": target, "title": message.title, "message": shortened(message.text)}
-        await post(self._url, body, headers=self._headers)
+    async def send(self, target: str, message: Message) -> str:
+        """Send to the topic `target`; an urgent message rings there, a note does not."""
+        body: dict[str, Any] = {
+            "topic": target,
+            "title": message.title,
+            "message": shortened(message.text),
+        }
+        if priority := PRIORITY.get(str(message.facts.get("severity", ""))):
+            body["priority"] = priority
+        return await post(self._url, body, headers=self._headers)
 
 
-async def post(url: str, body: dict[str, Any], *, headers: dict[str, str]) -> None:
-    """One POST. The URL may hold a secret, so only its host is ever named."""
+async def ping(url: str) -> str:
+    """One GET, for a service that alerts when it hears nothing. As `post`."""
+    return await ask("GET", url)
+
+
+async def post(url: str, body: dict[str, Any], *, headers: dict[str, str]) -> str:
+    """One POST; what was answered. The URL may hold a secret, so only its host is ever named."""
+    return await ask("POST", url, json=body, headers=headers)
+
+
+async def ask(method: str, url: str, **more: Any) -> str:
+    """One request; what was answered, in a few words. Raises `DeliveryError`."""
     host = host_of(url)
     timeout = aiohttp.ClientTimeout(total=SEND_SECONDS)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.post(url, json=body, headers=headers, allow_redirects=False) as reply,
+            session.request(method, url, allow_redirects=False, **more) as reply,
         ):
-            status = reply.status
+            status, after = reply.status, reply.headers.get("retry-after", "")
     except TimeoutError as exc:
         raise DeliveryError(f"{host} did not answer within {SEND_SECONDS:.0f} s") from exc
     except (aiohttp.ClientError, OSError, ValueError) as exc:
         raise DeliveryError(f"{host} cannot be reached ({type(exc).__name__})") from exc
+    said = f"{host} answered with status {status}"
     if not 200 <= status < 300:
-        raise DeliveryError(f"{host} answered with status {status}")
+        wait = float(after) if after.isdecimal() and len(after) < RETRY_AFTER_DIGITS else None
+        raise DeliveryError(said, refused=status not in LATER, retry_after_seconds=wait)
+    return said
 
 
 def host_of(url: str) -> str:

@@ -170,6 +170,27 @@ LINES_LOST = Family(
     "counter",
     "Lines of the log that were not written: its disk was full, or hung.",
 )
+INCIDENTS = Family(
+    "twotier_incidents",
+    "gauge",
+    "What a person has to hear of and is not over, by kind and severity (see alerts.md).",
+    ("kind", "severity"),
+)
+INCIDENTS_OPENED = Family(
+    "twotier_incidents_opened_total", "counter", "Incidents that began, by kind.", ("kind",)
+)
+ALERT_MESSAGES = Family(
+    "twotier_alert_messages_total",
+    "counter",
+    "Tries to send a message about incidents, by channel and outcome: sent, failed, dropped.",
+    ("channel", "outcome"),
+)
+ALERTS_WAITING = Family(
+    "twotier_alert_messages_waiting",
+    "gauge",
+    "Messages that a channel has not taken yet, those held for the end of quiet hours included.",
+    ("channel",),
+)
 BUILD = Family("twotier_build_info", "gauge", "Always 1; its label is the version.", ("version",))
 CPU = Family(
     "process_cpu_seconds_total", "counter", "CPU time of the main process, user and system."
@@ -195,5 +216,6 @@ FAMILIES = (
     ),
     *(TIER_STATE, SLOTS, SLOTS_IN_USE, WAITING, BREAKER_STATE, LEDGER_LOST, LINES_LOST, BUILD),
     *(TIER_PREFILL, TIER_DECODE, TIER_CACHED, TIER_LOAD, TIER_QUEUE, TIER_PROBE),
+    *(INCIDENTS, INCIDENTS_OPENED, ALERT_MESSAGES, ALERTS_WAITING),
     *(CPU, RESIDENT, VIRTUAL, FILES, FILES_MAX, STARTED),
 )

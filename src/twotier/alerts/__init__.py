@@ -1,0 +1,1 @@
+"""Incidents: what opens them, what ends them, who hears of them, and when."""

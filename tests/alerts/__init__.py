@@ -1,0 +1,1 @@
+"""Incidents, their messages and the queue on disk."""
