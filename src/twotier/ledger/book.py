@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from twotier.domain.alert import Condition
 from twotier.domain.clock import Clock
 from twotier.domain.decision import Decision
 from twotier.domain.money import (
@@ -29,12 +30,13 @@ from twotier.domain.money import (
 )
 from twotier.domain.task import Task
 from twotier.errors import BudgetError, LedgerError
+from twotier.ledger.crossings import crossings
 from twotier.ledger.entries import Entries
 from twotier.ledger.findings import Found, ProbeRow, SpeedRow
 from twotier.ledger.incidents import Alerted, Unfinished
 from twotier.ledger.line import Done, Reserve
 from twotier.ledger.migrate import migrate
-from twotier.ledger.reports import RecentRow, RepairRow, Reports
+from twotier.ledger.reports import Outlook, RecentRow, RepairRow, Reports
 from twotier.ledger.rollups import fill_rollups
 from twotier.ledger.rows import Decided, Recorded, milliseconds
 from twotier.ledger.spending import SpendRow
@@ -182,6 +184,22 @@ class Book:
             await self._done(lambda done: Flush(done, last=True))
         finally:
             await asyncio.to_thread(self._writer.join, ANSWER_SECONDS_MAX)
+
+    async def outlooks(self, budgets: Sequence[Budget]) -> list[Outlook]:
+        """The same, and what the work of each has cost by the hour: where it is going."""
+        now = self._clock.now()
+        seen = await asyncio.to_thread(self._reports.outlooks, budgets, now)
+        return [dataclasses.replace(one, state=self._told(one.state)) for one in seen]
+
+    async def crossings(self, budgets: Sequence[Budget]) -> list[Condition]:
+        """What a person should hear of, all that holds now: by budget, the mildest first."""
+        return [
+            condition
+            for one in await self.outlooks(budgets)
+            for condition in crossings(
+                [one.state], now=one.now, history={one.state.budget: one.history}
+            )
+        ]
 
     def _told(self, state: BudgetState) -> BudgetState:
         """With what its limit refused in this life."""

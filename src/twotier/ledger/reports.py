@@ -21,8 +21,16 @@ from twotier.domain.money import Budget, BudgetState, Outcome, Settled
 from twotier.errors import LedgerError, UsageError
 from twotier.ledger.budget import period
 from twotier.ledger.findings import ProbeRow, SpeedRow, probe_rows, speed_rows
+from twotier.ledger.forecast import History, forecast, history_since
 from twotier.ledger.incidents import Unfinished, unfinished
-from twotier.ledger.rows import LAST_PAID, milliseconds, moment, sum_paid
+from twotier.ledger.rows import (
+    FIRST_PAID,
+    LAST_PAID,
+    hours_paid,
+    milliseconds,
+    moment,
+    sum_paid,
+)
 from twotier.ledger.schema import usage
 from twotier.ledger.spending import SPEND_BY, SpendRow, spend_by
 from twotier.ledger.store import reading_engine
@@ -66,6 +74,20 @@ class RepairRow:
     kinds: Mapping[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Where a budget stands at `now`, which is the ledger's own time, and how it came there."""
+
+    state: BudgetState
+    now: datetime
+    history: History
+
+    @property
+    def forecast_microusd(self) -> int | None:
+        """What will be spent by the end of its period; None while too little has been seen."""
+        return forecast(self.state, self.now, history=self.history)
+
+
 class Reports:
     """Questions to one ledger file. Every method raises `LedgerError` if it cannot be read."""
 
@@ -92,6 +114,22 @@ class Reports:
         with self._reading() as connection:
             now = ledger_time(connection, now)
             return [_state(connection, budget, now=now) for budget in budgets]
+
+    def outlooks(self, budgets: Sequence[Budget], now: datetime) -> list[Outlook]:
+        """The same, and what the work of each has cost by the hour until now."""
+        with self._reading() as connection:
+            now = ledger_time(connection, now)
+            first_ms = connection.exec_driver_sql(FIRST_PAID).scalar()
+            since = None if first_ms is None else moment(first_ms)
+            span = (milliseconds(history_since(now)), milliseconds(now) + 1)
+            return [
+                Outlook(
+                    _state(connection, budget, now=now),
+                    now,
+                    History(since, _hours(connection, budget, span=span)),
+                )
+                for budget in budgets
+            ]
 
     def clients(self, since: datetime) -> dict[str, datetime]:
         """When each client's last attempt began, of those since then."""
@@ -172,6 +210,11 @@ def _state(connection: sa.Connection, budget: Budget, *, now: datetime) -> Budge
     span = (milliseconds(start), milliseconds(end))
     spent, reserved = connection.exec_driver_sql(*sum_paid(budget.scope, span)).one()
     return BudgetState(budget, spent or 0, reserved or 0, start, end)
+
+
+def _hours(connection: sa.Connection, budget: Budget, *, span: tuple[int, int]) -> dict[int, int]:
+    rows = connection.exec_driver_sql(*hours_paid(budget.scope, span))
+    return {int(hour): cost for hour, cost in rows}
 
 
 def _recent(row: sa.RowMapping) -> RecentRow:
