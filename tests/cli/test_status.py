@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twotier.cli.status import passed
+from twotier.cli.budgets import budget_lines, passed
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,31 @@ def test_a_passed_alert_or_limit_is_shouted(spent: str, reserved: str, said: str
         "limit_usd": "40.000000",
     }
     assert passed(budget) == said
+
+
+def test_a_line_says_whose_work_where_it_is_going_and_what_was_refused() -> None:
+    """A budget of one job, close to its limit; a key's own; one that only counts."""
+    state = {
+        "name": "inbox",
+        "job": "inbox",
+        "spent_usd": "1.500000",
+        "reserved_usd": "0.200000",
+        "forecast_usd": "2.400000",
+        "alert_usd": None,
+        "limit_usd": "2.000000",
+        "refused": 3,
+        "resets_at": "2026-03-11T00:00:00+00:00",
+    }
+    key = {**state, "of_key": True, "name": "phone", "client": "phone", "forecast_usd": None}
+    plain = {**key, "of_key": False, "limit_usd": None, "client": "", "job": "", "refused": 0}
+    first, second, third = budget_lines([state, key, plain])
+    assert first.startswith(
+        "budget inbox (job inbox): $1.50 spent, $0.20 reserved, $2.40 by its end at this pace;"
+        " limit $2.00; starts anew "
+    )
+    assert first.endswith(", 3 refused")
+    assert second.startswith("key phone: $1.50 spent, $0.20 reserved; limit $2.00;")
+    assert third.startswith("budget phone: $1.50 spent, $0.20 reserved; no limit;")
 
 
 def test_a_budget_without_alert_and_limit_passes_nothing() -> None:

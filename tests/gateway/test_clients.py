@@ -47,7 +47,7 @@ def test_each_digest_leads_to_its_client(file: KeyFile) -> None:
 def test_a_clients_budget_is_its_own_and_stops_by_default(file: KeyFile) -> None:
     """In the zone of everybody's budgets; who has none has none."""
     known = clients(file)
-    budget = Budget("phone", "week", "Europe/Berlin", None, 7, "stop", client="phone")
+    budget = Budget("phone", "week", "Europe/Berlin", None, 7, "stop", client="phone", of_key=True)
     assert known.budgets == [budget]
     assert known.budgets_of("phone") == (budget,)
     assert not known.budgets_of("default")

@@ -125,7 +125,7 @@ def test_a_refusal_names_the_cap_what_is_spent_and_the_reset() -> None:
 
 def test_a_refusal_of_a_keys_own_budget_names_the_key_and_how_to_raise_it() -> None:
     """A person has several keys, and a `limit_usd` in the file is not where this one stands."""
-    budget = Budget("macbook", "week", "UTC", None, 2 * USD, "local-only", client="macbook")
+    budget = Budget("macbook", "week", "UTC", None, 2 * USD, client="macbook", of_key=True)
     verdict = judge([BudgetState(budget, 2 * USD, 0, *period(budget, NOON))], 1)
     for part in (
         "key macbook: the limit of $2.00 per week",

@@ -71,7 +71,7 @@ def test_a_key_names_budget_threshold_and_period_and_nothing_that_changes() -> N
     (tomorrow,) = crossings([state(8 * USD, now=later)], now=later)
     assert tomorrow.key == "budget:/day:alert-50:2026-03-11T00:00:00+00:00"
     assert crossings([state(8 * USD)], now=later) == []  # a period that is over crosses nothing
-    own = Budget("mac", "day", "UTC", None, 10 * USD, client="mac")
+    own = Budget("mac", "day", "UTC", None, 10 * USD, client="mac", of_key=True)
     (mine,) = told(state(5 * USD, own))
     assert (mine.key[:14], mine.about) == ("budget:mac/mac", "key mac")
 

@@ -76,4 +76,7 @@ def settled(cost_microusd: int = 0, state: Settled = Settled.SETTLED) -> Settlem
 def daily(
     limit_microusd: int, *, at_limit: str = "stop", zone: str = "UTC", client: str = ""
 ) -> Budget:
-    return Budget(client or "daily", "day", zone, None, limit_microusd, at_limit, client)
+    return Budget(
+        *(client or "daily", "day", zone, None, limit_microusd, at_limit, client),
+        of_key=bool(client),
+    )

@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 
+from twotier.build.clients import day_zone
 from twotier.build.tiers import shown_model
+from twotier.config.budgets import BudgetConfig
 from twotier.config.load import Loaded
+from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
 from twotier.domain.clock import Clock
 from twotier.domain.money import MICROUSD_PER_USD, Budget, Price
@@ -40,18 +43,35 @@ def priced(book: PriceBook, clock: Clock) -> Callable[[str, str], bool]:
 
 
 def budgets(loaded: Loaded) -> Sequence[Budget]:
-    """The configured budgets, their zones by name."""
-    return [
-        Budget(
-            name=one.name or one.period,
-            period=one.period,
-            zone=zone_name(one.zone),
-            alert_microusd=microusd(one.alert_usd),
-            limit_microusd=microusd(one.limit_usd),
-            at_limit=one.at_limit,
-        )
-        for one in loaded.config.budgets
-    ]
+    """The configured budgets, their zones by name; those of single jobs first."""
+    zone = day_zone(loaded)
+    jobs = [job_budget(job, zone) for job in loaded.config.jobs if job.budget_usd is not None]
+    return [*jobs, *map(budget_of, loaded.config.budgets)]
+
+
+def job_budget(job: JobConfig, zone: str) -> Budget:
+    """What a job may cost a day, as it says itself."""
+    limit = microusd(job.budget_usd)
+    return Budget(f"job {job.name}", "day", zone, limit_microusd=limit, job=job.name)
+
+
+def budget_of(one: BudgetConfig) -> Budget:
+    """A budget as the file says it."""
+    return Budget(
+        name=one.called,
+        period=one.period,
+        zone=zone_name(one.zone),
+        alert_microusd=microusd(one.alert_usd),
+        limit_microusd=microusd(one.limit_usd),
+        at_limit=one.at_limit,
+        client=one.client,
+        job=one.job,
+        tier=one.tier,
+        model=one.model,
+        work="" if one.work == "all" else one.work,
+        background_percent=one.background_percent,
+        tell_percents=one.tell_at_percent,
+    )
 
 
 def microusd(usd: Decimal | None) -> int | None:

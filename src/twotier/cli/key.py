@@ -136,7 +136,7 @@ def seen(config: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
         budgets = main.get("/control/status")["budgets"]
     except NotRunningError:
         return {}, {}
-    return used, {one["client"]: one["spent_usd"] for one in budgets if one.get("client")}
+    return used, {one["client"]: one["spent_usd"] for one in budgets if one.get("of_key")}
 
 
 def told(key: ClientKey) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from twotier.cli.budgets import budget_lines
 from twotier.cli.output import dollars, emit, show
 from twotier.cli.peers import main_of
 from twotier.clock import SystemClock
@@ -30,6 +31,8 @@ def spend(config: Path, *, by: str, days: int, month: bool, as_json: bool) -> in
         return 0
     total = {"key": "total", **told["total"]}
     show([(by.upper(), *HEADS), *(row(entry) for entry in [*told["rows"], total])])
+    for line in budget_lines(told.get("budgets", ())):
+        print(line)
     return 0
 
 

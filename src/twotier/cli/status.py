@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from twotier.cli.budgets import budget_lines
 from twotier.cli.output import dollars, emit, local_time, show, without_secrets
 from twotier.cli.peers import main_of
 from twotier.cli.repairs import repair_lines
@@ -149,24 +149,4 @@ def request_line(told: Mapping[str, Any]) -> str:
 def money_lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Today, then every budget."""
     yield f"today {dollars(told['spend_today_usd'])}"
-    for budget in told["budgets"]:
-        limits = ", ".join(
-            f"{word} {dollars(budget[field])}"
-            for word, field in (("alert", "alert_usd"), ("limit", "limit_usd"))
-            if budget.get(field) is not None
-        )
-        whose = "key" if budget.get("client") else "budget"
-        yield (
-            f"{whose} {budget['name']}: {dollars(budget['spent_usd'])} spent,"
-            f" {dollars(budget['reserved_usd'])} reserved; {limits or 'no limit'};"
-            f" starts anew {local_time(budget['resets_at'])}{passed(budget)}"
-        )
-
-
-def passed(budget: Mapping[str, Any]) -> str:
-    """What a budget has passed, in capitals; money held for answers on their way counts."""
-    spent = Decimal(budget["spent_usd"]) + Decimal(budget["reserved_usd"])
-    for word, field in (("LIMIT", "limit_usd"), ("ALERT", "alert_usd")):
-        if budget.get(field) is not None and spent >= Decimal(budget[field]):
-            return f" -- {word} REACHED"
-    return ""
+    yield from budget_lines(told["budgets"])

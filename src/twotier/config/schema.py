@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from twotier.config.alerts import AlertsConfig, NtfyConfig, SmtpConfig
+from twotier.config.budgets import BudgetConfig, budget_problems
 from twotier.config.section import Section, listed, raise_all
 from twotier.config.values import (
     FolderPath,
@@ -30,7 +31,6 @@ from twotier.config.values import (
     SecretPlace,
     TierName,
     Usd,
-    Zone,
     at_home,
     command_problem,
     is_loopback,
@@ -337,20 +337,6 @@ class TierConfig(Section):
         return self.engine is not None if self.local is None else self.local
 
 
-class BudgetConfig(Section):
-    """An alert and a limit over a period. They are two things: only the limit acts."""
-
-    name: str = Field("", description="How it is called in messages; default: its period.")
-    period: Literal["day", "week", "month"] = Field("day", description="What the sums run over.")
-    zone: Zone = Field("local", description="Time zone in which the period starts at midnight.")
-    alert_usd: Usd | None = Field(None, description="Tells you once; nothing stops.")
-    limit_usd: Usd | None = Field(None, description="Reserved worst cases included, never passed.")
-    at_limit: Literal["alert", "local-only", "stop"] = Field(
-        "local-only",
-        description="At the limit: only tell, go on where it is free, or refuse all work.",
-    )
-
-
 class RoutingConfig(Section):
     """How a tier is chosen where nobody named one."""
 
@@ -418,7 +404,12 @@ class Config(Section):
     @model_validator(mode="after")
     def names_fit(self) -> Config:
         """Names are unique, hide no other, and stand for something."""
-        problems = (self.alias_problems(), self.standby_problems(), self.job_problems())
+        problems = (
+            self.alias_problems(),
+            self.standby_problems(),
+            self.job_problems(),
+            budget_problems(self.budgets, tiers=self.tiers, jobs=self.jobs),
+        )
         mail = "" if self.smtp.host else self.alerts.mail_problem()
         return raise_all(
             self, [*(one for found in problems for one in found), *filter(None, [mail])]

@@ -12,6 +12,7 @@ from twotier.config.values import (
     FolderPath,
     Limit,
     Seconds,
+    Usd,
     Zone,
     check_cron,
     check_delivery,
@@ -63,6 +64,9 @@ class JobConfig(Section):
         0, ge=0, le=50, description="Number of lines the answer must have; 0 for free form."
     )
     output_tokens_max: int = Field(400, ge=1, description="Longest answer, in tokens.")
+    budget_usd: Usd | None = Field(
+        None, description="Most it may cost a day; from there on it runs only where it is free."
+    )
     deadline: Limit = Field(600.0, description="Longest time one run may take, waiting included.")
     missed: str = Field(
         "once",

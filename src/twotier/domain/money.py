@@ -166,16 +166,12 @@ class Budget:
     # waits for someone who is waiting.
     background_percent: int = 90
     tell_percents: tuple[int, ...] = (50, 80, 100)
+    of_key: bool = False  # it came with its client's key, which is where it can be raised
 
     @property
     def whose(self) -> str:
         """How messages call it."""
-        return f"key {self.client}" if self.is_keys else f"budget {self.name}"
-
-    @property
-    def is_keys(self) -> bool:
-        """Whether it came with a client's key, which is where it can be raised."""
-        return bool(self.client) and self.client == self.name
+        return f"key {self.client}" if self.of_key else f"budget {self.name}"
 
     @property
     def scope(self) -> Scope:

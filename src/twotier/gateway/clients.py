@@ -67,4 +67,5 @@ class Clients:
             limit_microusd=key.limit_microusd,
             at_limit=key.at_limit,
             client=key.name,
+            of_key=True,
         )

@@ -170,6 +170,7 @@ class Control:
                 "schema_version": SCHEMA_VERSION,
                 "rows": [{"key": row.key, **amounts(row)} for row in rows],
                 "total": amounts(total),
+                "budgets": await self.status.budgets_told(),
             }
         )
 

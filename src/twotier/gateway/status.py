@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from twotier.domain.clock import Clock
-from twotier.domain.money import MICROUSD_PER_USD, Budget, BudgetState
+from twotier.domain.money import MICROUSD_PER_USD, Budget
 from twotier.domain.tier import TierFacts
 from twotier.exchange import Tier
 from twotier.gateway.findings import probe_state, speed_state
 from twotier.gateway.live import Live
 from twotier.learned.tiers import Learned
 from twotier.ledger.book import Book
-from twotier.ledger.reports import RepairRow
+from twotier.ledger.reports import Outlook, RepairRow
 
 REPAIR_DAYS = 7
 
@@ -76,9 +76,13 @@ class Status:
             "requests": {"in_flight": self.live.under_way, "since_start": self.live.begun},
             "spend_today_usd": usd_text(await self.spent_today()),
             "repairs": [repair_state(one) for one in await self.book.repairs(self.last_days())],
-            "budgets": [budget_state(one) for one in await self.book.budgets(self.budgets())],
+            "budgets": await self.budgets_told(),
             "ledger": {"recovered": self.book.recovered, "lost": self.book.lost},
         }
+
+    async def budgets_told(self) -> list[dict[str, Any]]:
+        """Every budget: where it stands and where it is going."""
+        return [budget_state(one) for one in await self.book.outlooks(self.budgets())]
 
     def last_days(self) -> datetime:
         """Since when repairs of tool calls are told."""
@@ -125,17 +129,27 @@ def repair_state(row: RepairRow) -> dict[str, Any]:
     return {"tier": row.tier, "model": row.model, "days": REPAIR_DAYS, "kinds": dict(row.kinds)}
 
 
-def budget_state(state: BudgetState) -> dict[str, Any]:
-    """One budget."""
-    alert, limit = state.budget.alert_microusd, state.budget.limit_microusd
+def budget_state(one: Outlook) -> dict[str, Any]:
+    """One budget. `forecast_usd` is null while too little has been seen."""
+    state, budget = one.state, one.state.budget
     return {
-        "name": state.budget.name,
-        "client": state.budget.client,
-        "period": state.budget.period,
-        "at_limit": state.budget.at_limit,
+        "name": budget.name,
+        "of_key": budget.of_key,
+        **budget.scope._asdict(),
+        "period": budget.period,
+        "zone": budget.zone,
+        "at_limit": budget.at_limit,
+        "background_percent": budget.background_percent,
         "spent_usd": usd_text(state.spent_microusd),
         "reserved_usd": usd_text(state.reserved_microusd),
-        "alert_usd": None if alert is None else usd_text(alert),
-        "limit_usd": None if limit is None else usd_text(limit),
+        "forecast_usd": maybe_usd(one.forecast_microusd),
+        "alert_usd": maybe_usd(budget.alert_microusd),
+        "limit_usd": maybe_usd(budget.limit_microusd),
+        "refused": state.refused,
         "resets_at": state.resets_at.isoformat(),
     }
+
+
+def maybe_usd(microusd: int | None) -> str | None:
+    """The same for what may not be there."""
+    return None if microusd is None else usd_text(microusd)

@@ -119,9 +119,11 @@ def _used(state: BudgetState) -> int:
 
 
 def _ceiling(budget: Budget, *, background: bool) -> int:
-    """The most that this kind of work may bring the sum to. A budget of its own has no shares."""
+    """The most that this kind of work may bring the sum to. What is for jobs alone, or for people
+    alone, has no shares.
+    """
     limit = budget.limit_microusd or 0
-    shared = background and not budget.work
+    shared = background and not (budget.work or budget.job)
     return limit * budget.background_percent // 100 if shared else limit
 
 
@@ -151,5 +153,5 @@ def _sentence(state: BudgetState, amount_microusd: int, *, background: bool) -> 
 
 def _way_out(budget: Budget) -> str:
     until = "" if budget.at_limit == "stop" else "until then use a free tier, or "
-    raised = f"`twotier key set {budget.client} --budget-usd`" if budget.is_keys else "`limit_usd`"
+    raised = f"`twotier key set {budget.client} --budget-usd`" if budget.of_key else "`limit_usd`"
     return f"{until}raise {raised}"
