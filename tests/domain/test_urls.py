@@ -1,10 +1,10 @@
-"""An address is shown without what opens the door behind it."""
+"""Whose an address is, and that it is shown without what opens the door behind it."""
 
 from __future__ import annotations
 
 import pytest
 
-from twotier.domain.urls import shown_target, shown_url
+from twotier.domain.urls import is_loopback, shown_target, shown_url
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,19 @@ def test_passwords_and_values_are_hidden(text: str, shown: str) -> None:
 def test_the_path_of_a_target_is_hidden_too(text: str, shown: str) -> None:
     """It is what a chat service knows its sender by; a place of a secret holds none."""
     assert shown_target(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        ("LOCALHOST", True),
+        ("::1", True),
+        ("127.9.9.9", True),
+        ("10.0.0.7", False),
+        ("127.0.0.1.nip.example", False),
+        ("", False),
+    ],
+)
+def test_loopback_is_parsed_and_not_guessed_from_its_beginning(host: str, ours: bool) -> None:
+    """`127.` at the start of a name proves nothing."""
+    assert is_loopback(host) is ours

@@ -10,7 +10,7 @@ import pytest
 from twotier.domain.tier import TierPolicy
 from twotier.errors import AuthError, ForbiddenError, RequestError
 from twotier.gateway.asgi import Scope
-from twotier.gateway.auth import Door, PrivateDoor, hostname, is_loopback
+from twotier.gateway.auth import Door, PrivateDoor, hostname
 from twotier.gateway.clients import Clients
 from twotier.keys import ClientKey, KeyFile, digest
 
@@ -273,9 +273,3 @@ def test_a_typo_does_not_open_a_door(headers: dict[str, str]) -> None:
 def test_the_host_of_an_authority(authority: str, host: str) -> None:
     """With and without a port, in both families."""
     assert hostname(authority) == host
-
-
-def test_loopback_is_parsed_and_not_guessed_from_its_beginning() -> None:
-    """`127.` at the start of a name proves nothing."""
-    assert is_loopback("LOCALHOST")
-    assert not is_loopback("127.0.0.1.nip.example")

@@ -169,6 +169,20 @@ def test_a_client_that_asks_whether_to_go_on_is_told(server: Running) -> None:
         assert one(line).endswith(b"hello")
 
 
+def test_a_client_that_is_told_no_need_not_send_its_body() -> None:
+    """Then what it sends next would be taken for the body: the connection ends."""
+
+    async def refusing(scope: Any, receive: Any, send: Any) -> None:
+        length = (b"content-length", b"2")
+        await send({"type": "http.response.start", "status": 413, "headers": [length]})
+        await send({"type": "http.response.body", "body": b"no"})
+
+    with Running(refusing) as server:
+        heard = server.ask(HEAD.replace(b"\r\n\r\n", b"\r\nexpect: 100-continue\r\n\r\n"))
+    assert heard.startswith(b"HTTP/1.1 413 ")
+    assert heard.endswith(b"no")
+
+
 @pytest.mark.parametrize("moment", ["body", "answer"])
 def test_a_client_that_leaves_ends_its_request(moment: str) -> None:
     """While it sends and while it waits: the application is cancelled and can clean up."""

@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import partial
 
 from twotier.config.schema import GatewayConfig
-from twotier.config.values import is_loopback
 from twotier.domain.alert import Alert
+from twotier.domain.urls import is_loopback
 from twotier.gateway.app import Gateway
 from twotier.gateway.auth import OldDoor
 from twotier.gateway.clients import Clients

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from twotier.config.load import Loaded
-from twotier.config.values import is_loopback
 from twotier.config.zones import zone_name
+from twotier.domain.urls import is_loopback
 from twotier.errors import ConfigError
 from twotier.gateway.clients import Clients
 from twotier.keys import DEFAULT, KeyFile, client_key

@@ -33,11 +33,11 @@ from twotier.config.values import (
     Usd,
     at_home,
     command_problem,
-    is_loopback,
     known_model_names,
 )
 from twotier.config.work import JobConfig
 from twotier.domain.tier import TierPolicy
+from twotier.domain.urls import is_loopback
 
 AUTO = "auto"
 EngineName = Literal["llama_cpp", "lmstudio", "mlx_lm", "ollama", "openai", "vllm"]

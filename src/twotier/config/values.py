@@ -22,6 +22,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from twotier.domain.secret import sounds_secret
+from twotier.domain.urls import is_loopback
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)  # any instant will do: only the expression is checked
 DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
@@ -88,14 +89,6 @@ def http_url(value: str) -> str:
     if not good or re.search(r"\s", value) or UNPRINTABLE.search(value):
         raise ValueError("must be an address such as http://127.0.0.1:8080/v1 or https://host")
     return value
-
-
-def is_loopback(host: str) -> bool:
-    """An address of this machine that no other machine can reach."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def at_home(base_url: str | None) -> bool:

@@ -1,4 +1,5 @@
-"""An address as it may be shown: whoever reads over a shoulder gets no password and no token.
+"""Whose an address is, and how it may be shown: whoever reads over a shoulder gets no password and
+no token.
 
 Works on text and not with `urllib`, so that nouns stay pure; and on any text with addresses in it,
 so that a sentence of an error can be shown the same way.
@@ -6,11 +7,26 @@ so that a sentence of an error can be shown the same way.
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from functools import lru_cache
 
 HIDDEN = "***"
 PLACES = frozenset({"env", "file", "keyring"})  # where a secret lies, in place of the secret
 URL = re.compile(r"([a-z][a-z0-9+.-]*://)([^\s/?#]*)([^\s?#]*)(\?[^\s#]*)?(#\S*)?", re.IGNORECASE)
+
+
+@lru_cache(maxsize=64)
+def is_loopback(host: str) -> bool:
+    """True for localhost and loopback addresses, which no other machine can reach;
+    127.evil.example is neither.
+    """
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def shown_url(text: str) -> str:

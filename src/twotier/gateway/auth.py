@@ -9,15 +9,14 @@ so its headers are read once.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 from hashlib import sha256
 
 from msgspec.structs import replace
 
 from twotier.domain.task import Caller
 from twotier.domain.tier import TierPolicy, stricter
+from twotier.domain.urls import is_loopback
 from twotier.errors import AuthError, ForbiddenError, RequestError
 from twotier.gateway.asgi import Scope, header
 from twotier.gateway.clients import Clients
@@ -153,17 +152,6 @@ def hostname(authority: str) -> str:
     if authority.startswith("["):
         return authority[1:].partition("]")[0]
     return authority.partition("/")[0].rpartition(":")[0] or authority.partition("/")[0]
-
-
-@lru_cache(maxsize=64)
-def is_loopback(host: str) -> bool:
-    """True for localhost and loopback addresses; 127.evil.example is neither."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def believed(scope: Scope) -> Caller:

@@ -285,6 +285,8 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon(self._next)
         elif self._reading is None:
             self._wait_until(self._limits.idle_seconds_max, "")
+        elif self._reading.expects:  # without our word its body may never come, but a request may
+            self._linger()
 
     def failed(self) -> None:
         """The application has ended without ending its answer."""

@@ -65,8 +65,8 @@ class Cycle:
         self.gone = False  # the client is
         self.keeps_alive = keeps_alive
         self.slow = False  # the client reads slowly: wait before the next write
+        self.expects = expects  # it waits for our word before it sends the body
         self._line = line
-        self._expects = expects
         self._pieces: list[bytes] = []
         self._read_out = False
         self._waiter: asyncio.Future[None] | None = None
@@ -115,8 +115,8 @@ class Cycle:
         return {"type": "http.request", "body": body, "more_body": not self.whole}
 
     async def _more(self) -> None:
-        if self._expects and not self.started:
-            self._expects = False
+        if self.expects and not self.started:
+            self.expects = False
             self._line.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._line.wants_body()
         self._waiter = asyncio.get_running_loop().create_future()
