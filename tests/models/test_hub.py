@@ -285,6 +285,12 @@ def test_a_hub_that_hangs_up_is_an_error_with_a_way_out(tmp_path: Path) -> None:
     assert heard.waits == [1, 2, 3, 4]
 
 
+def test_a_card_cannot_steer_the_terminal_it_is_shown_on() -> None:
+    card = {"license": "\x1b[2Jmit\n" + "x" * 90}
+    with fake_hub(FakeHub({"o/x": {}}, card=card)) as there:
+        assert Hub(there.url).repo("o/x").licence == "[2Jmit" + "x" * 52
+
+
 @pytest.mark.parametrize("name", ["o/na\u00efve", "o/x\n", "o/", "a/b/c"])
 def test_what_is_no_name_is_not_asked_for(name: str) -> None:
     with pytest.raises(EngineError, match="OWNER/NAME"):

@@ -57,6 +57,12 @@ def test_a_span_has_the_names_of_the_conventions() -> None:
     assert told["twotier.cost_usd"] == 0.0015
 
 
+def test_what_cannot_be_sent_costs_no_other_span() -> None:
+    """Half a surrogate pair in what an upstream calls its model."""
+    told = attributes(ATTEMPT, replace(END, model_served="m\ud83d"), server="")
+    assert told["gen_ai.response.model"] == "m?"
+
+
 def test_what_is_not_known_is_left_out() -> None:
     """A tier that was never reached has no model that served, no finish, no first token."""
     told = attributes(ATTEMPT, NOTHING, server="")

@@ -84,9 +84,14 @@ def of_header(
         weights_bytes=max(weights.total_bytes, size_bytes),
         shape=shape,
         origin=origin,
-        licence=str(header.values.get("general.license", ""))[:60],
+        licence=shown(header.values.get("general.license", "")),
         doubts=tuple(doubts),
     )
+
+
+def shown(text: object) -> str:
+    """What a terminal may be given of a stranger's text: nothing that steers it, and not much."""
+    return "".join(one for one in str(text)[:60] if one.isprintable())
 
 
 def siblings(path: Path) -> list[Path]:

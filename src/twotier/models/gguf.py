@@ -19,7 +19,7 @@ from twotier.models.safetensors import Weights
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
-HEADER_BYTES_MAX = 256 * 1024 * 1024
+HEADER_BYTES_MAX = 64 * 1024 * 1024  # a vocabulary of 262,144 words takes about 10
 KEYS_MAX = 100_000
 TENSORS_MAX = 1_000_000
 TEXT_BYTES_MAX = 16 * 1024 * 1024

@@ -22,7 +22,7 @@ from urllib.parse import quote, urlsplit
 
 from twotier.errors import EngineError
 from twotier.models import gguf, safetensors
-from twotier.models.describe import CONFIG_BYTES_MAX, config_of, of_header, of_parts
+from twotier.models.describe import CONFIG_BYTES_MAX, config_of, of_header, of_parts, shown
 from twotier.models.estimate import Model
 from twotier.models.safetensors import Weights
 
@@ -89,8 +89,8 @@ class Hub:
             raise EngineError(f"the hub names no commit of {name}")
         files = tuple(found for row in rows if (found := _file(row)))
         card = raw.get("cardData")
-        licence = str(card.get("license", "")) if isinstance(card, dict) else ""
-        return Repo(name, commit, files, licence[:60], bool(raw.get("gated")))
+        licence = shown(card.get("license", "")) if isinstance(card, dict) else ""
+        return Repo(name, commit, files, licence, bool(raw.get("gated")))
 
     def bytes_of(self, repo: Repo, file: HubFile, *, begin: int = 0, size: int) -> bytes:
         """A piece of a file. Raises `EngineError`."""

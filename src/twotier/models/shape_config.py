@@ -175,7 +175,8 @@ def _latent(fields: Fields, kinds: list[Kind]) -> list[Kind]:
 def _unsure(names: list[str]) -> str:
     if not names:
         return ""
-    return f"layers of type {', '.join(names)} are not known here: counted as full attention"
+    told = ", ".join(map(repr, names))
+    return f"layers of type {told} are not known here: counted as full attention"
 
 
 def full(fields: Fields) -> Layers:

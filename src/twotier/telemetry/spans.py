@@ -18,6 +18,7 @@ from twotier import __version__
 from twotier.domain.clock import Clock
 from twotier.domain.money import MICROUSD_PER_USD, Attempt, Outcome, Settlement
 from twotier.errors import ConfigError, UpstreamError
+from twotier.telemetry.exposition import storable
 
 OPERATIONS: Mapping[str, str] = {
     "openai_chat": "chat",
@@ -107,7 +108,10 @@ def traces_at(endpoint: str) -> str:
 
 
 def attributes(attempt: Attempt, end: Settlement, *, server: str) -> dict[str, Attribute]:
-    """The span in OpenTelemetry's words, and in ours below `twotier.`; only what is known."""
+    """The span in OpenTelemetry's words, and in ours below `twotier.`; only what is known.
+
+    One text that cannot be sent would cost all spans of its batch.
+    """
     usage, first = end.usage, end.first_token_seconds
     at = urlsplit(server)
     told: dict[str, Attribute | None] = {
@@ -138,7 +142,11 @@ def attributes(attempt: Attempt, end: Settlement, *, server: str) -> dict[str, A
         "twotier.repairs": end.repairs or None,
         "twotier.cost_usd": end.cost_microusd / MICROUSD_PER_USD,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {
+        name: storable(value) if isinstance(value, str) else value
+        for name, value in told.items()
+        if value is not None
+    }
 
 
 def error_type(end: Settlement) -> str | None:
