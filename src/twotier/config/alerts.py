@@ -18,9 +18,9 @@ from twotier.config.values import (
     SecretPlace,
     Zone,
     http_url,
-    is_loopback,
     secret_place,
 )
+from twotier.domain.urls import is_loopback
 
 PLACES = ("env", "file", "keyring")
 KINDS = ("ntfy", "webhook", "mail", "desktop", "apprise")
