@@ -16,7 +16,7 @@ import msgspec
 
 from twotier.build.calls import family
 from twotier.build.household import Household
-from twotier.build.need import by_weights, load_limit, need_of
+from twotier.build.need import Commanded, load_limit, need_of
 from twotier.build.programs import engine_for, program_of
 from twotier.build.shelves import STARTER, model_path
 from twotier.build.sizing import PARALLEL, Witness, size
@@ -55,6 +55,7 @@ ANTHROPIC_WINDOW_TOKENS = 200_000
 OUTPUT_TOKENS = 4_096
 ROOMY_WINDOW_TOKENS = 100_000
 ROOMY_OUTPUT_TOKENS = 16_384
+STEP_TOKENS = 2_048  # read in one step by a server with settings of its own
 COUNT: Dialect = "anthropic_count"
 SPOKEN: Mapping[str, Dialect] = {
     "messages": "anthropic_messages",
@@ -221,6 +222,7 @@ def commanded(name: str, config: TierConfig, *, described: Engine, shop: Worksho
         model = model_path(config.model, shop.loaded)
     spec = local_spec(name, config, described=described, prices=shop.prices)
     make = partial(provider_at, transport=shop.transport, described=described)
+    taken = Commanded(config, model, traits.name)
     keeper = shop.house.keep(
         KeptSpec(
             name=name,
@@ -231,10 +233,10 @@ def commanded(name: str, config: TierConfig, *, described: Engine, shop: Worksho
             identity=identity(model) if model else "",
             port=config.port,
             obeys=True,
-            need=by_weights(model),
+            need=taken.need,
             pace=partial(shop.pace, name),
             progress=progress_of(described),
-            step_tokens=traits.step_tokens,
+            step_tokens=STEP_TOKENS if traits.step_tokens else 0,
             load_seconds_max=load_limit(config, model),
         )
     )
@@ -242,7 +244,7 @@ def commanded(name: str, config: TierConfig, *, described: Engine, shop: Worksho
     provider = KeptProvider(keeper, make, dialect="openai_chat", wait_seconds=wait)
     counted = counting(provider, COUNT in spoken(config, described))
     facts, normal = known_of(keeper, spec, shop=shop), normaliser(traits.manners)
-    return Tier(spec, counted, facts, traits.fields, normal, kept=True)
+    return Tier(spec, counted, facts, traits.fields, normal, kept=True, memory=taken.told)
 
 
 def launch_of(config: TierConfig, port: int, *, loaded: Loaded) -> Launch:
