@@ -55,7 +55,8 @@ def letter_of(message: Message, *, sender: str, receiver: str) -> EmailMessage:
     letter["Auto-Submitted"] = "auto-generated"
     if message.facts.get("severity") == "urgent":
         letter["X-Priority"] = "1"
-    letter.set_content(message.text)
+    # A model may write half a surrogate pair, which no encoding takes.
+    letter.set_content(message.text.encode("utf-8", "replace").decode())
     return letter
 
 
