@@ -91,10 +91,11 @@ def test_a_name_is_needed_where_there_are_several(tmp_path: Path) -> None:
 def test_a_log_is_shown_from_a_number_of_lines_on(tmp_path: Path) -> None:
     """Its last lines; fewer than none there are not."""
     folder = tmp_path / ".twotier" / "logs"
-    folder.mkdir(parents=True)
-    (folder / "engine-local.log").write_text("one\ntwo\n")
     (tmp_path / "twotier.toml").touch()
     at = ("--config", str(tmp_path / "twotier.toml"), "engine", "logs", "-n")
+    assert "no log of any server" in asyncio.run(twotier(*at, "1")).err
+    folder.mkdir(parents=True)
+    (folder / "engine-local.log").write_text("one\ntwo\n")
     assert asyncio.run(twotier(*at, "1")).out == "two\n"
     refused = asyncio.run(twotier(*at, "-1"))
     assert (refused.code, "--lines -1" in refused.err) == (2, True)

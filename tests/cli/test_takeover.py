@@ -43,6 +43,9 @@ class PlayedLaunchd:
     def run(self, argv: Sequence[str]) -> Said:
         """As `launchctl`."""
         verb = argv[1]
+        if verb == "print-disabled":
+            word = "enabled" if self.enabled else "disabled"
+            return Said(0, f'disabled services = {{\n\t"com.example.mlx" => {word}\n}}\n')
         if verb == "print":
             return self.printed()
         self.asked.append(" ".join(argv))
@@ -124,6 +127,14 @@ def test_a_job_that_is_not_loaded_is_only_kept_away(config: Path) -> None:
     do(plan(config, meant("launchd:com.example.mlx"), tier="", model=""), ask=launchd.run)
     undo(config, "launchd:com.example.mlx", as_json=True, ask=launchd.run)
     assert [one.split()[1] for one in launchd.asked] == ["disable", "enable"]
+
+
+def test_a_job_that_was_switched_off_is_off_again(config: Path) -> None:
+    """It ran because a person had started it, and would not have come back at the next login."""
+    launchd = PlayedLaunchd(enabled=False)
+    do(plan(config, meant("launchd:com.example.mlx"), tier="", model=""), ask=launchd.run)
+    undo(config, "launchd:com.example.mlx", as_json=True, ask=launchd.run)
+    assert (launchd.loaded, launchd.enabled) == (True, False)
 
 
 def test_a_job_that_is_ending_is_waited_for(config: Path) -> None:

@@ -25,6 +25,8 @@ def test_the_configuration_is_looked_for_in_order(
     monkeypatch.setenv("TWOTIER_CONFIG", str(tmp_path / "named.toml"))
     assert paths.find() == tmp_path / "named.toml"
     assert paths.find("said.toml") == tmp_path / "said.toml"
+    with pytest.raises(ConfigError, match="names a user that there is not"):
+        paths.find("~nobody-of-that-name/twotier.toml")
 
 
 def test_the_state_folder_is_known_from_a_file_with_mistakes_elsewhere(tmp_path: Path) -> None:

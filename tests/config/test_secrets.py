@@ -74,6 +74,12 @@ def test_a_missing_keyring_names_what_to_install(tmp_path: Path) -> None:
         resolve("keyring:anthropic", home=tmp_path)
 
 
+def test_a_file_in_the_home_of_nobody_is_an_error_that_says_so(tmp_path: Path) -> None:
+    """And not the end of the program."""
+    with pytest.raises(ConfigError, match="names a user that there is not"):
+        resolve("file:~nobody-of-that-name/my.key", home=tmp_path)
+
+
 def test_an_unknown_place_is_refused_without_being_repeated(tmp_path: Path) -> None:
     """It may be the key itself, pasted where the place belongs."""
     with pytest.raises(ConfigError) as caught:

@@ -10,6 +10,7 @@ import pytest
 from twotier.errors import EngineError
 from twotier.service.definition import Definition, from_plist, from_unit, movable
 from twotier.service.moving import job, said
+from twotier.supervisor.owner import Said
 
 ARGV = ["/opt/homebrew/bin/mlx_lm.server", "--model", "org/m25", "--host", "0.0.0.0"]
 PLIST = {
@@ -204,6 +205,10 @@ def test_how_a_job_leaves_and_comes_back(tmp_path: Path) -> None:
     ]
     place = tmp_path / "Library/LaunchAgents/com.example.mlx.plist"
     assert said(mac.start) == [f"launchctl bootstrap gui/501 {place}"]
+    assert mac.switch == ("launchctl", "print-disabled", "gui/501")
+    for word, on in (("disabled", False), ("true", False), ("enabled", True), ("false", True)):
+        assert mac.enabled(Said(0, f'\t"com.example.mlx" => {word}\n')) is on
+    assert mac.enabled(Said(0, '\t"com.example.mlx2" => disabled\n'))
     assert mac.read(plistlib.dumps(PLIST), home=tmp_path).argv[0] == ARGV[0]
     unit = job("mlx", uid=501, home=tmp_path, mac=False)
     assert said(unit.leave) == ["systemctl --user disable --now mlx.service"]
@@ -211,5 +216,10 @@ def test_how_a_job_leaves_and_comes_back(tmp_path: Path) -> None:
     for other, words in (("system/x", "only root"), ("docker:x", "launchd:LABEL or")):
         with pytest.raises(EngineError, match=words):
             job(other, uid=1, home=tmp_path, mac=True)
+    assert unit.switch == ("systemctl", "--user", "is-enabled", "mlx.service")
+    assert (unit.enabled(Said(0, "enabled\n")), unit.enabled(Said(1, "disabled\n"))) == (
+        True,
+        False,
+    )
     assert job("systemd:x.service", uid=1, home=tmp_path, mac=True).word == "systemd:x.service"
     assert unit.read(UNIT.encode(), home=tmp_path).argv[0] == "/usr/bin/mlx_lm.server"

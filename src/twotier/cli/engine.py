@@ -137,11 +137,11 @@ def logs(config: Path, *, tier: str, lines: int, follow: bool) -> int:
         raise UsageError(f"--lines {lines}: a number from 0 on")
     folder = paths_of(config).logs
     files = {path.stem.removeprefix("engine-"): path for path in folder.glob("engine-*.log")}
-    name = tier or only([{"tier": one} for one in sorted(files)])
+    name = tier or (only([{"tier": one} for one in sorted(files)]) if files else "any server")
     if name not in files:
         raise NotFoundError(
-            f"no log of {name!r} in {folder}; a server that is not ours has its log with its owner:"
-            " `twotier engine why` says where"
+            f"there is no log of {name} in {folder}; a server that is not ours has its log with its"
+            " owner: `twotier engine why` says where"
         )
     with opened(files[name], at_end=True) as file:
         for line in last(files[name], lines):

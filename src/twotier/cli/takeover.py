@@ -194,6 +194,7 @@ def do(taking: Taking, *, ask: Run = patient) -> None:
         file=str(taking.file),
         mode=taking.file.stat().st_mode & 0o777,
         ran=known if moved.word.startswith("launchd:") else bool(before.running),
+        enabled=moved.enabled(ask(moved.switch)),
         before=taking.config.read_text(encoding="utf-8"),
         after=taking.text,
     )
@@ -274,6 +275,7 @@ class Note:
     ran: bool
     before: str
     after: str
+    enabled: bool = True
 
 
 def note_of(record: Path) -> Note:
@@ -285,7 +287,10 @@ def note_of(record: Path) -> Note:
 
 
 def back(moved: Job, note: Note, *, ask: Run) -> None:
-    """The job's file as it was, enabled, and running if it ran. May be done twice."""
+    """The job's file, its switch and its process as they were. May be done twice.
+
+    It is switched on first in any case: launchd starts no job that is off.
+    """
     file = Path(note.file)
     kept = file.with_name(f"{file.name}{KEPT}")
     if kept.is_file() and not (file.is_file() and file.read_bytes() == kept.read_bytes()):
@@ -295,6 +300,8 @@ def back(moved: Job, note: Note, *, ask: Run) -> None:
         usual = str(moved.places[0])
         start = tuple(said_of(one, usual=usual, file=note.file) for one in moved.start)
         start_again(moved, start, ask=ask)
+    if not note.enabled:
+        order(moved.disable, ask)
     kept.unlink(missing_ok=True)
 
 

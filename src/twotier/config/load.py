@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from twotier.config.paths import Paths
+from twotier.config.paths import Paths, with_home
 from twotier.config.schema import Config
 from twotier.errors import ConfigError
 
@@ -39,8 +39,8 @@ class Loaded:
         return Paths(self.resolve(self.config.state))
 
     def resolve(self, path: str) -> Path:
-        """A path of the file, absolute; `~` is the user's home."""
-        return (self.home / Path(path).expanduser()).resolve()
+        """A path of the file, absolute; `~` is the user's home. Raises `ConfigError`."""
+        return (self.home / with_home(path)).resolve()
 
 
 def load(path: Path) -> Loaded:

@@ -142,12 +142,18 @@ def make_trusted(folder: Path) -> None:
         )
 
 
+def with_home(path: str) -> Path:
+    """The path with `~` put in. Raises `ConfigError` for the home of nobody."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as exc:
+        raise ConfigError(f"{path!r} names a user that there is not; write the whole path") from exc
+
+
 def find(explicit: str | None = None) -> Path:
-    """Where the configuration is, or would be written. Does not read it."""
-    if explicit:
-        return Path(explicit).expanduser().absolute()
-    if named := os.environ.get("TWOTIER_CONFIG"):
-        return Path(named).expanduser().absolute()
+    """Where the configuration is, or would be written. Does not read it. Raises `ConfigError`."""
+    if named := explicit or os.environ.get("TWOTIER_CONFIG"):
+        return with_home(named).absolute()
     here = Path.cwd() / NAME
     return here if here.exists() else Path.home() / "twotier" / NAME
 
@@ -162,8 +168,8 @@ def paths_of(config: Path) -> Paths:
         raise ConfigError(f"{config} cannot be read: {exc}") from exc
     state = str(raw.get("state", STATE_DEFAULT))
     try:
-        return Paths((config.parent / Path(state).expanduser()).resolve())
-    except (ValueError, RuntimeError) as exc:  # a NUL in it; the home of nobody
+        return Paths((config.parent / with_home(state)).resolve())
+    except ValueError as exc:  # a NUL in it
         raise ConfigError(f"{config}: state: {state!r} is no path: {exc}") from exc
 
 

@@ -14,6 +14,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from twotier.config.paths import with_home
 from twotier.errors import ConfigError
 
 KEYRING_USER = "twotier"
@@ -84,4 +85,4 @@ def how_to_set(place: str, *, home: Path) -> str:
 
 def place_of(name: str, home: Path) -> Path:
     """The file of `file:NAME`, from wherever a person stands."""
-    return (home / Path(name).expanduser()).resolve()
+    return (home / with_home(name)).resolve()

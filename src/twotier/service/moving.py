@@ -6,6 +6,7 @@ because it is its owner's; what keeps it away is the owner's own switch.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,20 +15,24 @@ from twotier.errors import EngineError
 from twotier.service.definition import Definition, from_plist, from_unit
 from twotier.service.launchd import Launchd, target
 from twotier.service.systemd import MACHINE, Systemd
-from twotier.supervisor.owner import Owner
+from twotier.supervisor.owner import Owner, Said
 
 Command = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job of one of the two owners. `word` is how a configuration names it."""
+    """A job of one of the two owners. `word` is how a configuration names it; `switch` asks whether
+    it starts by itself.
+    """
 
     word: str
     owner: Owner
     places: tuple[Path, ...]
+    switch: Command
     leave: tuple[Command, ...]
     enable: tuple[Command, ...]
+    disable: tuple[Command, ...]
     start: tuple[Command, ...]
 
     def read(self, data: bytes, *, home: Path) -> Definition:
@@ -35,6 +40,13 @@ class Job:
         if self.word.startswith("launchd:"):
             return from_plist(data)
         return from_unit(data.decode(errors="replace"), home=str(home))
+
+    def enabled(self, said: Said) -> bool:
+        """Of the answer to `switch`; launchd lists those that are not, in words of two ages."""
+        if self.word.startswith("launchd:"):
+            label = re.escape(self.word.removeprefix("launchd:"))
+            return re.search(rf'"{label}" => (disabled|true)\b', said.out) is None
+        return said.out.strip() != "disabled"
 
 
 def job(label: str, *, uid: int, home: Path, mac: bool) -> Job:
@@ -63,8 +75,10 @@ def launchd(name: str, *, uid: int, home: Path) -> Job:
         word=f"launchd:{name}",
         owner=Launchd(name, uid),
         places=(place, Path("/Library/LaunchAgents") / f"{name}.plist"),
+        switch=("launchctl", "print-disabled", domain),
         leave=(("launchctl", "disable", at), ("launchctl", "bootout", at)),
         enable=(("launchctl", "enable", at),),
+        disable=(("launchctl", "disable", at),),
         start=(("launchctl", "bootstrap", domain, str(place)),),
     )
 
@@ -78,7 +92,9 @@ def systemd(name: str, *, home: Path) -> Job:
         word=f"systemd:{unit}",
         owner=Systemd(unit),
         places=(config, Path("/etc/systemd/user") / unit, Path("/usr/lib/systemd/user") / unit),
+        switch=(*user, "is-enabled", unit),
         leave=((*user, "disable", "--now", unit),),
+        disable=((*user, "disable", unit),),
         enable=((*user, "daemon-reload"), (*user, "enable", unit)),
         start=((*user, "start", unit),),
     )
