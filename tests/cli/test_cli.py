@@ -97,22 +97,27 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     assert str(tmp_path / "file") in done.document["error"]["message"]
 
 
-def test_a_reader_that_leaves_is_not_an_error_message() -> None:
-    """`twotier config schema | head -1` ends quietly, as any filter does."""
+@pytest.mark.parametrize(
+    ("words", "code", "lines"), [("config schema", 141, 0), ("config check --json", 2, 1)]
+)
+def test_a_reader_that_leaves_is_not_an_error_message(
+    tmp_path: Path, words: str, code: int, lines: int
+) -> None:
+    """`twotier config schema | head -1` ends quietly, as any filter does; an error has its line."""
     reader, writer = os.pipe()
     os.close(reader)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "twotier.cli", "config", "schema"],
+            [sys.executable, "-m", "twotier.cli", *words.split()],
             stdout=writer,
             stderr=subprocess.PIPE,
-            env=environment(),
+            env=environment({"TWOTIER_CONFIG": str(tmp_path / "none.toml")}),
             timeout=SECONDS_MAX,
             check=False,
         )
     finally:
         os.close(writer)
-    assert (done.returncode, done.stderr) == (141, b"")
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, lines), done.stderr
 
 
 def test_a_closed_stdout_is_said(tmp_path: Path) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from tests.cli.standin import CANARY, STATUS, Done, standin, twotier
+from twotier.cli.commands import app
 from twotier.cli.rights import Policy
 from twotier.domain.tier import TierPolicy
 
 EVERY_COMMAND = [
     "up", "down", "status", "ask", "route", "job", "job list", "job show", "job run", "runs",
-    "spend", "models", "models list", "models pull", "doctor", "config", "config check",
+    "spend", "models", "models list", "models fit", "models pull", "models use", "models rm",
+    "models probe", "models speed", "doctor", "config", "config check",
     "engine", "engine start", "engine stop", "engine restart", "engine why", "engine logs",
     "engine upgrade", "engine rollback", "engine take-over",
     "config show", "config path", "config schema", "key", "key add", "key list", "key set",
@@ -38,9 +42,18 @@ def run(tmp_path: Path, *words: str) -> Done:
     return asyncio.run(scenario())
 
 
+def every(group: App, above: str = "") -> Iterator[str]:
+    """The commands there are, by their words."""
+    for name in group:
+        if not name.startswith("-"):
+            yield f"{above}{name}"
+            yield from every(group[name], f"{above}{name} ")
+
+
 @pytest.mark.slow
 def test_every_command_explains_itself() -> None:
     """`twotier X --help` says what X does; the list of commands is the one here."""
+    assert sorted(every(app)) == sorted(EVERY_COMMAND)
 
     async def scenario() -> list[Done]:
         return [await twotier(*name.split(), "--help") for name in ["", *EVERY_COMMAND]]

@@ -145,6 +145,18 @@ def test_a_starter_model_that_was_changed_is_bad(tmp_path: Path) -> None:
     assert f"rm {model}" in found["local model"]["mend"]
 
 
+def test_a_command_that_is_gone_is_found(tmp_path: Path) -> None:
+    """A server that was taken over runs from somebody else's packages, which move."""
+    text = f"[gateway]\nport = {free_port()}\n"
+    for name, program in (("there", "/bin/sh"), ("gone", "/nowhere/mlx_lm.server")):
+        text += f'[tiers.{name}]\nengine = "mlx_lm"\nmodel = "m"\n'
+        text += f'command = ["{program}", "--port", "{{port}}"]\n'
+    _, found = doctor(tmp_path, text)
+    assert found["there command"]["level"] == "ok"
+    assert found["gone command"]["level"] == "warn"
+    assert found["gone command"]["mend"].endswith("set command in [tiers.gone]")
+
+
 def test_a_wrong_configuration_is_the_one_thing_to_mend(tmp_path: Path) -> None:
     """Nothing else can be looked at without it."""
     done, found = doctor(tmp_path, "[gateway]\nprot = 1\n")

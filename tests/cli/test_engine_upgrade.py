@@ -6,7 +6,6 @@ Main is a stand-in that says so; the environments are real, the installer is pla
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,9 @@ import pytest
 from tests.cli.standin import STATUS, Done, standin, twotier
 from tests.engines.fixtures import starter_engine_environment
 from tests.story.test_engine_upgrade import SHIPPED, newer, with_toy_uv
+from twotier.cli.engine_upgrade import rollback
 from twotier.engines import environment, pinned
+from twotier.errors import EngineError
 
 CONFIG = '[tiers.local]\nengine = "llama_cpp"\nmodel = "starter"\n'
 
@@ -81,20 +82,19 @@ def test_a_server_that_was_stopped_stays_stopped(tmp_path: Path) -> None:
     assert "/control/engine/local/restart" not in asked
 
 
-def test_a_way_back_that_is_gone_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_a_way_back_that_is_gone_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its environment was deleted and cannot be made again: what runs stays in force."""
-    bins, engines = tmp_path / "bin", tmp_path / "cache" / "engines"
-    bins.mkdir()
-    (bins / "uv").write_text("#!/bin/sh\necho no network >&2\nexit 1\n")
-    (bins / "uv").chmod(0o755)
-    pins = pinned.Pinned(SHIPPED, engines)
+    for name, value in (("UV_OFFLINE", "1"), ("UV_NO_CACHE", "1"), ("PIP_NO_INDEX", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TWOTIER_CACHE", str(tmp_path / "cache"))
+    pins = pinned.Pinned(SHIPPED, tmp_path / "cache" / "engines")
     pins.hold()
     pins.switch(newer(tmp_path, "one"))
     before = pins.read()
     (tmp_path / "twotier.toml").write_text(CONFIG)
-    at = ("--config", str(tmp_path / "twotier.toml"), "engine", "rollback", "--json")
-    env = {"PATH": f"{bins}:{os.environ['PATH']}", "TWOTIER_CACHE": str(tmp_path / "cache")}
-    done = asyncio.run(twotier(*at, env=env))
-    assert done.code == 1
-    assert done.document["error"]["code"] == "engine_error"
+    with pytest.raises(EngineError):
+        rollback(tmp_path / "twotier.toml", "", as_json=True)
     assert pins.read() == before

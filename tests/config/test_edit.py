@@ -32,6 +32,9 @@ def test_a_setting_is_changed_added_or_dropped_in_its_section() -> None:
     text = drop(text, "tiers.local", key="base_url")
     text = put(text, "tiers.local", key="command_env", to={"A_B": "c"})
     assert "# mine" in text
+    assert "port = 9000  # the port" in text
+    assert put("[a]\nb = '#1' # two # three", "a", key="b", to=2) == "[a]\nb = 2  # two # three\n"
+    assert put("[a]\nb = '#1'", "a", key="b", to=2) == "[a]\nb = 2\n"
     assert "# also_ports = [1]" in text
     assert tomllib.loads(text) == {
         "gateway": {"port": 9000, "also_ports": [8080, 8081]},

@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def drop_output() -> None:
-    """What cannot be printed goes nowhere. Python would complain about it once more at its exit."""
+    """Print what waits; what cannot be printed goes nowhere, and Python's exit has no complaint."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -122,6 +122,7 @@ def explain(error: TwotierError, *, as_json: bool) -> int:
     """Say what went wrong, to people and, with `--json`, to scripts; the exit code."""
     if as_json:
         emit({"error": {"code": error.code, "message": error.message}})
+        drop_output()  # at its own exit Python would complain of a reader that left
     say(f"twotier: {error.message}")
     return error.exit_code
 

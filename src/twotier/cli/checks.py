@@ -245,6 +245,19 @@ def program_for(loaded: Loaded, tier: TierConfig, *, name: str) -> Finding:
     return Finding(title, Level.OK, text, mend)
 
 
+def commands(loaded: Loaded, _: Status) -> Iterator[Finding]:
+    """What a tier's own command begins with is there: an upgrade of its packages may move it."""
+    for name, tier in loaded.config.tiers.items():
+        if not tier.command:
+            continue
+        program, folder = tier.command[0], Path(tier.command_folder or loaded.paths.logs)
+        if shutil.which(str(folder / program) if "/" in program else program):
+            yield Finding(f"{name} command", Level.OK, f"{program} is there")
+        else:
+            mend = f"edit {loaded.path}: set command in [tiers.{name}]"
+            yield Finding(f"{name} command", Level.WARN, f"{program} is not there", mend)
+
+
 def model_of(loaded: Loaded, tier: TierConfig, *, name: str) -> Iterator[Finding]:
     """The model is there and, where its hash is known, is what it should be."""
     title = f"{name} model"
@@ -442,6 +455,7 @@ CHECKS: tuple[Check, ...] = (
     addresses,
     prices,
     engines,
+    commands,
     folders,
     port,
     reach,

@@ -138,7 +138,7 @@ class Sight:
             "kv_bytes_per_token": model.shape.token_bytes(element_bytes=self.width),
             "doubts": [doubt for doubt in (self.subject.note, *model.doubts) if doubt],
             "settings": asdict(self.plan),
-            "needs": {**sums(need)},
+            "needs": sums(need),
             "seen": asdict(self.subject.seen),
             "memory_bytes": self.room.memory_bytes,
             "free_bytes": self.free_bytes,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from twotier.errors import ConfigError
 
@@ -41,7 +43,7 @@ def put(text: str, section: str, *, key: str, to: object) -> str:
         if key_of(lines[place]) == key:
             if lines[place].count("[") != lines[place].count("]"):
                 raise ConfigError(f"[{section}] {key} spans lines; write it by hand: {line}")
-            lines[place] = line
+            lines[place] = line + comment_of(lines[place])
             return "\n".join(lines) + "\n"
     lines.insert(begin + 1, line)
     return "\n".join(lines) + "\n"
@@ -95,6 +97,16 @@ def key_of(line: str) -> str:
     """The name of the setting on a line, empty for other lines."""
     name, equals, _ = line.partition("=")
     return name.strip().strip('"') if equals and not line.lstrip().startswith("#") else ""
+
+
+def comment_of(line: str) -> str:
+    """What stands behind a setting's value; a `#` inside of a text begins none."""
+    for place, character in enumerate(line):
+        if character == "#":
+            with suppress(tomllib.TOMLDecodeError):
+                tomllib.loads(line[:place])
+                return f"  {line[place:]}"
+    return ""
 
 
 def name_of(key: str) -> str:
