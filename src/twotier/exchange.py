@@ -119,7 +119,9 @@ class Exchange:
         self._request = request
         self._expected = expected
         self._ground = ground
-        self._same = tier.spec.speaks(request.dialect, exacting=request.exacting)
+        self._same = tier.spec.speaks(
+            request.dialect, exacting=request.exacting, tools=request.tools
+        )
         self._dialect = request.dialect if self._same else tier.spec.dialect
         self._theirs = OUTBOUND[self._dialect]
         self._ours = INBOUND[request.dialect]

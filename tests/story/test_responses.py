@@ -294,23 +294,36 @@ def relayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service,
 def test_a_server_that_speaks_this_dialect_is_relayed(relayed: tuple[Service, FakeOpenAI]) -> None:
     """Event for event; what it may not see is left out and named."""
     service, fake = relayed
-    tools: Any = [{"type": "function", "name": "f", "parameters": {}, "strict": False}]
     with service.client() as client:
         raw = client.responses.with_raw_response.create(
-            model="local", input="say: hello", tools=tools, metadata={"a": "b"}
+            model="local", input="say: hello", metadata={"a": "b"}
         )
         assert raw.parse().output_text == "hello"
         assert raw.headers["x-twotier-dropped"] == "metadata"
-        with client.responses.stream(model="local", input="use the tool", tools=tools) as stream:
-            message, call = stream.get_final_response().output
+        with client.responses.stream(model="local", input="say: hello") as stream:
+            (message,) = stream.get_final_response().output
     assert message.type == "message"
-    assert isinstance(call, ResponseFunctionToolCall)
-    assert call.id == "item_0"
-    assert fake.bodies[-1]["tools"] == tools
+    assert fake.bodies[-1]["input"] == "say: hello"
     assert fake.bodies[-1]["stream"] is True
     assert "metadata" not in fake.bodies[-1]
     row = service.spend()["local"]
     assert (row["input_tokens"], row["output_tokens"]) != (0, 0)
+
+
+def test_where_something_is_at_stake_such_a_server_is_asked_in_chat_completions(
+    relayed: tuple[Service, FakeOpenAI],
+) -> None:
+    """What it says in this dialect is neither repaired nor checked."""
+    service, fake = relayed
+    tools: Any = [{"type": "function", "name": "f", "parameters": {}, "strict": False}]
+    form: Any = {"format": {"type": "json_schema", "name": "x", "schema": {"type": "string"}}}
+    with service.client() as client:
+        with client.responses.stream(model="local", input="use the tool", tools=tools) as stream:
+            call = stream.get_final_response().output[-1]
+        assert isinstance(call, ResponseFunctionToolCall)
+        assert fake.bodies[-1]["messages"]
+        client.responses.create(model="local", input="say: hello", text=form)
+        assert fake.bodies[-1]["response_format"]["type"] == "json_schema"
 
 
 def test_tools_that_only_openai_knows_are_said_to_such_a_server_as_functions(

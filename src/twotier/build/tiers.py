@@ -38,7 +38,7 @@ from twotier.exchange import Tier
 from twotier.ledger.prices import PriceBook
 from twotier.models import starter
 from twotier.probing import Probe
-from twotier.protocols.normal import normaliser
+from twotier.protocols.normal import Manners, normaliser
 from twotier.protocols.toolcalls import Habits
 from twotier.providers.absent import Absent
 from twotier.providers.anthropic import Anthropic
@@ -302,8 +302,24 @@ def local_spec(name: str, config: TierConfig, *, described: Engine, prices: Pric
     # What its server cannot count is estimated: see `counting`.
     also = frozenset({*spoken(config, described), COUNT})
     return replace(
-        spec, stream_always=traits.stream_always, also=also, stream_bent=traits.stream_bent
+        spec,
+        stream_always=traits.stream_always,
+        also=also,
+        careful=careful(config, described),
+        stream_bent=traits.stream_bent,
     )
+
+
+def careful(config: TierConfig, described: Engine) -> frozenset[Dialect]:
+    """The dialects in which requests with tools are not relayed to it.
+
+    Bodies are mended for servers of the chat dialect, and what they answer in Responses is neither
+    repaired nor checked. The owner's word that it can call tools lets them be relayed.
+    """
+    if not config.is_local or config.tools:
+        return frozenset()
+    mended = described.traits.manners != Manners()
+    return frozenset({"openai_responses", "anthropic_messages"} if mended else {"openai_responses"})
 
 
 def spoken(config: TierConfig, described: Engine) -> frozenset[Dialect]:

@@ -51,7 +51,8 @@ class TierSpec:
 
     `provider` and `model` together are its full ref, split at the first slash. `model_upstream` is
     the name its server wants to hear (mlx-lm: `default_model`). `dialect` is what requests are
-    translated into; what comes in a dialect of `also` is relayed as it is. `price` is None where
+    translated into; what comes in a dialect of `also` is relayed as it is, in one of `careful` only
+    where it has no tools, because nothing is mended or checked on that way. `price` is None where
     nobody knows it, and then the tier is refused. `stream_always`: the upstream goes on generating
     when its caller leaves, or is the frontier, so it is always asked for a stream. `stream_bent`:
     what it streams in `dialect` is never relayed, but said anew. `standby`: it is asked only by its
@@ -76,14 +77,18 @@ class TierSpec:
     idle_seconds: float
     total_seconds: float
     also: frozenset[Dialect] = frozenset()
+    careful: frozenset[Dialect] = frozenset()
     stream_bent: bool = False
     standby: bool = False
     parallel: int = 2
     caches: bool = False
 
-    def speaks(self, dialect: Dialect, *, exacting: bool = False) -> bool:
+    def speaks(self, dialect: Dialect, *, exacting: bool = False, tools: int = 0) -> bool:
         """Whether a request of this dialect is relayed, and not translated."""
-        return dialect == self.dialect or (dialect in self.also and not exacting)
+        if dialect == self.dialect:
+            return True
+        safe = not exacting and not (tools and dialect in self.careful)
+        return safe and dialect in self.also
 
     @property
     def ref(self) -> str:

@@ -54,6 +54,9 @@ def test_tools_that_imitations_drop_make_a_request_exacting() -> None:
         assert read_request(body(tools=[{"type": "function"}, {"type": kind}])).exacting
     assert not read_request(body(tools=[{"type": "function"}, {"type": "web_search"}])).exacting
     assert not read_request(body()).exacting
+    for form, checked in (("text", False), ("json_schema", True), ("json_object", True)):
+        assert read_request(body(text={"format": {"type": form}})).exacting is checked
+    assert not read_request(body(text={"verbosity": "low"})).exacting
 
 
 def test_what_is_inline_is_counted_and_not_taken_for_text() -> None:

@@ -47,6 +47,14 @@ class _HeadTool(msgspec.Struct):
     type: str | None = None
 
 
+class _HeadFormat(msgspec.Struct):
+    type: str | None = None
+
+
+class _HeadWords(msgspec.Struct):
+    format: _HeadFormat | None = None
+
+
 class _Head(msgspec.Struct):
     input: str | list[_HeadItem] | None = None
     model: str = ""
@@ -56,6 +64,7 @@ class _Head(msgspec.Struct):
     tools: list[_HeadTool] | None = None
     service_tier: msgspec.Raw = msgspec.Raw(b"null")
     max_tool_calls: int | None = None
+    text: _HeadWords | None = None
     previous_response_id: msgspec.Raw = msgspec.Raw(b"null")
     conversation: msgspec.Raw = msgspec.Raw(b"null")
     background: msgspec.Raw = msgspec.Raw(b"null")
@@ -75,6 +84,13 @@ _TEXT = msgspec.json.Decoder(str | None)
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _LIST = ord("[")
 _encode = msgspec.json.Encoder().encode
+
+
+def _exacting(head: _Head) -> bool:
+    """Whether it says what imitations of the API drop, or has a form that has to be checked."""
+    form = None if head.text is None else head.text.format
+    formed = form is not None and form.type not in (None, "text")
+    return formed or any(tool.type in _DROPPED for tool in head.tools or ())
 
 
 def read_request(body: bytes, passed: Passed = NOTHING_PASSED) -> Request:
@@ -108,7 +124,7 @@ def read_request(body: bytes, passed: Passed = NOTHING_PASSED) -> Request:
         document_pages=min(pages, PAGES_MAX),
         text_bytes=len(body) - sum(map(len, (*inline, *files))),
         head_text=_last_user_text(head.input),
-        exacting=any(tool.type in _DROPPED for tool in head.tools or ()),
+        exacting=_exacting(head),
         passed=passed,
         asked=read_asked(
             (tool.type for tool in head.tools or ()),
