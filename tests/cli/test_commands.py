@@ -22,7 +22,8 @@ EVERY_COMMAND = [
     "engine", "engine start", "engine stop", "engine restart", "engine why", "engine logs",
     "engine upgrade", "engine rollback", "engine take-over",
     "config show", "config path", "config schema", "key", "key add", "key list", "key set",
-    "key remove", "key show", "key path",
+    "key remove", "key show", "key path", "notify", "notify add", "notify list", "notify remove",
+    "notify test",
 ]  # fmt: skip
 WITH_JSON = [
     "status", "ask Hello", "route Hello", "job list", "job show inbox", "job run inbox", "runs",

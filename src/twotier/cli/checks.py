@@ -163,7 +163,9 @@ def key_seen(loaded: Loaded, seen: Mapping[str, Any], *, name: str) -> Finding:
     place = loaded.config.tiers[name].key or FRONTIER_KEY
     if seen["state"] != "no-key":
         return Finding(f"{name} key", Level.OK, f"main has it from {place}")
-    mend = f"{how_to_set(place, home=loaded.home)}; twotier down; twotier up"
+    mend = how_to_set(place, home=loaded.home)
+    if place.startswith("env:"):  # a key that lies elsewhere is found while main runs
+        mend += "; twotier down; twotier up"
     return Finding(f"{name} key", Level.WARN, f"main found nothing at {place}", mend)
 
 

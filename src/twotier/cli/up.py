@@ -96,7 +96,8 @@ def key_lines(loaded: Loaded, tiers: Sequence[Mapping[str, Any]]) -> list[str]:
         if tier["state"] == "no-key"
         for place in [loaded.config.tiers[tier["name"]].key or FRONTIER_KEY]
     ]
-    return [f"keys that are missing (then `twotier up` again): {'; '.join(said)}"] if said else []
+    seen = "a file is seen at once, an export by the next `twotier up`"
+    return [f"keys that are missing ({seen}): {'; '.join(said)}"] if said else []
 
 
 def next_job(jobs: Sequence[JobConfig], now: datetime) -> str | None:
