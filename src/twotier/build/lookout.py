@@ -27,7 +27,6 @@ from twotier.domain.money import Attempt, Budget, Settlement
 from twotier.domain.tier import TierFacts
 from twotier.errors import DeliveryError, LedgerError
 from twotier.ledger.book import Book
-from twotier.ledger.crossings import crossings
 from twotier.notify.http import ping
 
 log = logging.getLogger("twotier.alerts")
@@ -117,9 +116,9 @@ class Lookout:
         failed = ""
         try:
             await self.sources.book.flush()
-            states = await self.sources.book.budgets(self.sources.budgets())
-            crossed = crossings(states, now=self.clock.now())
-            self.desk.take(conditions.budgets(crossed, states))
+            outlooks = await self.sources.book.outlooks(self.sources.budgets())
+            crossed = [crossing for one in outlooks for crossing in one.crossings]
+            self.desk.take(conditions.budgets(crossed, [one.state for one in outlooks]))
         except LedgerError as exc:
             failed = exc.message
         self.desk.take(conditions.ledger(failed))

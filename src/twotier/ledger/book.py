@@ -17,7 +17,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from twotier.domain.alert import Condition
 from twotier.domain.clock import Clock
 from twotier.domain.decision import Decision
 from twotier.domain.money import (
@@ -30,7 +29,6 @@ from twotier.domain.money import (
 )
 from twotier.domain.task import Task
 from twotier.errors import BudgetError, LedgerError
-from twotier.ledger.crossings import crossings
 from twotier.ledger.entries import Entries
 from twotier.ledger.findings import Found, ProbeRow, SpeedRow
 from twotier.ledger.incidents import Alerted, Unfinished
@@ -190,16 +188,6 @@ class Book:
         now = self._clock.now()
         seen = await asyncio.to_thread(self._reports.outlooks, budgets, now)
         return [dataclasses.replace(one, state=self._told(one.state)) for one in seen]
-
-    async def crossings(self, budgets: Sequence[Budget]) -> list[Condition]:
-        """What a person should hear of, all that holds now: by budget, the mildest first."""
-        return [
-            condition
-            for one in await self.outlooks(budgets)
-            for condition in crossings(
-                [one.state], now=one.now, history={one.state.budget: one.history}
-            )
-        ]
 
     def _told(self, state: BudgetState) -> BudgetState:
         """With what its limit refused in this life."""

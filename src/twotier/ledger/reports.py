@@ -17,21 +17,23 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
 
+from twotier.domain.alert import Condition
 from twotier.domain.money import Budget, BudgetState, Outcome, Settled
 from twotier.errors import LedgerError, UsageError
 from twotier.ledger.budget import period
+from twotier.ledger.crossings import crossings
 from twotier.ledger.findings import ProbeRow, SpeedRow, probe_rows, speed_rows
 from twotier.ledger.forecast import History, forecast, history_since
 from twotier.ledger.incidents import Unfinished, unfinished
 from twotier.ledger.rows import (
     FIRST_PAID,
     LAST_PAID,
-    hours_paid,
     milliseconds,
     moment,
-    sum_paid,
 )
 from twotier.ledger.schema import usage
+from twotier.ledger.scoped import by_hour, spent_and_held
+from twotier.ledger.spans import quarter_of
 from twotier.ledger.spending import SPEND_BY, SpendRow, spend_by
 from twotier.ledger.store import reading_engine
 
@@ -87,6 +89,11 @@ class Outlook:
         """What will be spent by the end of its period; None while too little has been seen."""
         return forecast(self.state, self.now, history=self.history)
 
+    @property
+    def crossings(self) -> list[Condition]:
+        """What a person should hear of it, all that holds now, the mildest first."""
+        return crossings([self.state], now=self.now, history={self.state.budget: self.history})
+
 
 class Reports:
     """Questions to one ledger file. Every method raises `LedgerError` if it cannot be read."""
@@ -121,12 +128,12 @@ class Reports:
             now = ledger_time(connection, now)
             first_ms = connection.exec_driver_sql(FIRST_PAID).scalar()
             since = None if first_ms is None else moment(first_ms)
-            span = (milliseconds(history_since(now)), milliseconds(now) + 1)
+            span = (quarter_of(milliseconds(history_since(now))), milliseconds(now) + 1)
             return [
                 Outlook(
                     _state(connection, budget, now=now),
                     now,
-                    History(since, _hours(connection, budget, span=span)),
+                    History(since, by_hour(connection, budget.scope, span=span)),
                 )
                 for budget in budgets
             ]
@@ -208,13 +215,8 @@ def ledger_time(connection: sa.Connection, now: datetime) -> datetime:
 def _state(connection: sa.Connection, budget: Budget, *, now: datetime) -> BudgetState:
     start, end = period(budget, now)
     span = (milliseconds(start), milliseconds(end))
-    spent, reserved = connection.exec_driver_sql(*sum_paid(budget.scope, span)).one()
-    return BudgetState(budget, spent or 0, reserved or 0, start, end)
-
-
-def _hours(connection: sa.Connection, budget: Budget, *, span: tuple[int, int]) -> dict[int, int]:
-    rows = connection.exec_driver_sql(*hours_paid(budget.scope, span))
-    return {int(hour): cost for hour, cost in rows}
+    spent, reserved = spent_and_held(connection, budget.scope, span=span)
+    return BudgetState(budget, spent, reserved, start, end)
 
 
 def _recent(row: sa.RowMapping) -> RecentRow:

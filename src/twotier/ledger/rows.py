@@ -160,7 +160,7 @@ _SUM = sa.select(
     usage.c.created_ms < sa.bindparam("end"),
     _PAID,
 )
-_HOUR = usage.c.created_ms / sa.literal_column(str(HOUR_MS))
+_HOUR = usage.c.created_ms // sa.literal_column(str(HOUR_MS))
 _HOURS = (
     sa.select(_HOUR, sa.func.sum(usage.c.cost_microusd))
     .where(
