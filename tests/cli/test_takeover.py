@@ -182,18 +182,6 @@ def test_json_says_done_only_of_what_was_done(
     assert '"done": false' in capsys.readouterr().out
 
 
-def test_a_link_stays_a_link_and_its_file_keeps_its_rights(config: Path) -> None:
-    """Configurations of people who keep them elsewhere."""
-    real = config.with_name("real.toml")
-    config.rename(real)
-    real.chmod(0o640)
-    config.symlink_to(real)
-    do(plan(config, meant("launchd:com.example.mlx"), tier="", model=""), ask=PlayedLaunchd().run)
-    assert config.is_symlink()
-    assert "command" in real.read_text()
-    assert real.stat().st_mode & 0o777 == 0o640
-
-
 def test_a_unit_is_observed_by_either_name_and_read_with_all_its_files(config: Path) -> None:
     """`systemd:mlx` observes mlx.service too; a drop-in would change what it runs."""
     units = config.parent / ".config" / "systemd" / "user"

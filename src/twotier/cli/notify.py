@@ -21,6 +21,7 @@ from twotier.clock import SystemClock
 from twotier.config.alerts import channel_name, channel_target
 from twotier.config.edit import cut, put
 from twotier.config.load import check_text, load
+from twotier.config.write import rewrite
 from twotier.domain.urls import shown_target
 from twotier.errors import DeliveryError, NotFoundError, NotRunningError, TwotierError, UsageError
 
@@ -140,11 +141,7 @@ def text_of(config: Path) -> str:
 def write(config: Path, text: str) -> None:
     """Put the changed text in place, whole, if it can be used. Raises `ConfigError` if not."""
     check_text(text, str(config))
-    beside = config.with_name(f".{config.name}.new")
-    beside.touch(mode=0o600)
-    beside.write_text(text, encoding="utf-8")
-    beside.chmod(config.stat().st_mode & 0o777)
-    beside.replace(config.resolve())
+    rewrite(config, text)
 
 
 def take_in(config: Path) -> int:

@@ -23,6 +23,7 @@ from twotier.cli.processes import engines_alive, main_process
 from twotier.config.edit import drop, put
 from twotier.config.load import check, load
 from twotier.config.paths import make_private, paths_of
+from twotier.config.write import put_file, rewrite
 from twotier.errors import ConfigError, EngineError, UsageError
 from twotier.service.command import run
 from twotier.service.definition import PORT, Movable, movable
@@ -200,12 +201,12 @@ def do(taking: Taking, *, ask: Run = patient) -> None:
     )
     make_private(paths_of(taking.config).state)
     make_private(taking.record.parent)
-    keep(taking.beside, taking.original)
-    keep(taking.record, json.dumps(asdict(note)).encode())
+    put_file(taking.beside, taking.original)
+    put_file(taking.record, json.dumps(asdict(note)).encode())
     try:
         order(moved.leave if known else moved.leave[:1], ask)  # not loaded: no bootout
         wait_until_gone(moved, ask)
-        replace(taking.config, taking.text)
+        rewrite(taking.config, taking.text)
     except (EngineError, OSError, KeyboardInterrupt):
         put_back(taking, note, ask=ask)
         raise
@@ -216,7 +217,7 @@ def put_back(taking: Taking, note: Note, *, ask: Run) -> None:
     say(f"{taking.job.word} is put back")
     try:
         if taking.config.read_text(encoding="utf-8") == note.after:
-            replace(taking.config, note.before)
+            rewrite(taking.config, note.before)
         back(taking.job, note, ask=ask)
     except (EngineError, OSError) as exc:
         again = f"`twotier engine take-over {taking.job.word} --undo` tries it again"
@@ -236,7 +237,7 @@ def undo(config: Path, label: str, *, as_json: bool, ask: Run = patient) -> int:
     note = note_of(record)
     text = without(note, config, word=moved.word)
     if text is not None:
-        replace(config, text)
+        rewrite(config, text)
     back(moved, note, ask=ask)
     record.unlink()
     if as_json:
@@ -294,7 +295,7 @@ def back(moved: Job, note: Note, *, ask: Run) -> None:
     file = Path(note.file)
     kept = file.with_name(f"{file.name}{KEPT}")
     if kept.is_file() and not (file.is_file() and file.read_bytes() == kept.read_bytes()):
-        keep(file, kept.read_bytes(), mode=note.mode)
+        put_file(file, kept.read_bytes(), mode=note.mode)
     order(moved.enable, ask)
     if note.ran:
         usual = str(moved.places[0])
@@ -346,21 +347,3 @@ def wait_until_gone(moved: Job, ask: Run) -> None:
         if time.monotonic() > until:
             raise EngineError(f"{moved.word} still runs after {GONE_SECONDS_MAX:.0f} s")
         time.sleep(LOOK_SECONDS)
-
-
-def keep(path: Path, data: bytes, *, mode: int = 0o600) -> None:
-    """A whole file or none, never more open than it is to be, not even for a moment."""
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-        os.fchmod(file.fileno(), mode)
-    fresh.replace(path)
-
-
-def replace(config: Path, text: str) -> None:
-    """The configuration in one step, with the rights it had; a link to it stays one."""
-    real = config.resolve()
-    keep(real, text.encode(), mode=real.stat().st_mode & 0o777)
