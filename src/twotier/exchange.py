@@ -297,6 +297,7 @@ class Exchange:
             repairs=() if self._repair is None else tuple(self._repair.kinds),
             timing=seen.timing or self._timing(),
             waited_seconds=self._taken.waited_seconds,
+            held=self._order is not None,
         )
 
     def _timing(self) -> Timing | None:

@@ -65,6 +65,14 @@ def test_a_call_that_was_held_says_nothing_of_reading_either() -> None:
     assert did_of(told) == Did(2_000, 0, 2_000, 1.0, 100, 4.0)
 
 
+def test_what_was_kept_back_to_be_checked_says_nothing_of_reading() -> None:
+    """JSON that was ordered in words comes when it is whole."""
+    assert did_of(replace(WHOLE, first_token_seconds=5.999, held=True)) == did_of(
+        replace(WHOLE, first_token_seconds=5.999, finish="tool_calls")
+    )
+    assert did_of(replace(WHOLE, held=True)) == did_of(WHOLE)  # its call let the rest through
+
+
 def test_the_wait_for_a_slot_of_ours_is_no_slowness_of_the_server() -> None:
     """Two seconds in line: it read for two, not four."""
     waited = replace(WHOLE, waited_seconds=2.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from twotier.supervisor.memory import MemoryNow, group_folders, reader_here
+from twotier.supervisor.memory import MemoryNow, group_folders, reader_here, text_of
 
 GROUP_LIMITS = ("memory.max", "memory.high", "memory.limit_in_bytes")
 
@@ -18,17 +18,9 @@ def memory_bytes(root: Path = Path("/")) -> int:
         int(text)
         for folder, _ in group_folders(root)
         for name in GROUP_LIMITS
-        if (text := words_of(folder / name)).isdigit()
+        if (text := text_of(folder / name).strip()).isdigit()
     ]
     return min([int(psutil.virtual_memory().total), *limits])
-
-
-def words_of(path: Path) -> str:
-    """A small file of the system's; empty where there is none."""
-    try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def now() -> MemoryNow:

@@ -48,6 +48,7 @@ from twotier.providers.http import Transport
 from twotier.providers.kept import KeptProvider
 from twotier.providers.openai_compatible import OpenAICompatible
 from twotier.router.breaker import Breakers
+from twotier.supervisor.keeper import Keeper
 from twotier.supervisor.spec import KeptSpec, untold
 
 ANTHROPIC_URL = "https://api.anthropic.com"
@@ -206,12 +207,8 @@ def kept(name: str, config: TierConfig, *, described: Engine, shop: Workshop) ->
             load_seconds_max=load_limit(config, model),
         )
     )
-    wait = config.wait_seconds
-    provider = KeptProvider(keeper, make, dialect="openai_chat", wait_seconds=wait)
-    counted = counting(provider, COUNT in spoken(config, described))
-
-    facts, normal = known_of(keeper, spec, shop=shop), normaliser(traits.manners)
-    return Tier(spec, counted, facts, traits.fields, normal, kept=True, memory=sized.told)
+    made = behind(keeper, spec, config=config, described=described, shop=shop)
+    return replace(made, memory=sized.told)
 
 
 def commanded(name: str, config: TierConfig, *, described: Engine, shop: Workshop) -> Tier:
@@ -240,11 +237,20 @@ def commanded(name: str, config: TierConfig, *, described: Engine, shop: Worksho
             load_seconds_max=load_limit(config, model),
         )
     )
+    made = behind(keeper, spec, config=config, described=described, shop=shop)
+    return replace(made, memory=taken.told)
+
+
+def behind(
+    keeper: Keeper, spec: TierSpec, *, config: TierConfig, described: Engine, shop: Workshop
+) -> Tier:
+    """The tier of a server that a keeper of ours keeps."""
+    make = partial(provider_at, transport=shop.transport, described=described)
     wait = config.wait_seconds
     provider = KeptProvider(keeper, make, dialect="openai_chat", wait_seconds=wait)
     counted = counting(provider, COUNT in spoken(config, described))
-    facts, normal = known_of(keeper, spec, shop=shop), normaliser(traits.manners)
-    return Tier(spec, counted, facts, traits.fields, normal, kept=True, memory=taken.told)
+    traits, facts = described.traits, known_of(keeper, spec, shop=shop)
+    return Tier(spec, counted, facts, traits.fields, normaliser(traits.manners), kept=True)
 
 
 def launch_of(config: TierConfig, port: int, *, loaded: Loaded) -> Launch:

@@ -90,7 +90,8 @@ class Settlement(msgspec.Struct, frozen=True):
     `first_token_seconds` is None where no stream told when the first content came. `finish` is why
     the model stopped, empty if it did not; `bytes_out` went to the client. `timing` is what the
     upstream told of its own times. `repairs` says what was mended in its tool calls, and what could
-    not be, once for each call. `waited_seconds` of all that went by in line for a slot. Of the cost
+    not be, once for each call. `waited_seconds` of all that went by in line for a slot.
+    `held`: it was kept back to be checked, so nobody saw its first token come. Of the cost
     `fees_microusd` were for uses and not for tokens; `above_tokens` is the step of the price that a
     long prompt reached.
     """
@@ -109,6 +110,7 @@ class Settlement(msgspec.Struct, frozen=True):
     timing: Timing | None = None
     repairs: tuple[str, ...] = ()
     waited_seconds: float = 0.0
+    held: bool = False
     fees_microusd: int = 0
     above_tokens: int = 0
 

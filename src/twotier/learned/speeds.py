@@ -181,9 +181,9 @@ def did_of(end: Settlement) -> Did | None:
     written = end.total_seconds - waited - first if first is not None else 0.0
     if written < WRITTEN_SECONDS_MIN:
         written = 0.0
-        # A call is held until it is whole: nobody saw its first token come, and a pace that was
-        # told up to then includes the writing.
-        if end.finish == "tool_calls":
+        # A call is held until it is whole, as is what was ordered in words: nobody saw the first
+        # token come, and a pace that was told up to then includes the writing.
+        if end.held or end.finish == "tool_calls":
             first = None
             if timing is not None and not timing.output_seconds:
                 timing = Timing(timing.prompt_tokens, 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from twotier.domain.message import (
     Began,
     Closed,
@@ -21,6 +23,20 @@ from twotier.domain.message import (
     Whole,
 )
 from twotier.errors import StreamBrokenError, UpstreamError
+
+
+def events_of(parts: Sequence[Text | Reasoning | ToolCall]) -> Iterator[Event]:
+    """The reverse: the parts of a whole answer as events."""
+    calls = 0
+    for part in parts:
+        if isinstance(part, Text):
+            yield TextDelta(part.text)
+        elif isinstance(part, Reasoning):
+            yield ReasoningDelta(part.text, part.signature, part.hidden)
+        else:
+            yield ToolCallBegan(calls, part.id, part.name)
+            yield ToolCallDelta(calls, part.arguments)
+            calls += 1
 
 
 class Assembly:

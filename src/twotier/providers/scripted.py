@@ -13,17 +13,11 @@ from twotier.domain.message import (
     Ended,
     Event,
     Metered,
-    Reasoning,
-    ReasoningDelta,
     Request,
-    Text,
-    TextDelta,
-    ToolCall,
-    ToolCallBegan,
-    ToolCallDelta,
     Whole,
 )
 from twotier.errors import TierUnavailableError, TwotierError
+from twotier.protocols.assemble import events_of
 from twotier.protocols.openai_chat import StreamWriter, write_whole
 from twotier.providers.base import Ask, Reply
 
@@ -122,19 +116,7 @@ def spoken(whole: Whole, *, stream: bool) -> Answer:
 def events(whole: Whole) -> Iterable[Event]:
     """A whole answer as the events of a stream: the reverse of `protocols.assemble`."""
     yield Began(whole.id, whole.model)
-    calls = 0
-    for part in whole.parts:
-        match part:
-            case Text(text=text):
-                yield TextDelta(text)
-            case Reasoning(text=text, signature=signature):
-                yield ReasoningDelta(text)
-                if signature:
-                    yield ReasoningDelta("", signature)
-            case ToolCall(id=id_, name=name, arguments=arguments):
-                yield ToolCallBegan(calls, id_, name)
-                yield ToolCallDelta(calls, arguments)
-                calls += 1
+    yield from events_of(whole.parts)
     yield Ended(whole.finish)
     if whole.usage is not None:
         yield Metered(whole.usage, final=True)

@@ -141,7 +141,7 @@ class LinuxMemory:
 
     def stall_percent(self) -> float:
         """The share of the last ten seconds in which everything waited for memory; 0 if untold."""
-        for line in _text(self._root / "proc/pressure/memory").splitlines():
+        for line in text_of(self._root / "proc/pressure/memory").splitlines():
             kind, *pairs = line.split()
             figures = dict(pair.split("=", 1) for pair in pairs)
             if kind == "full" and "avg10" in figures:
@@ -150,7 +150,7 @@ class LinuxMemory:
 
     def _meminfo(self) -> dict[str, int]:
         found = {}
-        for line in _text(self._root / "proc/meminfo").splitlines():
+        for line in text_of(self._root / "proc/meminfo").splitlines():
             name, _, rest = line.partition(":")
             words = rest.split()
             if words and words[0].isdigit():
@@ -190,7 +190,7 @@ def group_folders(root: Path = Path("/")) -> list[tuple[Path, int]]:
     of the mount is our own group.
     """
     found: list[tuple[Path, int]] = []
-    for line in _text(root / "proc/self/cgroup").splitlines():
+    for line in text_of(root / "proc/self/cgroup").splitlines():
         number, controllers, path = [*line.split(":", 2), "", ""][:3]
         if number == "0":
             mount, version = root / "sys/fs/cgroup", 2
@@ -208,11 +208,11 @@ def group_folders(root: Path = Path("/")) -> list[tuple[Path, int]]:
 
 def stat_of(path: Path) -> dict[str, int]:
     """A file of lines `name number`."""
-    pairs = (line.split() for line in _text(path).splitlines())
+    pairs = (line.split() for line in text_of(path).splitlines())
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """A small file of the system's; empty where there is none."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
@@ -222,7 +222,7 @@ def _text(path: Path) -> str:
 
 def _number(path: Path) -> int | None:
     """A file that holds one number; `max` is none."""
-    text = _text(path).strip()
+    text = text_of(path).strip()
     return int(text) if text.isdigit() else None
 
 

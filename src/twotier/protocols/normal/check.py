@@ -27,6 +27,7 @@ from twotier.domain.message import (
 )
 from twotier.errors import UNFIT_KIND
 from twotier.protocols.json_schema import problems
+from twotier.protocols.toolcalls.lenient import strict
 from twotier.protocols.wire import Order
 
 _FENCED = re.compile(r"\A```[\w-]*\s*\n(.*)\n\s*```\Z", re.DOTALL)
@@ -165,12 +166,7 @@ def _last(text: str) -> int:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text, parse_constant=_no_constant)
+        strict(text)
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _no_constant(name: str) -> None:
-    """NaN and Infinity are Python's JSON, and nobody else's."""
-    raise ValueError(name)

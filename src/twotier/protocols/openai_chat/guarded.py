@@ -51,8 +51,8 @@ class GuardedRelay:
         self._relay.end()
 
     def error(self, error: TwotierError) -> bytes:
-        """As `StreamWriter.error`."""
-        return self._relay.error(error)
+        """As `StreamWriter.error`; by whoever speaks to the client now."""
+        return (self._writer or self._relay).error(error)
 
     def _anew(self) -> StreamWriter:
         """Goes on where the relayed chunks ended."""

@@ -43,6 +43,14 @@ def _no_constant(name: str) -> Any:
 _decoder = json.JSONDecoder(strict=False, parse_float=_finite, parse_constant=_no_constant)
 
 
+def strict(text: str) -> Any:
+    """The value of a text that is JSON and nothing else: `NaN` and `Infinity` are Python's alone.
+
+    Raises `ValueError`, and `RecursionError` for what is nested too deep.
+    """
+    return json.loads(text, parse_constant=_no_constant)
+
+
 def read_value(text: str, at: int) -> tuple[Any, int, bool, bool]:
     """The value that begins at `at`, where it ends, whether it was JSON, whether all of it came.
 

@@ -19,7 +19,7 @@ from twotier.errors import UNFIT_KIND
 from twotier.protocols.json_schema import TOO_DEEP
 from twotier.protocols.toolcalls.base import Kind
 from twotier.protocols.toolcalls.coerce import Coercion
-from twotier.protocols.toolcalls.lenient import BrokenJsonError, read_value
+from twotier.protocols.toolcalls.lenient import BrokenJsonError, read_value, strict
 
 # Their values are text, and whether one is null is a guess of whoever parses it.
 TEXTUAL = frozenset({"minimax_m2", "minimax_m3", "qwen3_coder", "glm"})
@@ -151,7 +151,7 @@ def _value(text: str) -> tuple[Any, bool]:
     Real JSON may be nested as deeply as it likes: what it has to fit decides.
     """
     try:
-        return json.loads(text, parse_constant=_no_constant), True
+        return strict(text), True
     except (ValueError, RecursionError):
         pass
     try:
@@ -159,8 +159,3 @@ def _value(text: str) -> tuple[Any, bool]:
     except BrokenJsonError:
         return None, False
     return (value if closed and not text[end:].strip() else None), False
-
-
-def _no_constant(name: str) -> None:
-    """NaN and Infinity are Python's JSON, and nobody else's."""
-    raise ValueError(name)

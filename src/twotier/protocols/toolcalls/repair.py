@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,18 +19,15 @@ from twotier.domain.message import (
     Failed,
     Finish,
     Observed,
-    Reasoning,
     ReasoningDelta,
     Request,
-    Text,
     TextDelta,
-    ToolCall,
     ToolCallBegan,
     ToolCallDelta,
     Whole,
 )
 from twotier.errors import RequestError
-from twotier.protocols.assemble import Assembly
+from twotier.protocols.assemble import Assembly, events_of
 from twotier.protocols.toolcalls.base import Habits, Kind, Written
 from twotier.protocols.toolcalls.coerce import Coercion
 from twotier.protocols.toolcalls.detect import BARE
@@ -122,7 +119,7 @@ class Repair:
 
         Raises `UpstreamError` where it ended for a tool and no call is there, or one cannot fit.
         """
-        events = self.feed([Began(whole.id, whole.model), *_events(whole.parts)])
+        events = self.feed([Began(whole.id, whole.model), *events_of(whole.parts)])
         events += self.feed([Ended(whole.finish), Closed()])
         changed = self._made is not None and self._made.changed
         if not (self._lost or changed or Kind.LEAKED in self.kinds):
@@ -309,17 +306,3 @@ class Repaired:
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that the chunk completes, as far as they can be told now."""
         return self._repair(self._read(chunk))
-
-
-def _events(parts: Sequence[Text | Reasoning | ToolCall]) -> Iterable[Event]:
-    """The parts of an answer as events."""
-    calls = 0
-    for part in parts:
-        if isinstance(part, Text):
-            yield TextDelta(part.text)
-        elif isinstance(part, Reasoning):
-            yield ReasoningDelta(part.text, part.signature, part.hidden)
-        else:
-            yield ToolCallBegan(calls, part.id, part.name)
-            yield ToolCallDelta(calls, part.arguments)
-            calls += 1
