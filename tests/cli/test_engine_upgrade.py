@@ -6,12 +6,16 @@ Main is a stand-in that says so; the environments are real, the installer is pla
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.standin import STATUS, Done, standin, twotier
+from tests.cli.standin import SECONDS_MAX, STATUS, Done, standin, start, twotier
+from tests.cli.test_client import whole
 from tests.engines.fixtures import starter_engine_environment
 from tests.story.test_engine_upgrade import SHIPPED, newer, with_toy_uv
 from twotier.cli.engine_upgrade import rollback
@@ -98,3 +102,43 @@ def test_a_way_back_that_is_gone_changes_nothing(
     with pytest.raises(EngineError):
         rollback(tmp_path / "twotier.toml", "", as_json=True)
     assert pins.read() == before
+
+
+@pytest.mark.slow
+def test_ctrl_c_while_a_server_is_waited_for_goes_back(tmp_path: Path) -> None:
+    """It may be in use for ten minutes; nobody who gives up wants the new one at the next start."""
+    engines, lock, asked = tmp_path / "cache" / "engines", newer(tmp_path, "one"), asyncio.Event()
+    python = environment.place(pinned.Pinned(SHIPPED, engines).keep(lock), engines) / "bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho a version\n")
+    python.chmod(0o755)
+    (python.parent.parent / ".complete").write_text(hashlib.sha256(lock.read_bytes()).hexdigest())
+    (tmp_path / "twotier.toml").write_text(CONFIG)
+    (tmp_path / ".twotier").mkdir(mode=0o700)
+    up = {"engines": [{"tier": "local", "state": "ready", "gate": ""}], "tiers": []}
+
+    async def main(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"/restart" in await reader.readuntil(b"\r\n\r\n"):
+            asked.set()  # and it is in use, for as long as anybody waits
+            await reader.read()
+        else:
+            writer.write(whole(json.dumps(up).encode()))
+        writer.close()
+
+    async def scenario() -> tuple[int | None, bytes]:
+        async with (
+            await asyncio.start_unix_server(main, tmp_path / ".twotier" / "main.sock"),
+            asyncio.timeout(SECONDS_MAX),
+        ):
+            at = ("--config", str(tmp_path / "twotier.toml"), "engine", "upgrade")
+            env = {"TWOTIER_CACHE": str(tmp_path / "cache")}
+            process = await start(*at, "--lock", str(lock), env=env)
+            await asked.wait()
+            process.send_signal(signal.SIGINT)
+            _, err = await process.communicate()
+            return process.returncode, err
+
+    code, err = asyncio.run(scenario())
+    assert code == 130
+    assert b"is in force again" in err
+    assert pinned.key(pinned.Pinned(SHIPPED, engines).in_force) == pinned.key(SHIPPED)
