@@ -103,7 +103,9 @@ def upgrade(config: Path, name: str, *, lock: Path | None, as_json: bool) -> int
         failed = moved(change, tiers)
     except KeyboardInterrupt:
         change.pins.back()
-        say(f"{change.name}: {before} is in force again; `twotier engine restart` uses it at once")
+        say(
+            f"{change.name}: the old environment is in force again; `engine restart` uses it at once"
+        )
         raise
     if failed:
         change.pins.back()
