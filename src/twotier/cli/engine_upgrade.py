@@ -103,9 +103,7 @@ def upgrade(config: Path, name: str, *, lock: Path | None, as_json: bool) -> int
         failed = moved(change, tiers)
     except KeyboardInterrupt:
         change.pins.back()
-        say(
-            f"{change.name}: the old environment is in force again; `engine restart` uses it at once"
-        )
+        say(f"{change.name}: the old environment is in force again; `engine restart` takes it now")
         raise
     if failed:
         change.pins.back()
