@@ -17,6 +17,8 @@ PURE = (
     "src/twotier/ledger/cost.py",
     "src/twotier/ledger/budget.py",
     "src/twotier/ledger/charge.py",
+    "src/twotier/ledger/prices.py",
+    "src/twotier/ledger/seed.py",
     "src/twotier/ledger/crossings.py",
     "src/twotier/ledger/forecast.py",
     "src/twotier/supervisor/excuse.py",

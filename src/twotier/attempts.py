@@ -119,10 +119,10 @@ class Attempts:
         # Counting is not charged (platform.claude.com/docs/en/build-with-claude/token-counting).
         if dialect == "anthropic_count":
             return FREE
-        price = spec.price
-        if option.model or price is None:
+        price = None if option.model else spec.price
+        if price is None or not price.free:  # a price has its day
             model = option.model or spec.model
-            price = self.price(spec.provider, model, self.clock.now().date())
+            price = self.price(spec.provider, model, self.clock.now().date()) or price
             if price is None:
                 raise PriceUnknownError(unknown(f"{spec.provider}/{model}"))
         return price

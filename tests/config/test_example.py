@@ -32,6 +32,7 @@ def sections(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterator[tu
         where = {
             "tiers": ("tiers", "local"),
             "price": ("tiers", "frontier", "price"),
+            "prices": ("tiers", "frontier", "price"),
             "channels": ("alerts", "channels", "phone"),
         }
         many = str(field.annotation).startswith("tuple")

@@ -229,13 +229,13 @@ def test_another_model_of_a_probed_tier_was_not_probed() -> None:
 
 
 def test_an_unknown_price_is_refused_not_free() -> None:
-    """A tier without a price is taken away, with the key to set."""
+    """A tier without a price is taken away, with the command that sets it."""
     dear = dataclasses.replace(FRONTIER, price=None)
     router = Router(dataclasses.replace(NAMES, tiers=(dear,)))
     request = Request("openai_chat", b"{}", "frontier")
     decision = router.decide(estimate(request, Caller()), READY)
     assert decision.refusal_code == "price_unknown"
-    assert "[tiers.frontier.price]" in decision.refusal
+    assert "`twotier prices set anthropic/claude-opus-4-6 input=" in decision.refusal
 
 
 def test_the_sick_go_last_and_those_coming_up_keep_their_place() -> None:

@@ -3,38 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 from twotier.build.clients import day_zone
 from twotier.build.tiers import shown_model
 from twotier.config.budgets import BudgetConfig
 from twotier.config.load import Loaded
+from twotier.config.schema import TierConfig
 from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
 from twotier.domain.clock import Clock
 from twotier.domain.money import MICROUSD_PER_USD, Budget, Price
 from twotier.engines.base import engine
 from twotier.ledger.prices import PriceBook
-from twotier.ledger.shipped import shipped_prices
+from twotier.ledger.shipped import fetched_seed, shipped_prices
 
 
 def prices(loaded: Loaded) -> PriceBook:
-    """The shipped prices with the owner's own on top."""
+    """The shipped prices, the public list as it was fetched last, and the owner's own on top."""
     book = shipped_prices()
+    if fetched := fetched_seed(loaded.paths.prices):
+        book = replace(book, seed=fetched)
+    return with_owners(book, loaded)
+
+
+def with_owners(book: PriceBook, loaded: Loaded) -> PriceBook:
+    """A book with the owner's own prices on top; a tier's own come last."""
+    for name, own in loaded.config.prices.items():
+        provider, _, model = name.partition("/")
+        book = book.with_override(provider, model, terms=own.terms())
+    for name, each in loaded.config.unit_prices.items():
+        provider, _, unit = name.partition("/")
+        book = book.with_unit(provider, unit, usd=each)
     for config in loaded.config.tiers.values():
-        if config.price is None:
-            continue
-        own = config.price.model_dump(exclude_none=True)
-        usd = {name.removesuffix("_usd"): value for name, value in own.items()}
-        provider = config.provider or engine(config.engine or "openai").traits.provider
-        book = book.with_override(provider, shown_model(config.model), usd_per_mtok=usd)
+        if config.price is not None:
+            provider, model = vendor_of(config), shown_model(config.model)
+            book = book.with_override(provider, model, terms=config.price.terms())
     return book
 
 
+def vendor_of(config: TierConfig) -> str:
+    """Whose model a tier has."""
+    if config.engine is None:
+        return "anthropic"
+    return config.provider or engine(config.engine).traits.provider
+
+
 def price_on(book: PriceBook) -> Callable[[str, str, date], Price | None]:
-    """The price of a provider's model on a day."""
-    return lambda provider, model, day: book.price(provider, model, on=day)
+    """The price of a provider's model on a day, remembered: it is asked for every request."""
+    return lru_cache(maxsize=1_024)(
+        lambda provider, model, day: book.price(provider, model, on=day)
+    )
 
 
 def priced(book: PriceBook, clock: Clock) -> Callable[[str, str], bool]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 
@@ -293,16 +294,19 @@ def provider_at(endpoint: Endpoint, *, transport: Transport, described: Engine) 
 
 
 def local_spec(name: str, config: TierConfig, *, described: Engine, prices: PriceBook) -> TierSpec:
-    """What is fixed about a tier with an engine. It is free unless the owner gave it a price."""
+    """What is fixed about a tier with an engine. One on this machine is free unless the owner gave
+    it a price; what another costs now is looked up for each request.
+    """
     traits = described.traits
     provider, model = config.provider or traits.provider, shown_model(config.model)
-    price = FREE if config.is_local else None
+    known = None if config.is_local else prices.price(provider, model, on=date.max)
+    price = FREE if config.is_local else known
     spec = spec_of(
         name,
         config,
         provider=provider,
         model_upstream=described.model_upstream(model),
-        price=prices.overrides.get((provider, model), price),
+        price=prices.override(provider, model) or price,
         window_tokens=config.window_tokens or traits.window_tokens_default,
     )
     # What its server cannot count is estimated: see `counting`.

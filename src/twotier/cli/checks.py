@@ -25,6 +25,7 @@ from twotier.build import machine, money, shelves
 from twotier.build.clients import check_reach
 from twotier.build.programs import engine_for, program_of
 from twotier.build.sizing import size
+from twotier.build.tiers import shown_model
 from twotier.cli.peers import main_of
 from twotier.cli.prepare import kept
 from twotier.cli.processes import engines_alive
@@ -323,14 +324,17 @@ def prices(loaded: Loaded, _: Status) -> Iterator[Finding]:
     """Every tier that costs money has a price: without one it is refused."""
     book, today = money.prices(loaded), SystemClock().now().date()
     for name, tier in loaded.config.tiers.items():
-        shipped = tier.engine is None and book.price("anthropic", tier.model, on=today)
         if tier.is_local:
             continue
-        if shipped or tier.price:
+        vendor, model = money.vendor_of(tier), shown_model(tier.model)
+        if book.price(vendor, model, on=today):
             yield Finding(f"{name} price", Level.OK, f"the price of {tier.model} is known")
         else:
             text = f"no price is known for {tier.model}, so it is never asked"
-            mend = f"edit {loaded.path}: set input_usd and output_usd in [tiers.{name}.price]"
+            mend = (
+                f"edit {loaded.path}: set input_usd and output_usd in [tiers.{name}.price], or"
+                f" `twotier prices set {vendor}/{model} input=... output=...`"
+            )
             yield Finding(f"{name} price", Level.WARN, text, mend)
 
 

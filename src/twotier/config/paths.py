@@ -70,6 +70,11 @@ class Paths:
         return self.state / "memory.json"
 
     @property
+    def prices(self) -> Path:
+        """Written by `twotier prices update`: the public list as it was fetched last."""
+        return self.state / "prices.json"
+
+    @property
     def work(self) -> Path:
         """Written by the worker alone."""
         return self.state / "work.db"

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from twotier.config.alerts import AlertsConfig, NtfyConfig, SmtpConfig
 from twotier.config.budgets import BudgetConfig, budget_problems
+from twotier.config.prices import PriceConfig, PriceName
 from twotier.config.section import Section, listed, raise_all
 from twotier.config.values import (
     FolderPath,
@@ -115,22 +116,6 @@ class AnswersConfig(Section):
         64_000_000, ge=0, description="Most bytes of them together; then the oldest go."
     )
     count_max: int = Field(1_000, ge=0, description="Most of them; 0 keeps none.")
-
-
-class PriceConfig(Section):
-    """Your own price for a model, in USD per million tokens; replaces the shipped one."""
-
-    input_usd: Usd = Field(description="Fresh input tokens.")
-    output_usd: Usd = Field(description="Output tokens.")
-    cache_read_usd: Usd | None = Field(
-        None, description="Input read from the provider's cache; default: the input price."
-    )
-    cache_write_usd: Usd | None = Field(
-        None, description="Input written to the cache for 5 minutes; default: 1.25 x input."
-    )
-    cache_write_1h_usd: Usd | None = Field(
-        None, description="Input written to the cache for an hour; default: 2 x input."
-    )
 
 
 class TierConfig(Section):
@@ -385,6 +370,14 @@ class Config(Section):
     )
     aliases: dict[str, str] = Field(
         default_factory=dict, description="Short names: a tier, or a full provider/model."
+    )
+    prices: dict[PriceName, PriceConfig] = Field(
+        default_factory=dict,
+        description="Your own prices, by provider/model; `twotier prices set` writes them.",
+    )
+    unit_prices: dict[PriceName, Usd] = Field(
+        default_factory=dict,
+        description="Your own prices in USD for one of what is no token, by provider/unit.",
     )
     budgets: tuple[BudgetConfig, ...] = Field((), description="Alerts and limits.")
     jobs: tuple[JobConfig, ...] = Field((), description="Scheduled work.")

@@ -134,7 +134,8 @@ def hindrance(
     if task.policy is TierPolicy.FRONTIER and tier.local:
         return "policy", "the policy is frontier"
     if tier.price is None and not passing:
-        return "price", f"no price is known for {tier.ref}; set [tiers.{tier.name}.price]"
+        command = f"`twotier prices set {tier.ref} input=... output=...`"
+        return "price", f"no price is known for {tier.ref}; set it: {command}"
     if disabled := unable(task, tier):
         return "able", disabled
     need = task.prompt_tokens + OUTPUT_TOKENS_MIN
