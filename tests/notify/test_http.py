@@ -13,7 +13,7 @@ from aiohttp import web
 
 from twotier.errors import DeliveryError
 from twotier.notify.base import Message
-from twotier.notify.http import NTFY_BYTES_MAX, Ntfy, Webhook
+from twotier.notify.http import NTFY_BYTES_MAX, Ntfy, Webhook, ping
 
 MESSAGE = Message("Title \u2713", "text", "run1:item1", {"job": "inbox"})
 
@@ -24,6 +24,7 @@ class Receiver:
 
     url: str = ""
     status: int = 200
+    retry_after: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
@@ -34,7 +35,9 @@ class Receiver:
         self.news.set()
         self.headers.append({key.lower(): value for key, value in request.headers.items()})
         self.paths.append(request.path)
-        return web.Response(status=self.status, headers={"location": "/elsewhere"})
+        headers = {"location": "/elsewhere"}
+        headers |= {"retry-after": self.retry_after} if self.retry_after else {}
+        return web.Response(status=self.status, headers=headers)
 
 
 @asynccontextmanager
@@ -121,5 +124,32 @@ def test_nobody_there_is_not_delivered(url: str) -> None:
         with pytest.raises(DeliveryError, match="cannot be reached") as error:
             await Webhook().send(url, MESSAGE)
         assert "secret" not in str(error.value)
+
+    asyncio.run(scenario())
+
+
+def test_a_receiver_may_say_when_to_come_back_and_what_it_will_never_take() -> None:
+    """A busy one is asked later; a message that is refused must not hold up the next."""
+
+    async def scenario(status: int, after: str) -> DeliveryError:
+        async with receiving(status) as receiver:
+            receiver.retry_after = after
+            with pytest.raises(DeliveryError) as error:
+                await ping(f"{receiver.url}/secret")
+            return error.value
+
+    busy = asyncio.run(scenario(429, "90"))
+    assert (busy.refused, busy.retry_after_seconds) == (False, 90.0)
+    assert asyncio.run(scenario(503, "Wed, 21 Oct 2026 07:28:00 GMT")).retry_after_seconds is None
+    assert asyncio.run(scenario(413, "9999999")).retry_after_seconds is None
+    assert asyncio.run(scenario(413, "")).refused
+
+
+def test_an_urgent_message_rings_on_ntfy() -> None:
+    async def scenario() -> None:
+        async with receiving() as receiver:
+            for severity in ("info", "warning", "urgent"):
+                await Ntfy(receiver.url).send("t", Message("t", "x", "k", {"severity": severity}))
+        assert [body.get("priority") for body in receiver.bodies] == [2, None, 5]
 
     asyncio.run(scenario())

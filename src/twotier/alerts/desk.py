@@ -63,7 +63,8 @@ class Alerts:
         if self._book is None:
             self._early.append(look)
             return
-        found = step(self._open, look, now=self._clock.now())
+        now = at(ms(self._clock.now()))  # as exact as it is stored
+        found = step(self._open, look, now=now)
         if found == Step():
             return
         self._remember(found)

@@ -71,28 +71,31 @@ class Lookout:
     _down: Lasting = field(default_factory=Lasting)
     _late: Lasting = field(default_factory=Lasting)
     _ill: Lasting = field(default_factory=Lasting)
-    _spent: bool = False
+    _soon: bool = True  # what was spent, or a start, is no reason to wait
+    _met: bool = False  # the worker has answered once
     _next_ping: float = 0.0
 
     def hear(self, attempt: Attempt, end: Settlement) -> None:
         """An attempt has ended; where it cost money, budgets are looked at soon."""
         self.upstreams.hear(attempt, end, now=self.clock.monotonic())
-        self._spent = self._spent or end.cost_microusd > 0
+        self._soon = self._soon or end.cost_microusd > 0
 
     async def __call__(self) -> None:
         """Wait for the next look, and look."""
         for _ in range(LOOK_SECONDS):
             await self.clock.sleep(SOON_SECONDS)
-            if self._spent:
+            if self._soon:
                 break
         await self.look()
 
     async def look(self) -> None:
         """All of it, once."""
-        self._spent = False
+        self._soon = False
         now, desk = self.clock.monotonic(), self.desk
         failed = await self._money()
         standings = await self.sources.standings()
+        self._met = self._met or standings is not None
+        self._soon = self._soon or not self._met
         facts = self.sources.servers()
         if standings is None:
             facts = conditions.silent_worker(facts)

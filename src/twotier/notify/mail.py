@@ -55,8 +55,9 @@ def letter_of(message: Message, *, sender: str, receiver: str) -> EmailMessage:
     letter["Auto-Submitted"] = "auto-generated"
     if message.facts.get("severity") == "urgent":
         letter["X-Priority"] = "1"
-    # A model may write half a surrogate pair, which no encoding takes.
-    letter.set_content(message.text.encode("utf-8", "replace").decode())
+    # Half a surrogate pair has no encoding, and not every server takes 8 bits.
+    text = message.text.encode("utf-8", "replace").decode()
+    letter.set_content(text, cte="quoted-printable")
     return letter
 
 
