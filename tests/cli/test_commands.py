@@ -22,7 +22,8 @@ EVERY_COMMAND = [
     "engine", "engine start", "engine stop", "engine restart", "engine why", "engine logs",
     "engine upgrade", "engine rollback", "engine take-over",
     "config show", "config path", "config schema", "key", "key add", "key list", "key set",
-    "key remove", "key show", "key path", "notify", "notify add", "notify list", "notify remove",
+    "key remove", "key show", "key path", "budget", "budget list",
+    "budget settle-clock", "notify", "notify add", "notify list", "notify remove",
     "notify test",
 ]  # fmt: skip
 WITH_JSON = [

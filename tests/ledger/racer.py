@@ -17,7 +17,7 @@ EACH = 10
 
 
 async def main(path: Path, name: str, *, cap: int) -> None:
-    book = await Book.open(path, clock=HandClock())
+    book = await Book.open(path, clock=HandClock(), owner=name)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.readline)

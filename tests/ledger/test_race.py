@@ -126,8 +126,26 @@ def test_a_step_forward_by_mistake_passes_no_cap_when_it_is_taken_back(tmp_path:
             await book.reserve(paid("more", 101), cap)
         (state,) = await book.budgets(cap)
         assert state.since.year == 2027
+        await book.settle_clock()
+        with pytest.raises(BudgetError, match="resets at 2026-03-11"):
+            await book.reserve(paid("more", 101), cap)
+        await book.reserve(paid("fits", 100), cap)
+        (state,) = await book.budgets(cap)
+        assert (state.since.year, state.reserved_microusd) == (2026, CAP)
+
+    async def later(book: Book, clock: HandClock) -> None:
+        clock.turn(DAY.total_seconds())
+        await book.reserve(paid("tomorrow", 100), cap)
+        clock.turn(-DAY.total_seconds())
+        await book.reserve(paid("back", 900), cap)  # counts tomorrow: steps are still watched
+        with pytest.raises(BudgetError, match="resets at 2026-03-12"):
+            await book.reserve(paid("more", 1), cap)
+        clock.turn(365 * DAY.total_seconds())
+        with pytest.raises(BudgetError):  # what was spent by the wrong clock counts in its day
+            await book.reserve(paid("then", 101), cap)
 
     with_book(path, scenario)
+    with_book(path, later)
 
 
 @dataclass(frozen=True)

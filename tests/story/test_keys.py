@@ -8,10 +8,12 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import anthropic
 import openai
 import pytest
 
@@ -129,6 +131,40 @@ def test_at_the_limit_a_key_stops_or_goes_on_where_it_is_free(world: World) -> N
         world.chat(key, "opus")
     world.key("set", "kiosk", "--no-budget")
     assert world.chat(key, "opus") == "frontier"
+
+
+def test_no_sdk_repeats_a_refused_budget_and_each_can_read_it(world: World) -> None:
+    """Three SDKs that repeat by themselves what may get better: three requests, none of them paid.
+
+    What a script wants to know stands in fields of the body and in headers.
+    """
+    key, base = world.key("add", "shelf", "--budget-usd", "0"), world.service.status()["address"]
+    before, paid = world.service.status()["requests"]["since_start"], len(world.frontier.bill)
+    messages: list[Any] = [{"role": "user", "content": "say: hi"}]
+    refused: list[Any] = []
+    with (
+        openai.OpenAI(base_url=f"{base}/v1", api_key=key) as one,
+        anthropic.Anthropic(base_url=base, api_key=key) as other,
+    ):
+        for ask in (
+            lambda: one.chat.completions.create(model="opus", messages=messages),
+            lambda: one.responses.create(model="opus", input="say: hi"),
+            lambda: other.messages.create(model="opus", max_tokens=9, messages=messages),
+        ):
+            with pytest.raises((openai.APIStatusError, anthropic.APIStatusError)) as caught:
+                ask()
+            refused.append(caught.value)
+    assert world.service.status()["requests"]["since_start"] == before + 3
+    assert len(world.frontier.bill) == paid
+    for error in refused:
+        assert error.status_code == 402
+        assert error.response.headers["x-twotier-budget-limit-usd"] == "0.000000"
+        said = error.response.json()["error"]
+        fields = said.get("details", said)["budget"]
+        assert fields["resets_at"] == error.response.headers["x-twotier-budget-resets-at"]
+        assert datetime.fromisoformat(fields["resets_at"]) > datetime.now(UTC)
+    assert world.service.command("status").stdout.count("3 refused") == 1
+    assert "key shelf: $" in world.service.command("spend").stdout
 
 
 def test_a_header_narrows_what_a_key_may_and_does_not_widen_it(world: World) -> None:

@@ -1,14 +1,42 @@
-"""Every budget as a line: what is spent and held, where it is going, when it starts anew."""
+"""`twotier budget`, and every budget as a line: what is spent, and where it is going."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
-from twotier.cli.output import dollars, local_time
+from twotier.cli.output import dollars, emit, local_time
+from twotier.cli.peers import main_of
+from twotier.clock import SystemClock
 
+AHEAD = timedelta(hours=1)
 SCOPE = ("job", "client", "tier", "model", "work")
+
+
+def listed(config: Path, *, as_json: bool) -> int:
+    """Every budget now."""
+    return told(main_of(config).get("/control/status")["budgets"], as_json=as_json)
+
+
+def clock_settled(config: Path, *, as_json: bool) -> int:
+    """The clock ran ahead and is right now: budgets are those of today again."""
+    done = main_of(config).post("/control/budgets/settle-clock")
+    return told(done["budgets"], as_json=as_json)
+
+
+def told(budgets: Sequence[Mapping[str, Any]], *, as_json: bool) -> int:
+    """As lines, or for scripts."""
+    if as_json:
+        emit({"budgets": budgets})
+        return 0
+    for line in budget_lines(budgets):
+        print(line)
+    if not budgets:
+        print("no budgets; [[budgets]] in the configuration sets them")
+    return 0
 
 
 def budget_lines(budgets: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -20,6 +48,19 @@ def budget_lines(budgets: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f" {limits(budget)}; starts anew {local_time(budget['resets_at'])}"
             f"{refused(budget)}{passed(budget)}"
         )
+    now = SystemClock().now()
+    if any(ahead(budget, now) for budget in budgets):
+        yield (
+            "the ledger is ahead of the clock: what is spent counts in the last period that was"
+            " paid in. If the clock ran ahead by mistake, and is right now: `twotier budget"
+            " settle-clock`"
+        )
+
+
+def ahead(budget: Mapping[str, Any], now: datetime) -> bool:
+    """Whether the ledger has rows of a time to come. A step of an hour mends itself."""
+    at = budget.get("ledger_time")
+    return at is not None and datetime.fromisoformat(at) > now + AHEAD
 
 
 def whose(budget: Mapping[str, Any]) -> str:

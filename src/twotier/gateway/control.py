@@ -64,6 +64,7 @@ class Control:
                 Route("/control/route", told(self.route), methods=["POST"]),
                 Route("/control/probe", told(self.probing), methods=["POST"]),
                 Route("/control/stop", told(self.begin_stop), methods=["POST"]),
+                Route("/control/budgets/settle-clock", told(self.settle_clock), methods=["POST"]),
                 Route("/control/keys", told(self.keys), methods=["GET"]),
                 Route("/control/keys/reload", told(self.reload_keys), methods=["POST"]),
                 Route("/control/models/places", told(self.places.show), methods=["GET"]),
@@ -86,6 +87,12 @@ class Control:
         """Begin to stop; the answer comes before the end."""
         self.stop()
         return JSONResponse({"schema_version": SCHEMA_VERSION, "stopping": True}, 202)
+
+    async def settle_clock(self, _: HttpRequest) -> Response:
+        """A person says that the clock ran ahead, and is right now."""
+        await self.book.settle_clock()
+        budgets = await self.status.budgets_told()
+        return JSONResponse({"schema_version": SCHEMA_VERSION, "budgets": budgets})
 
     async def keys(self, _: HttpRequest) -> Response:
         """When each client asked last, as far back as `USED_DAYS`."""

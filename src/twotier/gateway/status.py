@@ -146,6 +146,7 @@ def budget_state(one: Outlook) -> dict[str, Any]:
         "alert_usd": maybe_usd(budget.alert_microusd),
         "limit_usd": maybe_usd(budget.limit_microusd),
         "refused": state.refused,
+        "ledger_time": one.now.isoformat(),
         "resets_at": state.resets_at.isoformat(),
     }
 

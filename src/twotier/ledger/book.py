@@ -39,7 +39,7 @@ from twotier.ledger.rollups import fill_rollups
 from twotier.ledger.rows import Decided, Recorded, milliseconds
 from twotier.ledger.spending import SpendRow
 from twotier.ledger.store import connect, create_private, owner_of, transaction
-from twotier.ledger.writer import Check, Flush, Order, Settle, Writer
+from twotier.ledger.writer import Check, Flush, Order, Settle, SettleClock, Writer
 
 ANSWER_SECONDS_MAX = 15.0  # three times the time SQLite itself waits for a lock
 _NEVER_ASKED = Settlement(Settled.VOID, Outcome.CANCELLED, 0, error="cancelled before it was sent")
@@ -118,6 +118,13 @@ class Book:
         reservation stays held.
         """
         await self._done(lambda done: Settle(attempt_id, settlement, done))
+
+    async def settle_clock(self) -> None:
+        """Take the clock as right, and what is dated later as dated by a wrong one: it no longer
+        sets the ledger's time. Raises `LedgerError`.
+        """
+        now = self._clock.now()
+        await self._done(lambda done: SettleClock(now, done))
 
     def record(self, attempt: Attempt, settlement: Settlement) -> None:
         """Note a finished attempt of a free tier. Never waits, never raises for the disk."""

@@ -33,12 +33,12 @@ from twotier.errors import BudgetError, LedgerError
 from twotier.ledger.budget import judge, period
 from twotier.ledger.findings import Found
 from twotier.ledger.incidents import Alerted
+from twotier.ledger.own_time import SET_WRONG_CLOCK, last_paid_ms
 from twotier.ledger.rollups import Deltas, moves
 from twotier.ledger.rows import (
     INSERT_DECISION,
     INSERT_RECORDED,
     INSERT_RESERVED,
-    LAST_PAID,
     RECOVER,
     ROWS_AT_ONCE,
     SETTLE,
@@ -198,6 +198,11 @@ class Entries:
         while len(self._counted) > REQUESTS_REMEMBERED_MAX:
             del self._counted[next(iter(self._counted))]
 
+    def settle_clock(self, now: datetime) -> None:
+        """The clock is right now, and what is dated later was dated by a wrong one."""
+        self._connection.execute(SET_WRONG_CLOCK, (milliseconds(now),))
+        self._last_ms = None
+
     def forget(self) -> None:
         """What was written since the last commit is not in the file: read the sums again."""
         self._sums.clear()
@@ -210,8 +215,7 @@ class Entries:
     def _last(self) -> int:
         """When the last paid row is dated, in milliseconds; 0 without one."""
         if self._last_ms is None:
-            (last_ms,) = self._connection.execute(LAST_PAID).fetchone()
-            self._last_ms = last_ms or 0
+            self._last_ms = last_paid_ms(lambda *ask: self._connection.execute(*ask).fetchone())
         return self._last_ms
 
     def _state(self, budget: Budget, now: datetime, *, ahead: int) -> BudgetState:

@@ -25,9 +25,9 @@ from twotier.ledger.crossings import crossings
 from twotier.ledger.findings import ProbeRow, SpeedRow, probe_rows, speed_rows
 from twotier.ledger.forecast import History, forecast, history_since
 from twotier.ledger.incidents import Unfinished, unfinished
+from twotier.ledger.own_time import last_paid_ms
 from twotier.ledger.rows import (
     FIRST_PAID,
-    LAST_PAID,
     milliseconds,
     moment,
 )
@@ -208,8 +208,8 @@ def _zone(name: str) -> ZoneInfo:
 
 def ledger_time(connection: sa.Connection, now: datetime) -> datetime:
     """The ledger's own time never goes back: it is not before its last paid row."""
-    last_ms = connection.exec_driver_sql(LAST_PAID).scalar()
-    return now if last_ms is None else max(now, moment(last_ms))
+    last_ms = last_paid_ms(lambda *ask: connection.exec_driver_sql(*ask).first())
+    return max(now, moment(last_ms))
 
 
 def _state(connection: sa.Connection, budget: Budget, *, now: datetime) -> BudgetState:

@@ -168,9 +168,7 @@ _HOURS = (
     )
     .group_by(_HOUR)
 )
-# The ledger's own time: what is paid next is never dated before this.
 FIRST_PAID = str(sa.select(sa.func.min(usage.c.created_ms)).where(_PAID).compile(dialect=_DIALECT))
-LAST_PAID = str(sa.select(sa.func.max(usage.c.created_ms)).where(_PAID).compile(dialect=_DIALECT))
 
 
 class Recorded(msgspec.Struct, frozen=True):

@@ -71,6 +71,19 @@ class Settle:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class SettleClock:
+    """A person says that the clock is right as of `now`, and that it ran ahead before."""
+
+    now: datetime
+    done: Done | None = None
+
+    def write(self, entries: Entries, _: Line) -> bool:
+        """Inside the transaction."""
+        entries.settle_clock(self.now)
+        return True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Flush:
     """Nothing of its own: answered once all that came before it is on disk."""
 
@@ -82,7 +95,7 @@ class Flush:
         return True
 
 
-Order = Reserve | Check | Settle | Flush
+Order = Reserve | Check | Settle | SettleClock | Flush
 Answers = dict[Order, TwotierError | None]
 
 
