@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from twotier.domain.clock import Clock
 from twotier.domain.job import Run, RunState
 from twotier.jobs.database import Database
+from twotier.jobs.looks import count_look
 from twotier.jobs.tables import answers, items, outbox, runs, schedules
 
 QUIET_DAYS_KEPT = 7
@@ -117,7 +118,7 @@ class RunStore:
         now_ms = ms(self._clock.now())
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(
+            run = connection.execute(
                 sa.update(runs)
                 .where(runs.c.id == run_id)
                 .values(
@@ -126,7 +127,10 @@ class RunStore:
                     result=ended.result,
                     ended_ms=now_ms,
                 )
-            )
+                .returning(runs.c.job, runs.c.slot_ms)
+            ).one()
+            if ended.state is RunState.QUIET:
+                count_look(connection, run.job, slot=instant(run.slot_ms))
             unfinished = (items.c.run == run_id) & (items.c.state == "taken")
             if ended.state is RunState.INTERRUPTED:  # they may be what killed us: not again
                 change = {"state": "failed", "error": ended.because, "text": ""}

@@ -3,7 +3,8 @@
 Times are integer milliseconds since the epoch, money is integer micro-dollars. Who wrote what:
 `runs` one row per due slot; `items` what watchers found, kept by id so that nothing is done twice;
 `cursors` how far a watcher has looked; `answers` finished model answers, so that none is paid for
-twice; `outbox` what is to be delivered; `schedules` since when a job's slots count.
+twice; `outbox` what is to be delivered; `schedules` since when a job's slots count; `looks` how
+often nothing was found.
 """
 
 from __future__ import annotations
@@ -35,6 +36,15 @@ runs = sa.Table(
     sa.UniqueConstraint("job", "slot_ms", name="runs_job_slot"),
     sa.Index("runs_state", "state", "slot_ms"),
     sa.Index("runs_slot", "slot_ms"),
+)
+
+# Looks that found nothing, by quarter of an hour; the runs themselves are soon forgotten.
+looks = sa.Table(
+    "looks",
+    metadata,
+    sa.Column("quarter_ms", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("looks", sa.BigInteger, nullable=False),
 )
 
 items = sa.Table(
