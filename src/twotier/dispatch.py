@@ -79,6 +79,7 @@ class Dispatch:
         self._tries = Tries(tiers, self._attempts.expected, ground=ground, remedy=remedy)
         self._ground = ground
         self.new_id = new_id
+        self.price = price
 
     def _fact(self, name: str) -> TierFacts:
         """What a tier says of itself now."""

@@ -34,6 +34,11 @@ def test_a_day_of_empty_polls_is_48_quiet_rows_and_no_model_call(tmp_path: Path)
             assert [run.slot for run in runs] == [
                 START + timedelta(seconds=1800 * number) for number in range(1, 49)
             ]
+            looks = await shop.runs.looks(START, START + timedelta(days=1, seconds=1))
+            assert {(one.quarter, one.job, one.count) for one in looks} == {
+                (run.slot, "inbox", 1) for run in runs
+            }
+            assert await shop.runs.looks(START, START + timedelta(seconds=1800)) == []
 
     asyncio.run(scenario())
 

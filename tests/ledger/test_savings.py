@@ -23,8 +23,8 @@ HAIKU = Price(1_000_000, 5_000_000, 100_000, 1_250_000, 2_000_000, "2025-10-01",
 HOUR = 3_600.0
 
 
-def of(*done: Done, **more: int) -> Savings:
-    return savings(done, frontier=OPUS, **more)
+def of(*done: Done, probes: int = 0) -> Savings:
+    return savings(done, frontier=OPUS, probes_microusd=probes)
 
 
 def poll(at: float, **more: object) -> Done:
@@ -50,7 +50,7 @@ def test_the_article_s_polls_by_hand() -> None:
 def test_what_was_done_here_is_saved_and_a_failed_try_counts_against_us() -> None:
     here = Done(0, "job mail", 4_000, 100, local=True)
     again = Done(10, "job mail", 4_000, 100, paid_microusd=22_500, wasted_microusd=400)
-    seen = of(here, again, probes_microusd=600)
+    seen = of(here, again, probes=600)
     assert seen.fair.microusd == 2 * (4_000 * 5 + 100 * 25) == 45_000
     assert (seen.local, seen.caching, seen.against) == (22_500, 0, 1_000)
     assert seen.paid.microusd == 23_500

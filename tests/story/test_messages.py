@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -408,5 +409,11 @@ def test_a_talk_is_kept_in_the_frontier_s_cache_and_its_price_is_the_bill(world:
     written, read = first.parse().usage, second.parse().usage
     assert written.cache_creation_input_tokens
     assert read.cache_read_input_tokens == written.cache_creation_input_tokens
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    span = {"since": today.isoformat(), "until": (today + timedelta(days=1)).isoformat()}
+    told = world.service.main.get("/control/savings", span)
+    assert told["columns"]["P"]["usd"] == world.service.spend()["frontier"]["cost_usd"]
+    assert float(told["columns"]["A"]["usd"]) > float(told["columns"]["B"]["usd"])
+    assert told["frontier"] == "anthropic/claude-opus-4-6"
     for raw, row in zip((first, second), world.fake.bill[-2:], strict=True):
         assert Decimal(raw.headers["x-twotier-cost-usd"]) * 1_000_000 == row.microusd

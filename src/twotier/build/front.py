@@ -20,9 +20,10 @@ from twotier.build.also import also_servers
 from twotier.build.clients import day_zone
 from twotier.build.household import Household
 from twotier.build.learned import learn_of
-from twotier.build.lookout import Lookout, Ping, Sources, ask_worker
+from twotier.build.lookout import Lookout, Ping, Sources, standings_of
 from twotier.build.memory import calm_collector
 from twotier.build.money import price_on, priced
+from twotier.build.savings import savings_page
 from twotier.build.slots import limited
 from twotier.build.telemetry import Telemetry
 from twotier.build.tiers import Workshop, tier
@@ -46,6 +47,7 @@ from twotier.gateway.places import PlaceControl
 from twotier.gateway.plain import ModelList, healthz
 from twotier.gateway.refusals import Refusals
 from twotier.gateway.repeats import Repeats
+from twotier.gateway.savings import SavingsPage, Yardstick
 from twotier.gateway.status import Status
 from twotier.learned.tiers import Learned
 from twotier.router.names import Names
@@ -139,6 +141,7 @@ class Front:
             PlaceControl(self.house.places, self.dispatch.router.names),
             Probing(self.dispatch, self.telemetry.learned, self.ground.clock, self.closing),
             AlertControl(self.house.alerts, self.reload_channels),
+            self.savings(),
         )
         self.house.lookout = self.lookout(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
@@ -207,6 +210,17 @@ class Front:
             channels=self.house.alerts.channels,
         )
 
+    def savings(self) -> SavingsPage:
+        """What everything would have cost otherwise."""
+        specs = [tier.spec for tier in self.dispatch.tiers.values()]
+        return savings_page(self.loaded, specs, book=self.ground.book, price=self.yardstick)
+
+    def yardstick(self, ref: str) -> Yardstick:
+        """A model by its full name, with its price of today."""
+        provider, _, model = ref.partition("/")
+        today = self.ground.clock.now().date()
+        return Yardstick(ref, self.dispatch.price(provider, model, today))
+
     def lookout(self, status: Status) -> Lookout:
         """Who looks after all of it, and tells the desk."""
         config, house = self.loaded.config.alerts, self.house
@@ -215,7 +229,7 @@ class Front:
             tiers=tuple(self.dispatch.tiers),
             budgets=status.budgets,
             ports=lambda: {one.address: one.because for one in status.also if one.because},
-            standings=lambda: ask_worker(self.loaded.paths.worker_socket),
+            standings=lambda: standings_of(self.loaded.paths.worker_socket),
             book=self.ground.book,
         )
         return Lookout(

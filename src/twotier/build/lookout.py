@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
@@ -34,6 +35,7 @@ LOOK_SECONDS = 15
 SOON_SECONDS = 1.0
 OVERDUE_SECONDS = 90.0  # of real time: a machine that was asleep catches up within 30 s
 ANSWER_SECONDS = 10.0
+AnswerT = TypeVar("AnswerT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,21 +168,28 @@ class Answer(msgspec.Struct):
     jobs: list[JobStanding]
 
 
-async def ask_worker(socket_path: Path) -> list[JobStanding] | None:
+async def standings_of(socket_path: Path) -> list[JobStanding] | None:
     """How every job stands, as the worker tells it; None where it does not answer."""
+    told = await ask_worker(socket_path, "/standing", kind=Answer)
+    return None if told is None else told.jobs
+
+
+async def ask_worker(
+    socket_path: Path, path: str, *, kind: type[AnswerT], query: Mapping[str, str] | None = None
+) -> AnswerT | None:
+    """What the worker says at a path of its private API; None where it does not answer."""
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     try:
         async with (
             aiohttp.ClientSession(
                 connector=aiohttp.UnixConnector(str(socket_path)), timeout=timeout
             ) as session,
-            session.get("http://worker/standing") as reply,
+            session.get(f"http://worker{path}", params=query) as reply,
         ):
             if reply.status != 200:
                 return None
-            return msgspec.json.decode(await reply.read(), type=Answer).jobs
+            return msgspec.json.decode(await reply.read(), type=kind)
     except (aiohttp.ClientError, OSError, TimeoutError, msgspec.MsgspecError) as exc:
-        log.info(
-            "the worker does not say how its jobs stand", extra={"because": type(exc).__name__}
-        )
+        extra = {"path": path, "because": type(exc).__name__}
+        log.info("the worker does not answer", extra=extra)
         return None

@@ -200,6 +200,33 @@ def spend(
     return spend(config, by=by, days=1 if days is None else days, month=month, as_json=as_json)
 
 
+@app.command
+def savings(
+    *,
+    today: Annotated[bool, Parameter(negative="")] = False,
+    days: int | None = None,
+    month: Annotated[bool, Parameter(negative="")] = False,
+    as_json: Json = False,
+    config: Config,
+) -> int:
+    """What the same work would have cost otherwise, this month if nothing else is said.
+
+    Parameters
+    ----------
+    today
+        Since midnight.
+    days
+        The last days, today included.
+    month
+        Since the first of the month.
+    """
+    from twotier.cli.savings import savings
+
+    if sum((today, days is not None, month)) > 1:
+        raise UsageError("--today, --days and --month exclude one another; name one")
+    return savings(config, days=1 if today else days, as_json=as_json)
+
+
 @models.command(name="list")
 def models_list(*, as_json: Json = False, config: Config) -> int:
     """Every name that clients may ask for, and every model on this disk."""

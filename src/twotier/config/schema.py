@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from twotier.config.alerts import AlertsConfig, NtfyConfig, SmtpConfig
 from twotier.config.budgets import BudgetConfig, budget_problems
 from twotier.config.prices import PriceConfig, PriceName
+from twotier.config.savings import SavingsConfig
 from twotier.config.section import Section, listed, raise_all
 from twotier.config.values import (
     FolderPath,
@@ -381,6 +382,9 @@ class Config(Section):
     )
     budgets: tuple[BudgetConfig, ...] = Field((), description="Alerts and limits.")
     jobs: tuple[JobConfig, ...] = Field((), description="Scheduled work.")
+    savings: SavingsConfig = Field(
+        default_factory=SavingsConfig, description="What savings are compared with."
+    )
     routing: RoutingConfig = Field(default_factory=RoutingConfig, description="The router.")
     ntfy: NtfyConfig = Field(default_factory=NtfyConfig, description="Where ntfy messages go.")
     smtp: SmtpConfig = Field(

@@ -28,6 +28,7 @@ from twotier.gateway.clients import Clients
 from twotier.gateway.control_probe import Probing
 from twotier.gateway.engines import EngineControl
 from twotier.gateway.places import PlaceControl
+from twotier.gateway.savings import SavingsPage
 from twotier.gateway.status import Status, usd_text
 from twotier.ledger.book import Book
 from twotier.ledger.spending import SPEND_BY, SpendRow
@@ -53,6 +54,7 @@ class Control:
     places: PlaceControl
     probing: Probing
     alerts: AlertControl
+    savings: SavingsPage
 
     def app(self) -> Starlette:
         """As an ASGI application."""
@@ -61,6 +63,7 @@ class Control:
                 Route("/control/status", told(self.show), methods=["GET"]),
                 Route("/control/alive", told(self.alive), methods=["GET"]),
                 Route("/control/spend", told(self.spend), methods=["GET"]),
+                Route("/control/savings", told(self.saved), methods=["GET"]),
                 Route("/control/route", told(self.route), methods=["POST"]),
                 Route("/control/probe", told(self.probing), methods=["POST"]),
                 Route("/control/stop", told(self.begin_stop), methods=["POST"]),
@@ -180,6 +183,12 @@ class Control:
                 "budgets": await self.status.budgets_told(),
             }
         )
+
+    async def saved(self, request: HttpRequest) -> Response:
+        """What was saved between two instants, and against what."""
+        since, until = instant(request, "since"), instant(request, "until")
+        told = await self.savings.told(since, until)
+        return JSONResponse({"schema_version": SCHEMA_VERSION, **told})
 
 
 def line_seconds(tier: Tier) -> float:

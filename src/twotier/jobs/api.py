@@ -5,6 +5,7 @@
     GET  /jobs, /jobs/{name}
     POST /jobs/{name}/run              -> {"run": id}
     GET  /runs?job=NAME&state=STATE,STATE&limit=N
+    GET  /looks?since=ISO&until=ISO    how often a look found nothing
     GET  /runs/{id}?wait_seconds=S     answers when the run is over, or the time has passed
 
 Every body is JSON with `schema_version`; errors have OpenAI's shape. Where an answer is delivered
@@ -18,6 +19,7 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,7 @@ class Api:
                 Route("/jobs/{name}", self._job),
                 Route("/jobs/{name}/run", self._order, methods=["POST"]),
                 Route("/runs", self._latest),
+                Route("/looks", self._looks),
                 Route("/runs/{id}", self._run),
             ],
             exception_handlers={TwotierError: refuse, 404: no_such_path},  # type: ignore[dict-item]
@@ -117,6 +120,13 @@ class Api:
         runs = await self._runs.latest(job=job, states=states(request), limit=int(limit))
         return said({"runs": [shown(run) for run in runs]})
 
+    async def _looks(self, request: Request) -> JSONResponse:
+        found = await self._runs.looks(instant(request, "since"), instant(request, "until"))
+        looks = [
+            {"at": one.quarter.timestamp(), "job": one.job, "count": one.count} for one in found
+        ]
+        return said({"looks": looks})
+
     async def _run(self, request: Request) -> JSONResponse:
         wait_seconds = number(request, "wait_seconds", default=0, most=WAIT_SECONDS_MAX)
         run = await self._engine.ended(request.path_params["id"], within_seconds=wait_seconds)
@@ -170,6 +180,17 @@ def number(request: Request, name: str, *, default: float, most: float) -> float
     if not 0 <= value <= most:
         raise RequestError(f"{name} must be between 0 and {most:g}")
     return value
+
+
+def instant(request: Request, name: str) -> datetime:
+    """An instant of the query, in ISO form with its zone."""
+    try:
+        when = datetime.fromisoformat(request.query_params.get(name, ""))
+    except ValueError as exc:
+        raise RequestError(f"{name} must be an instant in ISO form") from exc
+    if when.tzinfo is None:
+        raise RequestError(f"{name} has no zone; write for example ...+00:00")
+    return when
 
 
 def said(body: dict[str, Any], *, status: int = 200) -> JSONResponse:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
-from twotier.jobs.database import Database
 from twotier.jobs.tables import looks
 
 QUARTER = timedelta(minutes=15)
@@ -34,25 +33,15 @@ def count_look(connection: sa.Connection, job: str, *, slot: datetime) -> None:
     connection.execute(one.on_conflict_do_update(set_={"looks": looks.c.looks + 1}))
 
 
-class LookStore:
-    """The table `looks`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def between(self, since: datetime, until: datetime) -> list[Looks]:
-        """Those of the quarters that lie in this span, in order."""
-        span = [(at - _EPOCH) // timedelta(milliseconds=1) for at in (since, until)]
-        query = (
-            sa.select(looks)
-            .where(looks.c.quarter_ms >= span[0], looks.c.quarter_ms < span[1])
-            .order_by(looks.c.quarter_ms, looks.c.job)
-        )
-
-        def work(connection: sa.Connection) -> list[Looks]:
-            return [
-                Looks(_EPOCH + timedelta(milliseconds=quarter_ms), job, count)
-                for quarter_ms, job, count in connection.execute(query)
-            ]
-
-        return await self._database.do(work)
+def looks_between(connection: sa.Connection, *, since: datetime, until: datetime) -> list[Looks]:
+    """Those of the quarters that begin in this span, in order."""
+    first, last = ((at - _EPOCH) // timedelta(milliseconds=1) for at in (since, until))
+    query = (
+        sa.select(looks)
+        .where(looks.c.quarter_ms >= first, looks.c.quarter_ms < last)
+        .order_by(looks.c.quarter_ms, looks.c.job)
+    )
+    return [
+        Looks(_EPOCH + timedelta(milliseconds=quarter_ms), job, count)
+        for quarter_ms, job, count in connection.execute(query)
+    ]

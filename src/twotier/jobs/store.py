@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from twotier.domain.clock import Clock
 from twotier.domain.job import Run, RunState
 from twotier.jobs.database import Database
-from twotier.jobs.looks import count_look
+from twotier.jobs.looks import Looks, count_look, looks_between
 from twotier.jobs.tables import answers, items, outbox, runs, schedules
 
 QUIET_DAYS_KEPT = 7
@@ -139,6 +139,12 @@ class RunStore:
             connection.execute(sa.update(items).where(unfinished).values(**change))
 
         await self._database.do(work)
+
+    async def looks(self, since: datetime, until: datetime) -> list[Looks]:
+        """How often looks found nothing in this span."""
+        return await self._database.do(
+            lambda connection: looks_between(connection, since=since, until=until)
+        )
 
     async def unfinished(self) -> list[Run]:
         """Runs a worker before us left on the way, oldest first."""

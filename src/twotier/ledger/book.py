@@ -37,6 +37,7 @@ from twotier.ledger.migrate import migrate
 from twotier.ledger.reports import Outlook, RecentRow, RepairRow, Reports
 from twotier.ledger.rollups import fill_rollups
 from twotier.ledger.rows import Decided, Recorded, milliseconds
+from twotier.ledger.served import Look, Served
 from twotier.ledger.spending import SpendRow
 from twotier.ledger.store import connect, create_private, owner_of, transaction
 from twotier.ledger.writer import Check, Flush, Order, Settle, SettleClock, Writer
@@ -158,6 +159,14 @@ class Book:
         """What was used and paid, by tier, model, job, client, rule or day of a zone."""
         return await asyncio.to_thread(
             lambda: self._reports.spend(by=by, since=since, until=until, zone=zone)
+        )
+
+    async def served(
+        self, since: datetime, until: datetime, *, local: frozenset[str], looks: Sequence[Look]
+    ) -> Served:
+        """What was done in a span and what those looks would have been: for the savings."""
+        return await asyncio.to_thread(
+            lambda: self._reports.served(since, until, local=local, looks=looks)
         )
 
     async def budgets(self, budgets: Sequence[Budget]) -> list[BudgetState]:

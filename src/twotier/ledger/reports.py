@@ -33,6 +33,7 @@ from twotier.ledger.rows import (
 )
 from twotier.ledger.schema import usage
 from twotier.ledger.scoped import by_hour, spent_and_held
+from twotier.ledger.served import Look, Served, looked, served
 from twotier.ledger.spans import quarter_of
 from twotier.ledger.spending import SPEND_BY, SpendRow, spend_by
 from twotier.ledger.store import reading_engine
@@ -115,6 +116,17 @@ class Reports:
         span, place = (milliseconds(since), milliseconds(until)), _zone(zone)
         with self._reading() as connection:
             return spend_by(connection, by, span=span, zone=place)
+
+    def served(
+        self, since: datetime, until: datetime, *, local: frozenset[str], looks: Sequence[Look]
+    ) -> Served:
+        """What was done in the span, and what those looks would have been, in the order of time."""
+        span = (milliseconds(since), milliseconds(until))
+        with self._reading() as connection:
+            found = served(connection, span, local=local)
+            would = looked(connection, looks, until=until)
+            done = sorted([*found.done, *would], key=lambda one: one.at)
+        return Served(done, found.besides_microusd)
 
     def budgets(self, budgets: Sequence[Budget], now: datetime) -> list[BudgetState]:
         """Each budget's current period and what is spent and reserved in it."""

@@ -129,7 +129,7 @@ def savings(
             done, [cost(Usage(one.prompt_tokens, one.output_tokens), frontier) for one in done]
         ),
         fair=_column(done, fair),
-        cheap=None if cheap is None else _column(done, _mixed(done, fair, cheap, here=here)),
+        cheap=None if cheap is None else _column(done, _mixed(done, fair, cheap=cheap, here=here)),
         checks=_column(asked, checks),
         paid=Column(paid, len(asked), _tokens(asked)),
         no_model=sum(fair) - sum(checks),
@@ -141,7 +141,7 @@ def savings(
     )
 
 
-def _mixed(done: Sequence[Done], fair: Sequence[int], cheap: Price, *, here: set[int]) -> list[int]:
+def _mixed(done: Sequence[Done], fair: Sequence[int], *, cheap: Price, here: set[int]) -> list[int]:
     """As the fair way, but with the cheap model for what was done here."""
     small = dict(zip(sorted(here), _kept([done[at] for at in sorted(here)], cheap), strict=True))
     return [small.get(number, would) for number, would in enumerate(fair)]
@@ -164,7 +164,7 @@ def _ways(done: Sequence[Done], price: Price) -> Iterator[list[int]]:
     """What the work of one caller costs without a cache; with one of either life for all that it
     says, as a talk needs it; and with one for what its prompts have in common, the rest fresh.
     """
-    yield [cost(_usage(one, 0, 0, life="5m"), price) for one in done]
+    yield [cost(_usage(one, read=0, kept=0, life="5m"), price) for one in done]
     common = min((one.same_tokens for one in done if one.same_tokens), default=0)
     for life, seconds in LIVES.items():
         warm = [False, *(later.at - one.at <= seconds for one, later in pairwise(done))]
@@ -173,12 +173,12 @@ def _ways(done: Sequence[Done], price: Price) -> Iterator[list[int]]:
                 (one.same_tokens, one.prompt_tokens) if whole else (common, common) for one in done
             ]
             yield [
-                cost(_usage(one, same if hit else 0, kept, life=life), price)
+                cost(_usage(one, read=same if hit else 0, kept=kept, life=life), price)
                 for one, hit, (same, kept) in zip(done, warm, parts, strict=True)
             ]
 
 
-def _usage(one: Done, read: int, kept: int, *, life: str) -> Usage:
+def _usage(one: Done, *, read: int, kept: int, life: str) -> Usage:
     """Its tokens by what they cost: `read` from the cache, up to `kept` in it after, the rest
     fresh.
     """

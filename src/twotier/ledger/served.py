@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from twotier.domain.money import Outcome
+from twotier.ledger.rows import milliseconds
 from twotier.ledger.savings import Done
 from twotier.ledger.schema import decisions, usage
 from twotier.ledger.spans import Span
@@ -24,6 +26,7 @@ from twotier.ledger.spans import Span
 WAITS_SECONDS = 4 * 3_600
 NOTHING_NEW_TOKENS = 50  # "there is nothing new", with a little thought before it
 QUARTER_SECONDS = 900.0
+USUAL = timedelta(days=90)
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -101,7 +104,7 @@ def served(connection: sa.Connection, span: Span, *, local: frozenset[str]) -> S
     return Served(done, besides)
 
 
-def _done(row: sa.Row[tuple[object, ...]], local: frozenset[str]) -> Done:
+def _done(row: Any, local: frozenset[str]) -> Done:
     written = row.cache_write_tokens + row.cache_write_1h_tokens
     deadline = _TASK.decode(row.task).deadline_seconds if row.task else None
     return Done(
@@ -118,7 +121,7 @@ def _done(row: sa.Row[tuple[object, ...]], local: frozenset[str]) -> Done:
     )
 
 
-def looked(connection: sa.Connection, looks: Iterable[Look], *, before: datetime) -> Iterator[Done]:
+def looked(connection: sa.Connection, looks: Iterable[Look], *, until: datetime) -> Iterator[Done]:
     """What those looks would have been as model calls: as large as the job's calls usually are, of
     which there must have been one, and with an answer that says there is nothing new.
     """
@@ -127,7 +130,10 @@ def looked(connection: sa.Connection, looks: Iterable[Look], *, before: datetime
         for job, prompt, same in connection.execute(
             sa.select(usage.c.job, sa.func.avg(_PROMPT), sa.func.avg(usage.c.cache_read_tokens))
             .where(usage.c.job != "", usage.c.outcome == Outcome.OK.value)
-            .where(usage.c.created_ms < int(before.timestamp() * 1000))
+            .where(
+                usage.c.created_ms >= milliseconds(until - USUAL),
+                usage.c.created_ms < milliseconds(until),
+            )
             .group_by(usage.c.job)
         )
     }
