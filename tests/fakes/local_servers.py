@@ -136,8 +136,23 @@ class FakeOllama(FakeLocal):
 
     models = ("qwen3:8b",)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropped: list[str] = []
+
+    def application(self) -> web.Application:
+        """The same, and its own way to generate, as far as it ends models."""
+        application = super().application()
+        application.router.add_get("/api/ps", self._running)
+        application.router.add_post("/api/generate", self._generate)
+        return application
+
     def asides(self) -> Mapping[str, Body]:
-        """What it holds, and its version."""
+        """Its version."""
+        return {"/api/version": {"version": "0.40.1"}}
+
+    async def _running(self, _: web.Request) -> web.Response:
+        """What it holds."""
         running = {
             "name": "qwen3:8b",
             "model": "qwen3:8b",
@@ -148,7 +163,21 @@ class FakeOllama(FakeLocal):
             "size_vram": 5_333_539_264,
             "context_length": 4096,
         }
-        return {"/api/ps": {"models": [running]}, "/api/version": {"version": "0.40.1"}}
+        return web.json_response({"models": [] if self.dropped else [running]})
+
+    async def _generate(self, request: web.Request) -> web.Response:
+        """Without a prompt and with `keep_alive` of 0 the model is unloaded (`docs/api.md`)."""
+        body = await request.json()
+        if body.get("model") not in self.models:
+            return web.json_response(
+                {"error": f"model '{body.get('model')}' not found"}, status=404
+            )
+        if body.get("prompt") or body.get("keep_alive") != 0:
+            return web.json_response({"error": "this fake only unloads"}, status=400)
+        self.dropped.append(body["model"])
+        at = "2026-11-24T12:00:00Z"
+        told = {"model": body["model"], "created_at": at, "response": "", "done": True}
+        return web.json_response(told | {"done_reason": "unload"})
 
     def check(self, body: Body) -> None:
         """As `FromChatRequest` in its source."""

@@ -49,6 +49,7 @@ class Machine:
     traces: Traces = field(default_factory=Traces)
     traces_later: list[Traces] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    spares: list[str] = field(default_factory=list)
 
     def look(self) -> MemoryNow | None:
         if self.unknown:
@@ -65,7 +66,10 @@ class Machine:
 
     def around(self) -> Around:
         """The surroundings of a keeper on this machine."""
-        return Around(Room(self), Grave(self), self.alerts.append)
+        return Around(Room(self), Grave(self), self.alerts.append, self.spare)
+
+    async def spare(self) -> str:
+        return "; ".join(self.spares)
 
 
 @dataclass

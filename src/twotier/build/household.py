@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from twotier.alerts.desk import Alerts
 from twotier.build.log import note_change
 from twotier.build.lookout import Lookout
+from twotier.build.spare import Spare
 from twotier.domain.clock import Clock
 from twotier.domain.money import Attempt, Settlement
 from twotier.domain.tier import TierFacts, TierState
@@ -91,13 +92,19 @@ class Household:
     keepers: dict[str, Keeper] = field(default_factory=dict)
     watches: dict[str, Observer] = field(default_factory=dict)
     listeners: dict[str, list[Callable[[Change], None]]] = field(default_factory=dict)
+    spares: list[Spare] = field(default_factory=list)
     lookout: Lookout | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _swaps: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """One machine for all of them."""
-        self.around = Around(Room(reader_here()), coroner_here(), self.alerts)
+        self.around = Around(Room(reader_here()), coroner_here(), self.alerts, self.spare)
+
+    async def spare(self) -> str:
+        """Have other servers on this machine drop the models that nobody of ours uses."""
+        asked = (asyncio.to_thread(one.give_back) for one in self.spares)
+        return "; ".join(said for said in await asyncio.gather(*asked) if said)
 
     def keep(self, spec: KeptSpec) -> Keeper:
         """A keeper that will run with us."""

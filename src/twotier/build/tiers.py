@@ -21,6 +21,7 @@ from twotier.build.need import Commanded, load_limit, need_of
 from twotier.build.programs import engine_for, program_of
 from twotier.build.shelves import STARTER, model_path
 from twotier.build.sizing import PARALLEL, Witness, size
+from twotier.build.spare import Spare, may_drop
 from twotier.build.watched import watched
 from twotier.config.load import Loaded
 from twotier.config.schema import TierConfig
@@ -163,11 +164,16 @@ def observed(name: str, config: TierConfig, *, described: Engine, shop: Workshop
         not_found_is_outage=described.traits.not_found_is_outage,
     )
     spec = local_spec(name, config, described=described, prices=shop.prices)
+    watches = ownership(config, described) is Ownership.OBSERVED
+    if may_drop(described.traits, config.base_url or "") and not watches:
+        now, url = shop.clock.monotonic, config.base_url or ""
+        asked = Spare(asked, described.traits, base_url=url, model=config.model, now=now)
+        shop.house.spares.append(asked)
     keep = described.traits.fields if spec.local else None
     counts = COUNT in spoken(config, described)
     normal = normaliser(described.traits.manners)
     facts: Callable[[], TierFacts] = lambda: told(name, shop.outage(spec))  # noqa: E731 - one of two
-    if ownership(config, described) is Ownership.OBSERVED:
+    if watches:
         asked, watch = watched(spec, config, asked=asked, house=shop.house, probe=shop.probe)
         facts = known_of(watch, spec, shop=shop)
     return Tier(spec, counting(asked, counts), facts, keep, normal)

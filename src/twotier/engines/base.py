@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 
 from twotier.domain.launch import Launch
 from twotier.domain.message import Dialect
-from twotier.engines.questions import Held, Question
+from twotier.engines.questions import Held, Question, Release
 from twotier.errors import ConfigError
 from twotier.protocols.normal import Manners
 
@@ -122,6 +122,7 @@ class Traits:
     `progress` asks how far it is with what it has in hand: an answer that changes while it gets on.
     `step_tokens`: so many tokens of a prompt it reads without a sign of life, in its stream or in
     that answer; 0: it gives none.
+    `release` has it drop a model that it holds and loads again when it is asked.
     `sizes_itself`: it takes a share of memory that no setting of ours decides.
     """
 
@@ -142,6 +143,7 @@ class Traits:
     held: tuple[Question[tuple[Held, ...]], ...] = ()
     version: Question[str] | None = None
     progress: Question[object] | None = None
+    release: Release | None = None
     step_tokens: int = 0
     samples_by_file: bool = True
     sizes_itself: bool = False

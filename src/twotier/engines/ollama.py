@@ -14,7 +14,7 @@ import msgspec
 
 from twotier.engines.base import CHAT_FIELDS, COMPLETIONS_FIELDS, FIELDS, Ownership, Traits
 from twotier.engines.elsewhere import Elsewhere
-from twotier.engines.questions import Held, Question, read_version
+from twotier.engines.questions import Held, Question, Release, read_version
 from twotier.protocols.normal import Manners
 
 
@@ -36,6 +36,13 @@ def read_held(body: bytes) -> tuple[Held, ...]:
     """The answer of `/api/ps`. `size` is all of it, on the GPU and beside it."""
     models = _PROCESSES.decode(body).models or ()
     return tuple(Held(one.name or one.model, one.size, one.context_length) for one in models)
+
+
+def drop(model: str) -> bytes:
+    """What `ollama stop` sends: without a prompt nothing is generated, and a request of somebody
+    else's that is in the model is waited for.
+    """
+    return msgspec.json.encode({"model": model, "keep_alive": 0})
 
 
 class Ollama(Elsewhere):
@@ -68,4 +75,5 @@ class Ollama(Elsewhere):
         ),
         held=(Question("/api/ps", read_held),),
         version=Question("/api/version", read_version),
+        release=Release("/api/generate", drop),
     )

@@ -34,6 +34,16 @@ class Question(Generic[T]):
     read: Callable[[bytes], T]
 
 
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A POST below the server's root that has it drop a model from memory, when nobody's request is
+    in it. `body` makes it for the model's name.
+    """
+
+    path: str
+    body: Callable[[str], bytes]
+
+
 class _Version(msgspec.Struct):
     version: str = ""
 

@@ -432,9 +432,9 @@ class Keeper:
             if self._state not in _AT_WORK:
                 continue
             match await self._ladder.look(idle=not self._uses):
-                case Rung.SHRINK:  # which no engine can while it runs
-                    text = "memory is tight: its caches cannot be shrunk while it runs"
-                    self._note(self._state, Signal.PRESSED, text=text)
+                case Rung.SHRINK:  # its own caches no engine gives back while it runs
+                    given = await self._around.spare() or "nobody has any to spare"
+                    self._note(self._state, Signal.PRESSED, text=f"memory is tight: {given}")
                 case Rung.UNLOAD:
                     self._unload()
 
