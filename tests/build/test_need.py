@@ -40,7 +40,7 @@ def test_what_options_and_variables_say(
     engine: str, command: tuple[str, ...], env: dict[str, str], expected: Flags
 ) -> None:
     """An option goes before a variable; what is not understood is not said."""
-    assert flags_of(engine, ("serve", *command), env) == expected
+    assert flags_of(engine, ("serve", *command), env=env) == expected
 
 
 def taken(path: Path | None, engine: str, *command: str, **more: Any) -> Commanded:

@@ -56,15 +56,15 @@ class Flags:
     alone: bool = False
 
 
-def flags_of(engine: str, command: Sequence[str], env: Mapping[str, str]) -> Flags:
+def flags_of(engine: str, command: Sequence[str], *, env: Mapping[str, str]) -> Flags:
     """What this engine's options say in a command and its variables."""
     if engine == "llama_cpp":
-        return llama(values(command, env, LLAMA))
-    return mlx(values(command, env, MLX)) if engine == "mlx_lm" else Flags()
+        return llama(values(command, LLAMA, env=env))
+    return mlx(values(command, MLX, env=env)) if engine == "mlx_lm" else Flags()
 
 
 def values(
-    command: Sequence[str], env: Mapping[str, str], names: Mapping[str, Sequence[str]]
+    command: Sequence[str], names: Mapping[str, Sequence[str]], *, env: Mapping[str, str]
 ) -> Mapping[str, str]:
     """The value of each name that is said, `--option value` or `--option=value`; the last counts,
     and an option before a variable.

@@ -48,7 +48,7 @@ class Commanded:
     @property
     def flags(self) -> Flags:
         """What its options say."""
-        return flags_of(self.engine, self.config.command, self.config.command_env)
+        return flags_of(self.engine, self.config.command, env=self.config.command_env)
 
     def need(self, _: int = 0) -> Need | None:
         """Asked before each start; the command has one size."""
