@@ -233,6 +233,32 @@ def test_a_disk_that_cannot_be_written_tells_those_who_wait(path: Path) -> None:
     with_book(path, scenario)
 
 
+def test_who_was_served_in_a_look_that_fails_hears_of_it(path: Path) -> None:
+    """The first fits, the disk is full at the second: neither holds anything, and both are told."""
+
+    async def scenario(book: Book, clock: HandClock) -> None:
+        await book.reserve(paid("a", 900), CAP)
+        large = msgspec.structs.replace(paid("c", 200), model="x" * 90_000)
+        waiting = [
+            asyncio.ensure_future(book.reserve(attempt, CAP, wait_seconds=LONG))
+            for attempt in (paid("b", 200), large)
+        ]
+        await book.flush()
+        connection = book._writer._connection
+        assert connection is not None
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+        with pytest.raises(LedgerError, match="full"):
+            await book.settle("a", settled(0))
+        for one in waiting:
+            with pytest.raises(LedgerError, match="full"):
+                await one
+        connection.execute("PRAGMA max_page_count = 1000000")
+        await book.reserve(paid("d", 1000), CAP)  # the settlement was repeated, and nothing is held
+
+    with_book(path, scenario)
+
+
 def test_of_500_at_once_exactly_20_are_let_through(path: Path) -> None:
     """$0.50 each against $10, and each costs what it may: the others hear no, and none hangs."""
     cap = (daily(10 * USD),)

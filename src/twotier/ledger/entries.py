@@ -78,6 +78,7 @@ class Entries:
         self._connection = connection
         # Scope, start_ms and end_ms of a period -> [spent, reserved] in micro-dollars
         self._sums: dict[tuple[Scope, int, int], list[int]] = {}
+        self._periods: dict[Budget, tuple[datetime, datetime]] = {}
         self._version = -1
         self._last_ms: int | None = None
         self._owner = owner
@@ -219,9 +220,16 @@ class Entries:
         return self._last_ms
 
     def _state(self, budget: Budget, now: datetime, *, ahead: int) -> BudgetState:
-        start, end = period(budget, now)
+        start, end = self._period(budget, now)
         spent, reserved = self._sum(budget.scope, (milliseconds(start), milliseconds(end)))
         return BudgetState(budget, spent, reserved + ahead, start, end)
+
+    def _period(self, budget: Budget, now: datetime) -> tuple[datetime, datetime]:
+        """As `budget.period`, which asks the zone's tables: once a period is enough."""
+        found = self._periods.get(budget)
+        if found is None or not found[0] <= now < found[1]:
+            found = self._periods[budget] = period(budget, now)
+        return found
 
     def _sum(self, scope: Scope, span: tuple[int, int]) -> list[int]:
         key = (scope, *span)

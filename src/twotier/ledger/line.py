@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from twotier.domain.money import Attempt, Budget
 from twotier.errors import BudgetError, TwotierError
@@ -101,11 +101,11 @@ class Line:
         self._count(waiter.order, -1)
         return True
 
-    def look(self, entries: Entries) -> dict[Reserve, TwotierError | None]:
+    def look(self, entries: Entries, answers: dict[Any, TwotierError | None]) -> None:
         """Reserve for those whose money is there now; refuse those who can no longer hope, or
-        whose time is over. Returns the answers; all others go on waiting.
+        whose time is over. All others go on waiting. An answer is noted as soon as it is known: if
+        the file fails at the next one, nobody may be forgotten.
         """
-        answers: dict[Reserve, TwotierError | None] = {}
         ahead: Counter[Budget] = Counter()
         now = self._looked = time.monotonic()
         for waiter in [*self._all()]:
@@ -120,7 +120,6 @@ class Line:
                     continue
                 answers[order] = exc
             self.leave(order.attempt.id)
-        return answers
 
     def patience_seconds(self) -> float | None:
         """After how long to look again whatever happens; None where nobody waits."""

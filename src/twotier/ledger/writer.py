@@ -247,8 +247,7 @@ class Writer:
                 answers[order] = exc
         settled = any(isinstance(order, Settle) for order in orders)
         if self._line and (settled or self._line.patience_seconds() == 0):
-            for order, error in self._line.look(entries).items():
-                answers[order] = error
+            self._line.look(entries, answers)
         entries.write_behind(rows)
         entries.seal()
         connection.execute("COMMIT")
