@@ -17,7 +17,7 @@ from tests.notify.test_http import Receiver, receiving
 from twotier.alerts.conditions import Limits
 from twotier.alerts.desk import Alerts
 from twotier.alerts.upstreams import Upstreams
-from twotier.build.lookout import LOOK_SECONDS, Lookout, Ping, Sources, ask_worker, failing
+from twotier.build.lookout import LOOK_SECONDS, Lookout, Ping, Sources, failing, standings_of
 from twotier.domain.job import JobStanding
 from twotier.domain.money import Budget
 from twotier.domain.tier import TierFacts, TierState
@@ -215,15 +215,15 @@ def test_the_worker_is_asked_on_its_socket_and_silence_is_no_answer(tmp_path: Pa
         return answers.pop(0)
 
     async def scenario() -> None:
-        assert await ask_worker(socket) is None
+        assert await standings_of(socket) is None
         app = web.Application()
         app.router.add_get("/standing", answer)
         runner = web.AppRunner(app)
         await runner.setup()
         await web.UnixSite(runner, str(socket)).start()
-        assert await ask_worker(socket) == [JobStanding("a", failures=2)]
-        assert await ask_worker(socket) is None
-        assert await ask_worker(socket) is None
+        assert await standings_of(socket) == [JobStanding("a", failures=2)]
+        assert await standings_of(socket) is None
+        assert await standings_of(socket) is None
         await runner.cleanup()
 
     asyncio.run(scenario())
