@@ -44,7 +44,7 @@ class HeadTool(msgspec.Struct):
     @property
     def served(self) -> bool:
         """Whether the API runs it by itself."""
-        return bool(self.type) and not (self.type or "").startswith(_AT_THE_CLIENT)
+        return not (self.type or "custom").startswith(_AT_THE_CLIENT)
 
 
 def read_asked(
@@ -53,9 +53,8 @@ def read_asked(
     """What a request says of its cost. `servers`: it names MCP servers for the API to ask; `said`
     are fields as they came. Raises `RequestError` for a tool that costs by use and has no limit.
     """
-    served = [(at, tool) for at, tool in enumerate(tools) if tool.served]
-    plain = all(raw == NULL for raw in said.values())
-    if plain and not served and not servers:
+    served = [(at, tool) for at, tool in enumerate(tools) if tool.type and tool.served]
+    if not served and not servers and all(raw == NULL for raw in said.values()):
         return PLAIN
     limits = [(tool.counted, _limit(tool, at)) for at, tool in served if tool.counted]
     fetched = [_brought(tool) for _, tool in served if tool.counted == "web_fetch"]

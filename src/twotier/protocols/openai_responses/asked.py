@@ -21,13 +21,17 @@ _HOSTED = {
     "image_generation": "image_generation",
     "mcp": "mcp",
 }
+# Nearly all tools run at the client.
+_OWN = frozenset({None, "function", "custom", "namespace"})
 # A picture is charged by the tokens of a model of its own, which no limit here can hold.
 _ENDLESS = frozenset({"image_generation"})
 
 
 def hosted(kinds: Iterable[str | None]) -> set[str]:
     """The hosted tools among these types, by name (`web_search_preview` is `web_search`)."""
-    given = [kind for kind in kinds if kind]
+    given = [kind for kind in set(kinds) - _OWN if kind]
+    if not given:
+        return set()
     return {name for start, name in _HOSTED.items() if any(one.startswith(start) for one in given)}
 
 
