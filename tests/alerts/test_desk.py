@@ -7,16 +7,18 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
+from datetime import time
 from pathlib import Path
 
 import pytest
 
 from tests.alerts.toys import Box, away, condition, way
-from tests.ledger.toys import HandClock
+from tests.ledger.toys import NOON, HandClock
 from tests.notify.test_http import receiving
 from twotier.alerts.desk import Alerts
 from twotier.alerts.incidents import Look
 from twotier.alerts.outbox import Habits, Way
+from twotier.alerts.quiet import QuietHours
 from twotier.domain.alert import Alert, Severity
 from twotier.errors import DeliveryError, NotFoundError
 from twotier.ledger.book import Book
@@ -103,6 +105,28 @@ def test_a_message_that_nobody_took_is_sent_by_the_next_life(tmp_path: Path) -> 
 
     asyncio.run(scenario())
     assert box.taken[0].key == gone.tried[0].key
+
+
+def test_what_was_held_for_the_night_comes_in_the_morning_of_another_life(tmp_path: Path) -> None:
+    """As one message; what was urgent did not wait for it."""
+    path, box = tmp_path / "ledger.db", Box()
+    night = Habits(QuietHours(time(22), time(7), "UTC"))
+
+    async def scenario() -> None:
+        clock = HandClock(NOON.replace(hour=23))
+        book = await Book.open(path, clock=clock)
+        alerts = Alerts(clock, ways=[way(box)], habits=night)
+        await alerts.open(book)
+        alerts.take(Look((condition("server:a"), condition("server:b"))))
+        assert alerts.waiting() == {"phone": 2}
+        await book.close()
+        async with desk(path, way(box), clock=HandClock(NOON.replace(hour=7, day=11))) as later:
+            await until(box, 1)
+            assert later.waiting() == {"phone": 0}
+            assert len(later.told()) == 2
+
+    asyncio.run(scenario())
+    assert box.titles == ["twotier: 2 messages of the quiet hours"]
 
 
 def test_what_was_seen_before_the_book_was_open_is_told_then(
