@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bench import decision, failover, install, normal, relay, start
+from bench import decision, failover, install, ledger, normal, relay, start
 from bench.figures import Figure, absolute, table
 from bench.processes import load
 
@@ -24,6 +24,7 @@ def main() -> None:
         "normal": normal.figures,
         "relay": lambda: relay.figures(folder),
         "failover": lambda: failover.figures(folder),
+        "ledger": lambda: ledger.figures(folder),
         "start": lambda: start.figures(folder),
         "install": lambda: install.figures(folder),
     }

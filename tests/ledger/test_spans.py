@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from twotier.ledger.spans import (
     DAY_MS,
+    HOUR_MS,
     QUARTER_MS,
     Cover,
     Stretch,
     cover,
-    day_of,
     local_day,
     quarter_of,
     stretches,
@@ -43,7 +43,7 @@ def ms(year: int, month: int, day: int, hour: int = 0) -> int:
         ((1, 2), Cover(rest=((1, 2),))),
         ((1, QUARTER_MS), Cover(rest=((1, QUARTER_MS),))),
         ((0, QUARTER_MS), Cover(quarters=((0, QUARTER_MS),))),
-        ((0, DAY), Cover(days=((0, DAY),))),
+        ((0, DAY), Cover(whole=((0, DAY),))),
         ((1, DAY), Cover(quarters=((QUARTER_MS, DAY),), rest=((1, QUARTER_MS),))),
         (
             (DAY - QUARTER_MS, 3 * DAY + 7),
@@ -55,21 +55,21 @@ def test_a_span_in_pieces(span: tuple[int, int], pieces: Cover) -> None:
     assert cover(span) == pieces
 
 
-@given(INSTANTS, INSTANTS)
-def test_the_pieces_are_the_span(since: int, until: int) -> None:
+@given(INSTANTS, INSTANTS, st.sampled_from((DAY_MS, HOUR_MS, QUARTER_MS)))
+def test_the_pieces_are_the_span(since: int, until: int, whole_ms: int) -> None:
     """Side by side without a gap, days and quarters whole, the rest inside one quarter each."""
-    pieces = cover((since, until))
-    every = sorted((*pieces.days, *pieces.quarters, *pieces.rest))
+    pieces = cover((since, until), whole_ms=whole_ms)
+    every = sorted((*pieces.whole, *pieces.quarters, *pieces.rest))
     if since >= until:
         assert not every
         return
     assert every[0][0] == since
     assert every[-1][1] == until
     assert all(one[1] == other[0] for one, other in itertools.pairwise(every))
-    assert all(day_of(edge) == edge for span in pieces.days for edge in span)
+    assert all(edge % whole_ms == 0 for span in pieces.whole for edge in span)
     assert all(quarter_of(edge) == edge for span in pieces.quarters for edge in span)
     assert all(quarter_of(a) == quarter_of(b - 1) for a, b in pieces.rest)
-    assert len(pieces.days) <= 1
+    assert len(pieces.whole) <= 1
     assert len(pieces.quarters) <= 2
 
 

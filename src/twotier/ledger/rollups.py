@@ -19,7 +19,7 @@ from sqlalchemy.dialects import sqlite
 
 from twotier.domain.money import Settled
 from twotier.ledger.schema import rollups, usage
-from twotier.ledger.spans import DAY_MS, QUARTER_MS, Span, day_of, quarter_of
+from twotier.ledger.spans import DAY_MS, HOUR_MS, QUARTER_MS, Span, day_of, quarter_of
 
 Row = tuple[Any, ...]
 Key = tuple[str, int, str, str]  # grain, start_ms, dimension, key
@@ -60,7 +60,8 @@ MOVED: Final = (
 )
 _WORDS = len(DIMENSIONS)
 _OPENED = 2  # a row counts two moves: one when it is written, one when it is closed
-ROWS_AT_ONCE = 2 * (1 + len(DIMENSIONS))  # one row's sums: both grains, everything and each word
+# What one row adds to: quarter, hour and day of everything, quarter and day of each of its words.
+ROWS_AT_ONCE = 3 + 2 * len(DIMENSIONS)
 _DIALECT = sqlite.dialect(paramstyle="qmark")
 _COLUMNS = ("grain", "start_ms", "dimension", "key", *MEASURES)
 _NOTHING = (0,) * len(MEASURES)
@@ -159,6 +160,7 @@ class Deltas:
             found[key] = sums if before is None else tuple(map(add, before, sums))
 
         for (start_ms, *words), sums in self._sums.items():
+            more(("hour_total", start_ms - start_ms % HOUR_MS, "", ""), sums)
             for grain, begin in (("quarter", start_ms), ("day", day_of(start_ms))):
                 more((f"{grain}_total", begin, "", ""), sums)
                 for dimension, word in zip(DIMENSIONS, words, strict=True):
@@ -214,7 +216,7 @@ _STORED: Final = (
     f"SELECT {', '.join(_COLUMNS)} FROM rollups"  # noqa: S608 - names of ours
     " WHERE grain = ? AND start_ms >= ? AND start_ms < ?"
 )
-GRAINS: Final = ("day", "day_total", "quarter", "quarter_total")
+GRAINS: Final = ("day", "day_total", "hour_total", "quarter", "quarter_total")
 
 
 def expected(connection: sqlite3.Connection, span: Span) -> dict[Key, Sequence[int]]:

@@ -1,9 +1,10 @@
 """Which quarter-hours and days a span is made of, and where local days lie in it. Pure.
 
-Sums are kept for every quarter of an hour and for every day of UTC. A span is answered from whole
-days, from quarters at its edges, and from single rows only inside the quarters that it cuts. Every
-zone of today differs from UTC by whole quarters, so a local day is a sum of quarters, also one of
-23 or 25 hours. Instants are milliseconds since 1970 in UTC; a span ends before its second one.
+Sums are kept for every quarter of an hour and for every day of UTC, those of everything for every
+hour too. A span is answered from whole days (or hours), from quarters at its edges, and from single
+rows only inside the quarters that it cuts. Every zone of today differs from UTC by whole quarters,
+so a local day is a sum of quarters, also one of 23 or 25 hours. Instants are milliseconds since
+1970 in UTC; a span ends before its second one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 QUARTER_MS = 15 * 60 * 1000
-DAY_MS = 96 * QUARTER_MS
+HOUR_MS = 4 * QUARTER_MS
+DAY_MS = 24 * HOUR_MS
 Span = tuple[int, int]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,9 +23,11 @@ _FIRST_DAY = _EPOCH.date()
 
 @dataclass(frozen=True, slots=True)
 class Cover:
-    """A span in pieces that do not overlap: days, quarters, and what there are no sums for."""
+    """A span in pieces that do not overlap: whole days (or hours), quarters, and what there are no
+    sums for.
+    """
 
-    days: tuple[Span, ...] = ()
+    whole: tuple[Span, ...] = ()
     quarters: tuple[Span, ...] = ()
     rest: tuple[Span, ...] = ()
 
@@ -46,7 +50,7 @@ def day_of(instant_ms: int) -> int:
     return instant_ms - instant_ms % DAY_MS
 
 
-def cover(span: Span) -> Cover:
+def cover(span: Span, *, whole_ms: int = DAY_MS) -> Cover:
     """The fewest pieces that are this span exactly; none where it is empty."""
     since, until = span
     if since >= until:
@@ -55,10 +59,10 @@ def cover(span: Span) -> Cover:
     if first > last:  # inside one quarter
         return Cover(rest=(span,))
     rest = _filled((since, first), (last, until))
-    day, end = _up(first, DAY_MS), day_of(last)
-    if day >= end:
+    begin, end = _up(first, whole_ms), last - last % whole_ms
+    if begin >= end:
         return Cover(quarters=_filled((first, last)), rest=rest)
-    return Cover(((day, end),), _filled((first, day), (end, last)), rest)
+    return Cover(((begin, end),), _filled((first, begin), (end, last)), rest)
 
 
 def stretches(span: Span, zone: tzinfo) -> list[Stretch]:

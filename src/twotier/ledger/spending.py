@@ -17,7 +17,16 @@ import sqlalchemy as sa
 
 from twotier.ledger.rollups import DIMENSIONS, MEASURES, ROW_SUMS
 from twotier.ledger.schema import meta, rollups, usage
-from twotier.ledger.spans import DAY_MS, QUARTER_MS, Cover, Span, cover, local_day, stretches
+from twotier.ledger.spans import (
+    DAY_MS,
+    HOUR_MS,
+    QUARTER_MS,
+    Cover,
+    Span,
+    cover,
+    local_day,
+    stretches,
+)
 from twotier.ledger.spans import quarter_of as down
 
 # What people say -> the word of the rows.
@@ -79,25 +88,23 @@ def spend_by(connection: sa.Connection, by: str, *, span: Span, zone: tzinfo) ->
     if by in CALENDAR:
         days = _days(connection, span, zone=zone)
         return _summed((str(key)[:7] if by == "month" else key, *sums) for key, *sums in days)
-    pieces = _pieces(connection, span)
+    pieces = cover(_known(connection, span))
     rows = _summed(_keyed(connection, DIMENSION_OF[by], pieces=pieces))
     return sorted(rows, key=lambda row: (-row.cost_microusd, -row.requests, row.key))
 
 
-def _pieces(connection: sa.Connection, span: Span) -> Cover:
-    """The span in pieces for which there are sums or rows."""
+def _known(connection: sa.Connection, span: Span) -> Span:
+    """The span, with all of a quarter whose rows are gone."""
     rows_from = connection.scalar(sa.select(meta.c.value).where(meta.c.key == ROWS_FROM))
     edge, (since, until) = int(rows_from or 0), span
-    return cover(
-        (
-            down(since) if since < edge else since,
-            down(until + QUARTER_MS - 1) if until < edge else until,
-        )
+    return (
+        down(since) if since < edge else since,
+        down(until + QUARTER_MS - 1) if until < edge else until,
     )
 
 
 def _keyed(connection: sa.Connection, dimension: str, *, pieces: Cover) -> Iterator[Sequence[int]]:
-    for grain, spans in (("day", pieces.days), ("quarter", pieces.quarters)):
+    for grain, spans in (("day", pieces.whole), ("quarter", pieces.quarters)):
         for span in spans:
             statement = (
                 sa.select(rollups.c.key, *_SUMS)
@@ -112,13 +119,18 @@ def _keyed(connection: sa.Connection, dimension: str, *, pieces: Cover) -> Itera
 
 def _days(connection: sa.Connection, span: Span, *, zone: tzinfo) -> Iterator[Sequence[int | str]]:
     """Sums with the date they belong to; a date may come more than once."""
-    for stretch in stretches(span, zone):
-        pieces = _pieces(connection, stretch.span)
-        quarters = (*pieces.days, *pieces.quarters)
+    for stretch in stretches(_known(connection, span), zone):
+        # Where the clocks are whole hours ahead or behind, a local day is a sum of hours.
+        whole_ms = QUARTER_MS if stretch.ahead_ms % HOUR_MS else HOUR_MS
+        pieces = cover(stretch.span, whole_ms=whole_ms)
         number = (rollups.c.start_ms + stretch.ahead_ms) // DAY_MS
         found: list[sa.Executable] = [
-            sa.select(number, *_SUMS).where(_within("quarter_total", part)).group_by(number)
-            for part in quarters
+            sa.select(number, *_SUMS).where(_within(grain, part)).group_by(number)
+            for grain, parts in (
+                ("quarter_total" if whole_ms == QUARTER_MS else "hour_total", pieces.whole),
+                ("quarter_total", pieces.quarters),
+            )
+            for part in parts
         ]
         number = (usage.c.created_ms + stretch.ahead_ms) // DAY_MS
         found += [_rows(number, part) for part in pieces.rest]
