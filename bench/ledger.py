@@ -192,7 +192,15 @@ def fill(path: Path) -> None:
         "reserved_microusd": "CASE n % 5 WHEN 0 THEN 9000 ELSE 0 END",
         "requests": "1",
     }
-    words = ("model_asked", "model_served", "run", "step", "error", "price_since", "price_source")
+    words: tuple[str, ...] = (
+        "model_asked",
+        "model_served",
+        "run",
+        "step",
+        "error",
+        "price_since",
+        "price_source",
+    )
     words += ("repairs", "price_terms", "price_applied", "owner")
     default = {name: "''" if name in words else "0" for name in USAGE_COLUMNS} | values
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:

@@ -24,6 +24,7 @@ from twotier.build.clients import clients
 from twotier.build.front import Front, Opened, make_dispatch
 from twotier.build.household import Household
 from twotier.build.learned import hear_loads
+from twotier.build.ledger import open_book
 from twotier.build.money import budgets, prices
 from twotier.build.slots import ease_in
 from twotier.build.standby import places
@@ -37,7 +38,6 @@ from twotier.exchange import Ground
 from twotier.gateway.live import Live
 from twotier.learned.speeds import Speeds
 from twotier.learned.tiers import Learned
-from twotier.ledger.book import Book
 from twotier.lock import only_one
 from twotier.probing import Probe
 from twotier.providers.http import Transport
@@ -86,9 +86,8 @@ class Main:
             asyncio.get_running_loop().add_signal_handler(number, self.stop)
         async with AsyncExitStack() as stack:
             stack.callback(telemetry.close)
-            book = await Book.open(self.loaded.paths.ledger, clock=self.clock)
+            book = await open_book(self.loaded, self.house)
             stack.push_async_callback(book.close)
-            await self.house.alerts.open(book)
             transport = await stack.enter_async_context(Transport())
             probe = Probe(book, self.clock, self.new_id)
             shop = Workshop(

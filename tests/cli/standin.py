@@ -177,6 +177,7 @@ class StandIn:
             "GET /control/status": STATUS,
             "POST /control/route": ROUTED,
             "GET /control/spend": SPEND,
+            "POST /control/spend/confirm": {"schema_version": 1, "was_held": "it was gone"},
             "POST /control/stop": {"schema_version": 1, "stopping": True},
             "GET /control/keys": {"schema_version": 1, "used": {"phone": RUN["ended_at"]}},
             "POST /control/keys/reload": {"schema_version": 1, "names": ["phone"]},

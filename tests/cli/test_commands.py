@@ -167,6 +167,15 @@ def test_spend_asks_for_whole_local_days(tmp_path: Path) -> None:
             assert stand.asked[-1][2]["since"] < query["since"]
             both = await twotier(*words, "--days", "3", "--month")
             assert both.code == 2
+            assert stand.asked[-1][2]["zone"] == "America/Los_Angeles"
+            await twotier(*words, "--since", "2026-03-07", "--until", "2026-03-08", env=env)
+            asked = stand.asked[-1][2]
+            assert asked["since"] == "2026-03-07T00:00:00-08:00"
+            assert asked["until"] == "2026-03-09T00:00:00-07:00"  # the clocks change that night
+            written = await twotier(*words, "--by", "key", "--csv", env=env)
+            assert written.out.splitlines()[0].startswith("key,requests,")
+            odd = await twotier(*words, "--since", "yesterday")
+            assert (odd.code, "YYYY-MM-DD" in odd.err) == (2, True)
 
     asyncio.run(scenario())
 

@@ -119,20 +119,6 @@ def test_a_file_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         migrate(path)
 
 
-def test_a_broken_file_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
-    """Never a silent new ledger with nothing spent."""
-    path = tmp_path / "ledger.db"
-    path.write_bytes(b"this was a ledger once " * 500)
-    before = path.read_bytes()
-
-    async def opened() -> None:
-        with pytest.raises(LedgerError, match="restore its last backup"):
-            await Book.open(path, clock=HandClock())
-
-    asyncio.run(opened())
-    assert path.read_bytes() == before
-
-
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
 

@@ -18,6 +18,7 @@ from twotier.build.spare import Spare
 from twotier.domain.clock import Clock
 from twotier.domain.money import Attempt, Settlement
 from twotier.domain.tier import TierFacts, TierState
+from twotier.ledger.upkeep import Upkeep
 from twotier.supervisor.around import Around
 from twotier.supervisor.keeper import Keeper
 from twotier.supervisor.memory import reader_here
@@ -94,6 +95,7 @@ class Household:
     listeners: dict[str, list[Callable[[Change], None]]] = field(default_factory=dict)
     spares: list[Spare] = field(default_factory=list)
     lookout: Lookout | None = None
+    upkeep: Upkeep | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _swaps: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -138,6 +140,8 @@ class Household:
         """All of them, as children of this group."""
         self._tasks = [group.create_task(one.run()) for one in self.all]
         self._tasks.append(group.create_task(self.alerts.run(self.lookout)))
+        if self.upkeep is not None:
+            self._tasks.append(group.create_task(self.upkeep.run()))
         self._swaps = [group.create_task(one.run()) for one in set(self.places.values())]
 
     def hear(self, attempt: Attempt, end: Settlement) -> None:

@@ -126,7 +126,7 @@ class Lookout:
             self.desk.take(conditions.budgets(crossed, [one.state for one in outlooks]))
         except LedgerError as exc:
             failed = exc.message
-        self.desk.take(conditions.ledger(failed))
+        self.desk.take(conditions.ledger(failed or self.sources.book.held))
         return failed
 
     @staticmethod

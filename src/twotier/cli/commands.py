@@ -20,6 +20,7 @@ from twotier.cli.notify_words import notify
 from twotier.cli.price_words import prices
 from twotier.cli.rights import Policy
 from twotier.cli.rights import Rights as AllRights
+from twotier.cli.spend_words import spend
 from twotier.errors import UsageError
 
 Config = Annotated[Path, Parameter(parse=False)]
@@ -28,7 +29,6 @@ Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")]
 Rights = Annotated[AllRights | None, Parameter(name="*")]
 # The kinds of `router.rules.KINDS`; that module would cost every command 20 ms of imports.
 Kind = Literal["polling", "bulk-write", "frontier-reasoning", "read-report"]
-By = Literal["tier", "model", "job", "client", "rule", "day"]
 
 app = App(
     name="twotier",
@@ -44,7 +44,7 @@ job = App(name="job", help="Scheduled work: list it, look at it, run it now.")
 models = App(name="models", help="What can be asked, what lies on this disk, and what fits.")
 config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
-for group in (job, models, engine, prices, config_app, key, budget, notify):
+for group in (job, models, engine, prices, config_app, key, budget, notify, spend):
     app.command(group)
 
 
@@ -168,36 +168,6 @@ def runs(
     if run:
         return one(config, run, as_json=as_json)
     return latest(config, job=job, limit=limit, as_json=as_json)
-
-
-@app.command
-def spend(
-    *,
-    by: By = "tier",
-    today: Annotated[bool, Parameter(negative="")] = False,
-    days: int | None = None,
-    month: Annotated[bool, Parameter(negative="")] = False,
-    as_json: Json = False,
-    config: Config,
-) -> int:
-    """What was spent, today if nothing else is said.
-
-    Parameters
-    ----------
-    by
-        What the sums are over.
-    today
-        Since midnight.
-    days
-        The last days, today included.
-    month
-        Since the first of the month.
-    """
-    from twotier.cli.spend import spend
-
-    if sum((today, days is not None, month)) > 1:
-        raise UsageError("--today, --days and --month exclude one another; name one")
-    return spend(config, by=by, days=1 if days is None else days, month=month, as_json=as_json)
 
 
 @app.command

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from twotier.config.alerts import AlertsConfig, NtfyConfig, SmtpConfig
 from twotier.config.budgets import BudgetConfig, budget_problems
@@ -42,6 +42,7 @@ from twotier.domain.tier import TierPolicy
 from twotier.domain.urls import is_loopback
 
 AUTO = "auto"
+KEEP_DAYS_MIN = 62
 EngineName = Literal["llama_cpp", "lmstudio", "mlx_lm", "ollama", "openai", "vllm"]
 KEPT_ENGINES = ("llama_cpp", "mlx_lm", "vllm")  # unless `base_url` says where one runs already
 USUAL_URLS = {"ollama": "http://127.0.0.1:11434/v1", "lmstudio": "http://127.0.0.1:1234/v1"}
@@ -343,6 +344,27 @@ class TelemetryConfig(Section):
     )
 
 
+class LedgerConfig(Section):
+    """Where every attempt at a model is written down, with what it cost."""
+
+    keep_days: int = Field(
+        400,
+        ge=0,
+        description="Days an attempt is kept as a row of its own, at least 62; its sums are kept"
+        " for ever. 0 keeps all.",
+    )
+    backup_every: Seconds = Field(21_600.0, ge=60, description="How often a backup is made.")
+    backups_kept: int = Field(4, ge=0, description="Backups kept; 0 makes none.")
+
+    @field_validator("keep_days")
+    @classmethod
+    def enough(cls, days: int) -> int:
+        """Limits of a month are summed from its rows."""
+        if 0 < days < KEEP_DAYS_MIN:
+            raise ValueError(f"at least {KEEP_DAYS_MIN}, or 0 for all: a month's limit needs them")
+        return days
+
+
 class LogConfig(Section):
     """One JSON line per thing that happened; never a prompt, never a key."""
 
@@ -392,6 +414,9 @@ class Config(Section):
     )
     alerts: AlertsConfig = Field(
         default_factory=AlertsConfig, description="What a person should hear of at once."
+    )
+    ledger: LedgerConfig = Field(
+        default_factory=LedgerConfig, description="What was asked, and what it cost."
     )
     log: LogConfig = Field(default_factory=LogConfig, description="The log.")
     telemetry: TelemetryConfig = Field(

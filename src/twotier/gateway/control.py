@@ -64,6 +64,7 @@ class Control:
                 Route("/control/alive", told(self.alive), methods=["GET"]),
                 Route("/control/spend", told(self.spend), methods=["GET"]),
                 Route("/control/savings", told(self.saved), methods=["GET"]),
+                Route("/control/spend/confirm", told(self.confirm), methods=["POST"]),
                 Route("/control/route", told(self.route), methods=["POST"]),
                 Route("/control/probe", told(self.probing), methods=["POST"]),
                 Route("/control/stop", told(self.begin_stop), methods=["POST"]),
@@ -167,19 +168,26 @@ class Control:
             found[option.tier] = None if seen is None else predicted_seconds(seen)
         return found
 
+    async def confirm(self, _: HttpRequest) -> Response:
+        """The owner has looked at a ledger that was held: limits count again what it knows."""
+        because = await self.book.confirm()
+        return JSONResponse({"schema_version": SCHEMA_VERSION, "was_held": because})
+
     async def spend(self, request: HttpRequest) -> Response:
         """Sums of the ledger between two instants."""
         by = request.query_params.get("by", "tier")
         if by not in SPEND_BY:
             raise RequestError(f"by={by!r} is not known; use one of {', '.join(SPEND_BY)}")
         since, until = instant(request, "since"), instant(request, "until")
-        rows = await self.book.spend(by=by, since=since, until=until)
+        zone = request.query_params.get("zone", self.status.zone)
+        rows = await self.book.spend(by=by, since=since, until=until, zone=zone)
         total = reduce(SpendRow.plus, rows, SpendRow(""))
         return JSONResponse(
             {
                 "schema_version": SCHEMA_VERSION,
                 "rows": [{"key": row.key, **amounts(row)} for row in rows],
                 "total": amounts(total),
+                "held": self.book.held,
                 "budgets": await self.status.budgets_told(),
             }
         )

@@ -77,7 +77,11 @@ class Status:
             "spend_today_usd": usd_text(await self.spent_today()),
             "repairs": [repair_state(one) for one in await self.book.repairs(self.last_days())],
             "budgets": await self.budgets_told(),
-            "ledger": {"recovered": self.book.recovered, "lost": self.book.lost},
+            "ledger": {
+                "recovered": self.book.recovered,
+                "lost": self.book.lost,
+                "held": self.book.held,
+            },
         }
 
     async def budgets_told(self) -> list[dict[str, Any]]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -29,17 +28,17 @@ from twotier.domain.money import (
 )
 from twotier.domain.task import Task
 from twotier.errors import BudgetError, LedgerError
-from twotier.ledger.entries import Entries
+from twotier.ledger.budget import reached
+from twotier.ledger.chores import Hold, Prune
 from twotier.ledger.findings import Found, ProbeRow, SpeedRow
 from twotier.ledger.incidents import Alerted, Unfinished
 from twotier.ledger.line import Done, Reserve
-from twotier.ledger.migrate import migrate
+from twotier.ledger.opening import Opened, prepare
 from twotier.ledger.reports import Outlook, RecentRow, RepairRow, Reports
-from twotier.ledger.rollups import fill_rollups
 from twotier.ledger.rows import Decided, Recorded, milliseconds
 from twotier.ledger.served import Look, Served
+from twotier.ledger.spans import day_of
 from twotier.ledger.spending import SpendRow
-from twotier.ledger.store import connect, create_private, owner_of, transaction
 from twotier.ledger.writer import Check, Flush, Order, Settle, SettleClock, Writer
 
 ANSWER_SECONDS_MAX = 15.0  # three times the time SQLite itself waits for a lock
@@ -49,12 +48,15 @@ _NEVER_ASKED = Settlement(Settled.VOID, Outcome.CANCELLED, 0, error="cancelled b
 class Book:
     """One ledger file. Made by `open`; belongs to the event loop it was opened on."""
 
-    def __init__(self, path: Path, *, clock: Clock, owner: str, recovered: int) -> None:
-        self.recovered = recovered  # rows of an earlier life that were charged at their bound
+    def __init__(self, path: Path, *, clock: Clock, opened: Opened) -> None:
+        self.path = path
+        self.recovered = opened.recovered  # rows of an earlier life, charged at their bound
+        self.held = opened.held  # why every limit counts as reached, empty if it does not
+        self.checked = opened.whole  # whether all of the file was looked at when it was opened
         self._clock = clock
         self._refused: Counter[tuple[str, str]] = Counter()  # by budget and end of its period
         self._loop = asyncio.get_running_loop()
-        self._writer = Writer(path, self._loop, owner=owner)
+        self._writer = Writer(path, self._loop, owner=opened.owner)
         self._reports = Reports(path)
 
     @classmethod
@@ -62,14 +64,36 @@ class Book:
         """Make or migrate the file (mode 0600), charge what was left open, begin to write.
 
         `owner` is the gateway's name in its rows; without one, a name that is kept in the folder.
-        Raises `LedgerError` if the file is broken, too new, or cannot be written.
+        A broken file is kept aside and replaced, see `mend`; then the ledger is held. Raises
+        `LedgerError` if the file is too new, or cannot be written.
         """
-        create_private(path)
-        owner = owner or owner_of(path)
-        recovered = await asyncio.to_thread(_prepare, path, owner=owner, now=clock.now())
-        book = cls(path, clock=clock, owner=owner, recovered=recovered)
+        opened = await asyncio.to_thread(prepare, path, owner=owner, now=clock.now())
+        book = cls(path, clock=clock, opened=opened)
         book._writer.start()
         return book
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits to be written."""
+        return self._writer.busy
+
+    async def hold(self, because: str) -> None:
+        """From here on every limit counts as reached; durable. Raises `LedgerError`."""
+        await self._done(lambda done: Hold(because, done))
+        self.held = because
+
+    async def confirm(self) -> str:
+        """The owner has looked: limits count again what the ledger knows. Why it was held."""
+        because = self.held
+        await self.hold("")
+        return because
+
+    async def prune(self, before: datetime) -> int:
+        """Delete some rows and decisions older than that; how many. Their sums stay."""
+        deleted: list[int] = []
+        before_ms = day_of(milliseconds(before))
+        await self._done(lambda done: Prune(before_ms, done, deleted))
+        return sum(deleted)
 
     @property
     def lost(self) -> int:
@@ -172,6 +196,8 @@ class Book:
     async def budgets(self, budgets: Sequence[Budget]) -> list[BudgetState]:
         """Where each budget stands now: for showing; `reserve` is what decides."""
         states = await asyncio.to_thread(self._reports.budgets, budgets, self._clock.now())
+        if self.held:
+            states = [reached(state) for state in states]
         return [self._told(state) for state in states]
 
     async def clients(self, since: datetime) -> dict[str, datetime]:
@@ -237,22 +263,3 @@ class Book:
             if else_put is not None and self._writer.alive:
                 self._writer.put(else_put)
             raise
-
-
-def _prepare(path: Path, *, owner: str, now: datetime) -> int:
-    """Blocking: everything that happens once per life of the file. How many rows were charged."""
-    migrate(path)
-    connection = connect(path)
-    try:
-        with transaction(connection):
-            fill_rollups(connection)
-            entries = Entries(connection, owner=owner)
-            recovered = entries.recover(now=now)
-            entries.seal()
-        return recovered
-    except sqlite3.Error as exc:
-        raise LedgerError(
-            f"the ledger {path} cannot be written: {exc}; free disk space or restore its backup"
-        ) from exc
-    finally:
-        connection.close()

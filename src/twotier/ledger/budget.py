@@ -81,6 +81,12 @@ def judge(
     return Verdict(False, sentence, state, passing)
 
 
+def reached(state: BudgetState) -> BudgetState:
+    """As if its limit were reached: nobody knows what was really spent."""
+    limit = state.budget.limit_microusd or 0
+    return replace(state, spent_microusd=max(limit, state.spent_microusd))
+
+
 def _zone(budget: Budget) -> ZoneInfo:
     try:
         return ZoneInfo(budget.zone)

@@ -30,15 +30,18 @@ from twotier.domain.money import (
     scope_of,
 )
 from twotier.errors import BudgetError, LedgerError
-from twotier.ledger.budget import judge, period
+from twotier.ledger.budget import judge, period, reached
 from twotier.ledger.findings import Found
 from twotier.ledger.incidents import Alerted
+from twotier.ledger.meta import HELD, ROWS_FROM, get, put
 from twotier.ledger.own_time import SET_WRONG_CLOCK, last_paid_ms
 from twotier.ledger.rollups import Deltas, moves
 from twotier.ledger.rows import (
     INSERT_DECISION,
     INSERT_RECORDED,
     INSERT_RESERVED,
+    PRUNE_DECISIONS,
+    PRUNE_USAGE,
     RECOVER,
     ROWS_AT_ONCE,
     SETTLE,
@@ -84,6 +87,7 @@ class Entries:
         self._owner = owner
         self._deltas = Deltas()
         self.moves = moves(connection)  # as of the last commit
+        self.held = get(connection, HELD)  # why every limit counts as reached
         # Requests that have a row already, the oldest first, and those of this transaction.
         self._counted: dict[str, None] = {}
         self._counted_now: list[str] = []
@@ -93,8 +97,9 @@ class Entries:
         """Inside a transaction, before anything else: what others wrote counts from here on."""
         (version,) = self._connection.execute("PRAGMA data_version").fetchone()
         if version != self._version:
-            self._version = version
             self.forget()
+            self._version = version
+            self.held = get(self._connection, HELD)
 
     def reserve(
         self,
@@ -135,9 +140,13 @@ class Entries:
         """
         at = moment(max(milliseconds(now), self._last()))
         states = [self._state(budget, at, ahead=ahead(budget)) for budget in budgets]
+        if self.held:
+            states = [reached(state) for state in states]
         verdict = judge(states, attempt.reserved_microusd, background=attempt.background)
         if not verdict.allowed:
-            raise BudgetError(verdict.sentence, facts=verdict.facts, passing=verdict.passing)
+            raise BudgetError(
+                self.held or verdict.sentence, facts=verdict.facts, passing=verdict.passing
+            )
 
     def settle(self, attempt_id: str, settlement: Settlement) -> None:
         """Close the open row; a row that is closed already stays as it is.
@@ -187,6 +196,21 @@ class Entries:
         self._sums.clear()
         return len(rows)
 
+    def hold(self, because: str) -> None:
+        """From here on every limit counts as reached, for this reason; empty: no longer."""
+        put(self._connection, HELD, value=because)
+        self.held = because
+
+    def prune(self, before_ms: int, count: int) -> int:
+        """Delete so many closed rows, and decisions, that began before; how many rows there were.
+
+        From the first one on the ledger knows that rows are missing there, and asks the sums.
+        """
+        if before_ms > int(get(self._connection, ROWS_FROM) or 0):
+            put(self._connection, ROWS_FROM, value=str(before_ms))
+        rows = self._connection.execute(PRUNE_USAGE, (before_ms, count)).rowcount
+        return rows + self._connection.execute(PRUNE_DECISIONS, (count, before_ms)).rowcount
+
     def seal(self) -> None:
         """The last thing in a transaction: bring the rollups to where its rows are."""
         self._sealed_moves = self.moves + self._deltas.moves
@@ -208,6 +232,7 @@ class Entries:
         """What was written since the last commit is not in the file: read the sums again."""
         self._sums.clear()
         self._last_ms = None
+        self._version = -1
         self._deltas.forget()
         for request_id in self._counted_now:
             self._counted.pop(request_id, None)

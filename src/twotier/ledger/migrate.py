@@ -36,15 +36,20 @@ def stored_revision(path: Path) -> str:
     """The revision the file is at, empty for a new file. Raises `sqlite3.Error`."""
     connection = connect(path)
     try:
-        known = connection.execute(
-            "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
-        ).fetchone()
-        if not known:
-            return ""
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        return str(row[0]) if row else ""
+        return revision_of(connection)
     finally:
         connection.close()
+
+
+def revision_of(connection: sqlite3.Connection) -> str:
+    """As `stored_revision`, of an open file."""
+    known = connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+    ).fetchone()
+    if not known:
+        return ""
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row[0]) if row else ""
 
 
 def _upgrade(path: Path, stored: str) -> None:

@@ -151,6 +151,15 @@ RECOVER = _sql(
     .returning(*(usage.c[name] for name in MOVED)),
     ("mine", "now"),
 )
+# Old rows, a few at a time, an open one never.
+PRUNE_USAGE = (
+    "DELETE FROM usage WHERE attempt_id IN (SELECT attempt_id FROM usage"
+    " WHERE created_ms < ? AND settled <> 'open' ORDER BY created_ms LIMIT ?)"
+)
+PRUNE_DECISIONS = (
+    "DELETE FROM decisions WHERE id IN (SELECT id FROM decisions ORDER BY id LIMIT ?)"
+    " AND created_ms < ?"
+)
 _PAID = sa.text("(cost_microusd > 0 OR reserved_microusd > 0)")  # names the partial indexes
 _SUM = sa.select(
     sa.func.sum(usage.c.cost_microusd),

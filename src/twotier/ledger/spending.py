@@ -15,6 +15,7 @@ from operator import add
 
 import sqlalchemy as sa
 
+from twotier.ledger.meta import ROWS_FROM
 from twotier.ledger.rollups import DIMENSIONS, MEASURES, ROW_SUMS
 from twotier.ledger.schema import meta, rollups, usage
 from twotier.ledger.spans import (
@@ -33,7 +34,6 @@ from twotier.ledger.spans import quarter_of as down
 DIMENSION_OF = {**{name: name for name in DIMENSIONS}, "key": "client"}
 CALENDAR = ("day", "month")
 SPEND_BY = (*DIMENSION_OF, *CALENDAR)
-ROWS_FROM = "rows_from_ms"  # in `meta`: rows that began before were deleted
 
 _SUMS = tuple(sa.func.sum(rollups.c[name]) for name in MEASURES)
 

@@ -38,9 +38,16 @@ def create_private(path: Path) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection for the writer. Transactions are begun and ended by hand."""
+    """A connection for the writer. Transactions are begun and ended by hand.
+
+    The file must exist: one that was taken away under us must not come back as a new, empty one.
+    """
     connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
     )
     try:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -94,15 +101,21 @@ def migrating_engine(path: Path) -> sa.Engine:
     return engine
 
 
+def connect_reading(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write. Text that is none is read as well as can be."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return connection
+
+
 def reading_engine(path: Path) -> sa.Engine:
     """An engine with short connections that cannot write, so that the WAL can shrink again."""
-
-    def read_only() -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            timeout=BUSY_SECONDS,
-            check_same_thread=False,
-        )
-
-    return sa.create_engine("sqlite://", creator=read_only, poolclass=sa.pool.NullPool)
+    return sa.create_engine(
+        "sqlite://", creator=lambda: connect_reading(path), poolclass=sa.pool.NullPool
+    )

@@ -26,9 +26,13 @@ from typing import Any
 
 from twotier.domain.money import Attempt, Budget, Settlement
 from twotier.errors import LedgerError, StoppingError, TwotierError
+from twotier.ledger.check import is_broken
+from twotier.ledger.chores import Hold, Prune
 from twotier.ledger.entries import Behind, Entries
 from twotier.ledger.line import Done, Line, Reserve
+from twotier.ledger.mend import suspect
 from twotier.ledger.store import connect
+from twotier.ledger.witness import Witness
 
 BEHIND_SECONDS = 0.05
 RETRY_SECONDS = 0.5
@@ -36,6 +40,8 @@ BEHIND_ROWS_MAX = 20_000
 BATCH_ORDERS_MAX = 500
 BATCH_ROWS_MAX = 500
 ORDERS_WAITING_MAX = 10_000
+
+TAKEN_AWAY = "the file was taken away or replaced while twotier ran: start twotier again"
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +101,7 @@ class Flush:
         return True
 
 
-Order = Reserve | Check | Settle | SettleClock | Flush
+Order = Reserve | Check | Settle | SettleClock | Flush | Hold | Prune
 Answers = dict[Order, TwotierError | None]
 
 
@@ -109,6 +115,8 @@ class Writer:
         self._owner = owner
         self._connection: sqlite3.Connection | None = None
         self._entries: Entries | None = None
+        self._witness = Witness(path)
+        self._file: tuple[int, int] | None = None  # which one it was when it was opened first
         self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
         self._behind: deque[Behind] = deque()
         self._line = Line()
@@ -128,6 +136,11 @@ class Writer:
     def alive(self) -> bool:
         """False once the last order was written."""
         return self._alive
+
+    @property
+    def busy(self) -> bool:
+        """Whether something waits to be written."""
+        return bool(self._behind or not self._orders.empty())
 
     def put(self, order: Order) -> None:
         """Queue an order. Raises `LedgerError` when too many wait already, or after the end."""
@@ -172,6 +185,7 @@ class Writer:
             self._lose(len(self._behind), "the ledger was closed while it could not be written")
         if self._connection is not None:
             self._connection.close()
+        self._witness.close()
 
     def _collect(self) -> list[Order]:
         """Wait for work. Rows written behind wait for company, unless an order comes."""
@@ -252,8 +266,20 @@ class Writer:
         entries.seal()
         connection.execute("COMMIT")
         entries.committed()
+        self._witness.note(entries.moves)
+
+    def _still_there(self) -> None:
+        """Raises `sqlite3.Error` if the name is another file's now: rows would go nowhere."""
+        try:
+            seen = self._path.stat()
+        except OSError as exc:
+            raise sqlite3.OperationalError(f"{exc.strerror}; {TAKEN_AWAY}") from exc
+        self._file = self._file or (seen.st_dev, seen.st_ino)
+        if self._file != (seen.st_dev, seen.st_ino):
+            raise sqlite3.OperationalError(TAKEN_AWAY)
 
     def _opened(self) -> tuple[Entries, sqlite3.Connection]:
+        self._still_there()
         if self._connection is None or self._entries is None:
             self._connection = connect(self._path)
             self._entries = Entries(self._connection, owner=self._owner)
@@ -280,6 +306,8 @@ class Writer:
             log.error("a ledger batch failed for no fault of the disk", exc_info=cause)
             self._lose(len(rows), "a row could not be written")
             return
+        if is_broken(cause):
+            suspect(self._path, str(cause))
         if not self._failing:
             log.error("ledger_unwritable path=%s cause=%s", self._path, cause)
         self._failing = self._woken = True
