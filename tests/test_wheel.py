@@ -25,6 +25,7 @@ ALLOWED = (
     r"twotier/py\.typed",
     r"twotier/config/\w+\.toml",
     r"twotier/(?:ledger|models)/\w+\.(?:toml|json)",
+    r"twotier/ledger/seed\.LICENSE",
     r"twotier/(?:engines|models)/locks/\w+\.(?:in|txt)",
     r"twotier-[\d.]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE)",
 )

@@ -1,4 +1,4 @@
-"""Makes `src/twotier/ledger/prices.seed.json` from the wheel of `genai-prices` (MIT).
+"""Makes `src/twotier/ledger/seed.json` from the wheel of `genai-prices` (MIT).
 
 `python -m tools.seed_prices WHEEL` reads the data out of the wheel as it is, without installing it:
 the version and the checksum of the wheel are written into the list, its licence beside it. The
@@ -90,5 +90,5 @@ def plain(thing: Any) -> Any:
 if __name__ == "__main__":
     today = SystemClock().now().date().isoformat()
     text, licence = seed(Path(sys.argv[1]), day=today)
-    (LEDGER / "prices.seed.json").write_bytes(text)
-    (LEDGER / "prices.seed.LICENSE").write_text(licence, encoding="utf-8")
+    (LEDGER / "seed.json").write_bytes(text)
+    (LEDGER / "seed.LICENSE").write_text(licence, encoding="utf-8")

@@ -19,7 +19,7 @@ def shipped_prices() -> PriceBook:
 
 def shipped_seed() -> Seed:
     """The public list as it was at the release."""
-    return read(files("twotier.ledger").joinpath("prices.seed.json").read_bytes())
+    return read(files("twotier.ledger").joinpath("seed.json").read_bytes())
 
 
 def fetched_seed(path: Path) -> Seed | None:
