@@ -132,14 +132,18 @@ def _cost(one: _Result, day: str) -> BillRow:
     token = one.cost_type in (None, "tokens")
     model = a_model(one.model) if token else a_model(one.cost_type)
     item = a_model(one.token_type) or a_model(one.cost_type)
-    served = _served(one.service_tier, one.speed, one.inference_geo, window=one.context_window)
+    served = _served(
+        one.service_tier, one.speed, place=one.inference_geo, window=one.context_window
+    )
     cost = amount(one.amount or "", f"{day}: amount", each=MICROUSD_PER_CENT)
     return BillRow(PROVIDER, COST, day, model or OTHER, f"{item}|{served}", cost_microusd=cost)
 
 
 def _usage(one: _Result, day: str) -> BillRow:
     written = one.cache_creation or _Written()
-    served = _served(one.service_tier, one.speed, one.inference_geo, window=one.context_window)
+    served = _served(
+        one.service_tier, one.speed, place=one.inference_geo, window=one.context_window
+    )
     counts = (
         one.uncached_input_tokens or 0,
         one.output_tokens,
@@ -157,7 +161,7 @@ def _whole(count: int) -> int:
     return count
 
 
-def _served(tier: str | None, speed: str | None, place: str | None, *, window: str | None) -> str:
+def _served(tier: str | None, speed: str | None, *, place: str | None, window: str | None) -> str:
     """How it was served, as `mode|place|long`. Priority is capacity bought ahead."""
     mode = "batch" if tier == "batch" else "fast" if speed == "fast" else ""
     where = place if place in ("us", "global") else ""
@@ -227,7 +231,7 @@ def _served_line(row: Mapping[str, str]) -> str:
     return _served(
         row.get("usage_type"),
         row.get("speed"),
-        row.get("inference_geo"),
+        place=row.get("inference_geo"),
         window=row.get("context_window"),
     )
 

@@ -74,17 +74,21 @@ def _files(place: Place, since_seconds: float) -> list[Path]:
     """The logs, the last written first."""
     found: list[tuple[float, Path]] = []
     for folder, _, names in os.walk(place.root):
-        for name in names:
-            path = Path(folder, name)
-            if not fnmatch(str(path.relative_to(place.root)), place.pattern):
-                continue
-            with suppress(OSError):  # it has just gone
-                about = path.lstat()
-                if stat.S_ISREG(about.st_mode) and about.st_mtime >= since_seconds:
-                    found.append((about.st_mtime, path))
+        for path in (Path(folder, name) for name in names):
+            if fnmatch(str(path.relative_to(place.root)), place.pattern):
+                found += _written(path, since_seconds)
         if len(found) >= FILES_MAX:
             break
     return [path for _, path in sorted(found, reverse=True)[:FILES_MAX]]
+
+
+def _written(path: Path, since_seconds: float) -> list[tuple[float, Path]]:
+    """When it was written to last; nothing for what is too old, a link, or has just gone."""
+    with suppress(OSError):
+        about = path.lstat()
+        if stat.S_ISREG(about.st_mode) and about.st_mtime >= since_seconds:
+            return [(about.st_mtime, path)]
+    return []
 
 
 def read_on(path: Path, cursor: Cursor | None) -> Piece | None:
