@@ -191,5 +191,5 @@ async def ask_worker(
             return msgspec.json.decode(await reply.read(), type=kind)
     except (aiohttp.ClientError, OSError, TimeoutError, msgspec.MsgspecError) as exc:
         extra = {"path": path, "because": type(exc).__name__}
-        log.info("the worker does not answer", extra=extra)
+        log.debug("the worker does not answer", extra=extra)
         return None
