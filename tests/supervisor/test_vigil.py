@@ -232,6 +232,39 @@ def test_a_server_that_tells_how_far_it_is_is_believed_in_that(gets_on: bool) ->
     assert len(asked) > 2
 
 
+def test_a_step_may_be_four_times_as_slow_as_the_one_before_it() -> None:
+    """The machine is loaded, so what was learned on a quiet one says too little."""
+    told = [0]
+
+    async def scenario() -> list[str]:
+        pulses = iter(range(100))
+
+        async def silent(_: Endpoint) -> None:
+            await asyncio.Event().wait()
+
+        def progress(_: Endpoint) -> object:
+            return told[0]
+
+        given = spec(
+            silent,
+            progress=progress,
+            step_tokens=512,
+            pace=lambda _: 1e9,
+            probe_seconds_max=0.2,
+        )
+        vigil = Vigil(given, QuickClock(), pulse=lambda: Pulse(next(pulses)))
+        vigil.heard_at -= 60.0  # the first step that is seen took a minute
+        entered = Held(Nobody(), Work(10**9, whole=True), since=vigil.heard_at)
+        looks = [await vigil.dead(HERE, uses=lambda: [entered])]
+        told[0] += 1
+        looks += [await vigil.dead(HERE, uses=lambda: [entered]) for _ in range(2)]
+        return looks
+
+    first, moved, still = asyncio.run(scenario())
+    assert first  # nothing is known of its steps yet
+    assert (moved, still) == ("", "")
+
+
 def test_bytes_that_come_during_a_look_are_life() -> None:
     """A keep-alive comment, while the question waits behind a prefill."""
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from twotier.domain.clock import Clock
 from twotier.domain.endpoint import Endpoint
 from twotier.errors import UpstreamError
-from twotier.supervisor.excuse import silent_seconds
+from twotier.supervisor.excuse import SLOWER, silent_seconds
 from twotier.supervisor.probe import until_answered
 from twotier.supervisor.spec import KeptSpec, untold
 from twotier.supervisor.use import Held
@@ -68,6 +68,7 @@ class Vigil:
         self._told_at = 0.0
         self._tells = False
         self._moved_at = 0.0
+        self._step_seconds = 0.0
 
     def heard(self) -> None:
         """It gave a sign of life; called for each piece of an answer."""
@@ -115,6 +116,8 @@ class Vigil:
             step_tokens=spec.step_tokens,
             tells=self._tells,
         )
+        if self._moved_at > self.heard_at:
+            silent = max(silent, SLOWER * self._step_seconds)
         return now - max(self.heard_at, self._moved_at, entered) < silent
 
     async def _looked(self, endpoint: Endpoint, *, within_seconds: float) -> str:
@@ -134,6 +137,8 @@ class Vigil:
             if told is not None:
                 now, same_silence = self._clock.monotonic(), self._told_at > self.heard_at
                 if same_silence and told != self._progress:
+                    # As slow as its steps are now, the next may be slower: the machine is loaded.
+                    self._step_seconds = now - max(self.heard_at, self._moved_at)
                     self._moved_at = now
                 self._tells, self._progress, self._told_at = True, told, now
             await self._clock.sleep(TELL_EVERY_SECONDS)
