@@ -44,6 +44,7 @@ from twotier.models import starter
 from twotier.telemetry.spans import INSTALL, installed
 
 PYTHON_MIN = (3, 11)
+LEDGER_SECONDS_MAX = 5.0
 CONNECT_SECONDS_MAX = 2.0
 DISK_BYTES_LOW = 1_000_000_000
 DISK_BYTES_MIN = 100_000_000
@@ -435,7 +436,30 @@ def ledger(loaded: Loaded, _: Status) -> Iterator[Finding]:
         mend = f"twotier down; mv {quoted(path)} {quoted(aside(path))}; twotier up"
         yield Finding("ledger", Level.BAD, text, mend)
     else:
-        yield Finding("ledger", Level.OK, f"{path} can be read, {tables} tables and indexes")
+        yield from ledger_whole(path, tables)
+
+
+def ledger_whole(path: Path, tables: int) -> Iterator[Finding]:
+    """What can be seen of it in some seconds; a start looks again, and mends."""
+    from twotier.ledger.check import examine
+    from twotier.ledger.witness import witnessed
+
+    try:
+        found = examine(path, seconds=LEDGER_SECONDS_MAX, seen_moves=witnessed(path))
+    except sqlite3.Error as exc:
+        yield Finding("ledger", Level.WARN, f"{path} could not be looked at now: {exc}")
+        return
+    if found.well:
+        part = "" if found.whole else "; what was looked at in a few seconds is whole"
+        text = f"{path} can be read, {tables} tables and indexes{part}"
+        yield Finding("ledger", Level.OK, text)
+        return
+    what = (
+        found.broken
+        or found.lost
+        or f"the sums of {len(found.days)} days are not those of their rows"
+    )
+    yield Finding("ledger", Level.BAD, f"{path} is not whole: {what}", "twotier down; twotier up")
 
 
 def telemetry(loaded: Loaded, _: Status) -> Iterator[Finding]:

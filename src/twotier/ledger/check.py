@@ -119,7 +119,9 @@ def _wrong_days(connection: sqlite3.Connection) -> tuple[tuple[int, ...], bool]:
     try:
         rows_from = int(get(connection, ROWS_FROM) or 0)
         for day in days_of_rows(connection, -(-rows_from // DAY_MS) * DAY_MS):
+            connection.execute("BEGIN")  # rows and sums of one moment: the ledger may be open
             found += differing(connection, [day])
+            connection.execute("COMMIT")
     except sqlite3.OperationalError as exc:
         if exc.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
