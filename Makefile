@@ -10,7 +10,7 @@ endif
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
 	--python-version 3.11 --exclude-newer "7 days"
 
-.PHONY: help up base dev check test soak fix docs lock bench bench-peers build clean
+.PHONY: help up base dev check test soak fix docs lock bench bench-day bench-peers build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1  /p' $(firstword $(MAKEFILE_LIST))
@@ -47,6 +47,9 @@ lock: python ## new locks, the engines' too: nothing younger than a week
 
 bench: dev ## every figure the README claims, beside the peers that are installed
 	@$(BIN)/python -m bench.run
+
+bench-day: dev ## a day of seven jobs, and what it costs five ways
+	@$(BIN)/python -m bench.day
 
 bench-peers: dev ## other gateways to measure beside, in .cache/peers (1.3 GB; PEERS="smg envoy" for some)
 	@$(BIN)/python -m bench.peers $(PEERS)

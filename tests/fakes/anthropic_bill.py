@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
@@ -70,22 +71,28 @@ class Row:
         }
 
 
+LIVES_SECONDS = {"5m": 300.0, "1h": 3_600.0}
+
+
 @dataclass
 class Cache:
-    """Prefixes by hash. `tokens_min`: shorter ones are not kept, and nobody is told."""
+    """Prefixes by hash, and until when each is kept: a read one lives on. `tokens_min`: shorter
+    ones are not kept, and nobody is told.
+    """
 
     tokens_min: int
-    known: set[str] = field(default_factory=set)
+    now: Callable[[], float] = time.monotonic
+    known: dict[str, float] = field(default_factory=dict)
 
     def read(self, body: Mapping[str, Any], row: Row) -> None:
         """Count the prompt into `row`: fresh, read, written. Then remember what was written."""
         sums, hashes = _running(body)
         total = sums[-1]
         marks = [at for at in breakpoints(body) if sums[at] >= self.tokens_min]
-        found = -1
+        found, now = -1, self.now()
         for mark in marks:
             boundaries = range(mark, max(-1, mark - LOOKBACK_BLOCKS), -1)
-            hit = next((at for at in boundaries if hashes[at] in self.known), -1)
+            hit = next((at for at in boundaries if self.known.get(hashes[at], 0.0) > now), -1)
             found = max(found, hit)
         row.cache_read_tokens = sums[found] if found >= 0 else 0
         upto = row.cache_read_tokens
@@ -93,11 +100,12 @@ class Cache:
         for mark in marks:
             written = max(0, sums[mark] - upto)
             upto = max(upto, sums[mark])
-            if blocks[mark]["cache_control"].get("ttl") == "1h":
+            life = blocks[mark]["cache_control"].get("ttl", "5m")
+            if life == "1h":
                 row.cache_write_1h_tokens += written
             else:
                 row.cache_write_5m_tokens += written
-            self.known.add(hashes[mark])
+            self.known[hashes[mark]] = now + LIVES_SECONDS[life]
         row.input_tokens = total - upto
 
 

@@ -122,7 +122,7 @@ def savings(
     paid = sum(one.paid_microusd for one in asked) + wasted
     saved: dict[str, int] = defaultdict(int)
     for one, would in zip(asked, checks, strict=True):
-        kind = "local" if one.local else "batch" if one.batch else "caching"
+        kind = "local" if one.local else "batch" if one.batch or one.waits else "caching"
         saved[kind] += would - one.paid_microusd
     return Savings(
         plain=_column(
