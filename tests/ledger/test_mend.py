@@ -150,6 +150,8 @@ async def opened_after(path: Path, template: Template, way: str) -> None:
         assert list(path.parent.glob("ledger.db.broken-*")) or way == "no file", way
         for state in await book.budgets(budgets):
             assert state.spent_microusd >= LIMIT
+        for outlook in await book.outlooks(budgets):
+            assert outlook.state.spent_microusd >= LIMIT
         with pytest.raises(BudgetError, match="`twotier spend confirm`"):
             await book.reserve(paid("after", 1), budgets)
         with pytest.raises(BudgetError, match="`twotier spend confirm`"):

@@ -148,7 +148,7 @@ def request_line(told: Mapping[str, Any]) -> str:
 
 def money_lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Today, then every budget."""
-    if held := told.get("ledger", {}).get("held"):
-        yield f"LEDGER HELD: {held}"
+    if told.get("ledger", {}).get("held"):  # the alert says why
+        yield "LEDGER HELD: every limit counts as reached until you say `twotier spend confirm`"
     yield f"today {dollars(told['spend_today_usd'])}"
     yield from budget_lines(told["budgets"])

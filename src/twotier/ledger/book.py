@@ -196,8 +196,6 @@ class Book:
     async def budgets(self, budgets: Sequence[Budget]) -> list[BudgetState]:
         """Where each budget stands now: for showing; `reserve` is what decides."""
         states = await asyncio.to_thread(self._reports.budgets, budgets, self._clock.now())
-        if self.held:
-            states = [reached(state) for state in states]
         return [self._told(state) for state in states]
 
     async def clients(self, since: datetime) -> dict[str, datetime]:
@@ -232,7 +230,8 @@ class Book:
         return [dataclasses.replace(one, state=self._told(one.state)) for one in seen]
 
     def _told(self, state: BudgetState) -> BudgetState:
-        """With what its limit refused in this life."""
+        """With what its limit refused in this life; reached while the ledger is held."""
+        state = reached(state) if self.held else state
         refused = self._refused[state.budget.name, state.resets_at.isoformat()]
         return dataclasses.replace(state, refused=refused)
 
