@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import csv
 import stat
+import sys
 from datetime import timedelta
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -61,13 +61,18 @@ def test_what_cannot_be_read_or_written_is_named(ledger: Path, tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
-def test_parquet_has_the_same_rows_or_says_what_is_missing(ledger: Path, tmp_path: Path) -> None:
-    """The package is an extra."""
+def test_without_its_package_parquet_says_what_to_install(
+    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pyarrow", "pyarrow.parquet"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError, match=r"pip install 'twotier\[parquet\]'"):
+        write_parquet(ledger, tmp_path / "rows.parquet", since=NOON - DAY, until=NOON + 90 * DAY)
+    assert list(tmp_path.glob("rows*")) == []
+
+
+def test_parquet_has_the_same_rows_with_their_types(ledger: Path, tmp_path: Path) -> None:
     file = tmp_path / "rows.parquet"
-    if find_spec("pyarrow") is None:
-        with pytest.raises(UsageError, match=r"pip install 'twotier\[parquet\]'"):
-            write_parquet(ledger, file, since=NOON - DAY, until=NOON + 90 * DAY)
-        return
     count = write_parquet(ledger, file, since=NOON - DAY, until=NOON + 90 * DAY)
     table = import_module("pyarrow.parquet").read_table(file)
     assert tuple(table.column_names) == COLUMNS
