@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -181,12 +182,19 @@ def test_the_starter_engine_answers_in_words_and_leaves_at_once(tmp_path: Path) 
             assert answer["usage"]["completion_tokens"] > 0
             pid = keeper.facts().pid
             assert pid
+            if sys.platform == "linux":  # its threads must not spin away the time of others
+                assert b"GOMP_SPINCOUNT=3000" in environment_of(pid)
             began = time.monotonic()
             await keeper.stop()
             assert time.monotonic() - began < 1.0
             assert not runs(pid)
 
     asyncio.run(scenario())
+
+
+def environment_of(pid: int) -> bytes:
+    """What a process was started with."""
+    return Path(f"/proc/{pid}/environ").read_bytes()
 
 
 @pytest.mark.slow
