@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -45,6 +47,24 @@ def test_there_and_back(tmp_path: Path) -> None:
     assert pinned.key(pinned.Pinned(shipped, folder).in_force) == pinned.key(shipped)
     pinned.Pinned(shipped, folder).back()
     assert pinned.key(pinned.Pinned(shipped, folder).in_force) == pinned.key(other)
+
+
+def test_mains_that_start_at_once_pin_one_lock(tmp_path: Path) -> None:
+    """One wrote to the name from which the other had moved its file: its start failed."""
+    shipped, folder = lock(tmp_path, "toy.txt", "aa"), tmp_path / "engines"
+    together = Barrier(8)
+
+    def start(_: int) -> None:
+        together.wait(20)
+        for _ in range(20):
+            pinned.Pinned(shipped, folder).keep(shipped)
+            pinned.Pinned(shipped, folder).hold()
+
+    with ThreadPoolExecutor(8) as mains:
+        list(mains.map(start, range(8)))
+    assert pinned.Pinned(shipped, folder).read() == pinned.Pins(pinned.key(shipped))
+    left = {path.name for path in (folder / "pins").rglob("*") if path.is_file()}
+    assert left == {"toy.json", "toy.txt"}
 
 
 def test_a_lock_without_hashes_is_refused_and_a_torn_file_is_none(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,10 +81,7 @@ class Pinned:
                 f"{lock} is no lock with hashes; make one with `uv pip compile --generate-hashes`"
             )
         copy = self.copy_of(key(lock))
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        fresh = copy.with_name(f".{copy.name}.new")
-        fresh.write_bytes(data)
-        fresh.replace(copy)
+        _lay(copy, data)
         return copy
 
     @property
@@ -107,7 +106,16 @@ class Pinned:
         return self.folder / FOLDER / f"{self.shipped.stem}.json"
 
     def _write(self, pins: Pins) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self._file.with_name(f".{self._file.name}.new")
-        fresh.write_text(json.dumps({"in_force": pins.in_force, "before": pins.before}))
-        fresh.replace(self._file)
+        said = json.dumps({"in_force": pins.in_force, "before": pins.before})
+        _lay(self._file, said.encode())
+
+
+def _lay(path: Path, data: bytes) -> None:
+    """The whole file at once. Each writer has a name of its own for it until then: two mains that
+    start side by side pin the same lock in the same moment.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    Path(fresh).replace(path)
