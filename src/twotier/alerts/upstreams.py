@@ -41,13 +41,16 @@ class Upstreams:
 
     def hear(self, attempt: Attempt, end: Settlement, *, now: float) -> None:
         """An attempt has ended."""
-        if end.outcome not in (Outcome.OK, Outcome.ERROR):
+        if end.outcome is Outcome.OK:
+            well = self._heard.get(attempt.tier)
+            if well is None or well.rejected or well.failing:
+                self._heard[attempt.tier] = Heard()
+            return
+        if end.outcome is not Outcome.ERROR:
             return
         heard = self._heard.setdefault(attempt.tier, Heard())
         status = end.upstream_status
-        if end.outcome is Outcome.OK:
-            self._heard[attempt.tier] = Heard()
-        elif status in REJECTED:
+        if status in REJECTED:
             heard.rejected, heard.kind = f"the upstream answers {status}", "key-rejected"
         elif any(kind in end.error for kind in BILLING_KINDS):
             heard.rejected, heard.kind = "the upstream says that the account is empty", "no-credit"
