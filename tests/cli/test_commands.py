@@ -17,7 +17,9 @@ from twotier.domain.tier import TierPolicy
 
 EVERY_COMMAND = [
     "up", "down", "status", "ask", "route", "job", "job list", "job show", "job run", "runs",
-    "spend", "models", "models list", "models fit", "models pull", "models use", "models rm",
+    "spend", "spend confirm", "spend export", "spend import", "spend reconcile", "savings",
+    "prices", "prices set", "prices show", "prices update",
+    "models", "models list", "models fit", "models pull", "models use", "models rm",
     "models probe", "models speed", "doctor", "config", "config check",
     "engine", "engine start", "engine stop", "engine restart", "engine why", "engine logs",
     "engine upgrade", "engine rollback", "engine take-over",

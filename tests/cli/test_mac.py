@@ -16,7 +16,7 @@ import pytest
 from tests.cli.standin import twotier
 from tests.service.test_mac import LAPTOP
 from twotier.cli import mac
-from twotier.cli.checks import Level
+from twotier.cli.finding import Level
 from twotier.config.load import load
 from twotier.errors import UsageError
 from twotier.supervisor.owner import Said

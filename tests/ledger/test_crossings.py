@@ -194,3 +194,15 @@ def test_a_forecast_is_never_less_than_what_is_spent(
     found = forecast(state(7, replace(DAY, period=name), now=now), now, history=history)
     assert found is None or found >= 7
     assert history_since(now) == now - timedelta(days=15)
+
+
+def test_what_went_past_twotier_counts_for_the_alert_alone() -> None:
+    """Thresholds and forecast of the alert; a limit holds only what goes through us."""
+    past = replace(state(5 * USD), outside_microusd=10 * USD)
+    found = told(past)
+    assert which(found) == ["alert-50", "alert-80", "alert-100"]
+    assert "$15.00 spent, $10.00 of it not through twotier" in found[-1].text
+    going = told(replace(state(USD), outside_microusd=4 * USD), steady(1, 5))
+    assert which(going) == ["alert-forecast"]
+    assert "not through twotier" in going[0].text
+    assert which(told(replace(state(21 * USD), outside_microusd=90 * USD)))[-1] == "limit-50"

@@ -23,6 +23,7 @@ from twotier.build.learned import learn_of
 from twotier.build.lookout import Lookout, Ping, Sources, standings_of
 from twotier.build.memory import calm_collector
 from twotier.build.money import price_on, priced
+from twotier.build.outside import auditor_of
 from twotier.build.savings import savings_page
 from twotier.build.slots import limited
 from twotier.build.telemetry import Telemetry
@@ -43,6 +44,7 @@ from twotier.gateway.engines import EngineControl
 from twotier.gateway.live import Live
 from twotier.gateway.metrics import MetricsPage
 from twotier.gateway.models import ModelRoute
+from twotier.gateway.outside import OutsidePage
 from twotier.gateway.places import PlaceControl
 from twotier.gateway.plain import ModelList, healthz
 from twotier.gateway.refusals import Refusals
@@ -142,6 +144,7 @@ class Front:
             Probing(self.dispatch, self.telemetry.learned, self.ground.clock, self.closing),
             AlertControl(self.house.alerts, self.reload_channels),
             self.savings(),
+            self.outside(),
         )
         self.house.lookout = self.lookout(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
@@ -208,6 +211,7 @@ class Front:
             learned=self.telemetry.learned,
             alerts=self.house.alerts.told,
             channels=self.house.alerts.channels,
+            outside=self.outside().told,
         )
 
     def savings(self) -> SavingsPage:
@@ -220,6 +224,14 @@ class Front:
         provider, _, model = ref.partition("/")
         today = self.ground.clock.now().date()
         return Yardstick(ref, self.dispatch.price(provider, model, today))
+
+    def outside(self) -> OutsidePage:
+        """What did not come through us; whoever looks for it is one of the household."""
+        house, ground = self.house, self.ground
+        if house.auditor is None:
+            price = self.dispatch.price
+            house.auditor = auditor_of(self.loaded, ground.book, clock=ground.clock, price=price)
+        return OutsidePage(house.auditor)
 
     def lookout(self, status: Status) -> Lookout:
         """Who looks after all of it, and tells the desk."""

@@ -19,6 +19,7 @@ from twotier.domain.clock import Clock
 from twotier.domain.money import Attempt, Settlement
 from twotier.domain.tier import TierFacts, TierState
 from twotier.ledger.upkeep import Upkeep
+from twotier.outside.auditor import Auditor
 from twotier.supervisor.around import Around
 from twotier.supervisor.keeper import Keeper
 from twotier.supervisor.memory import reader_here
@@ -96,6 +97,7 @@ class Household:
     spares: list[Spare] = field(default_factory=list)
     lookout: Lookout | None = None
     upkeep: Upkeep | None = None
+    auditor: Auditor | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _swaps: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -142,6 +144,8 @@ class Household:
         self._tasks.append(group.create_task(self.alerts.run(self.lookout)))
         if self.upkeep is not None:
             self._tasks.append(group.create_task(self.upkeep.run()))
+        if self.auditor is not None:
+            self._tasks.append(group.create_task(self.auditor.run()))
         self._swaps = [group.create_task(one.run()) for one in set(self.places.values())]
 
     def hear(self, attempt: Attempt, end: Settlement) -> None:

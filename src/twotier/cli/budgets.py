@@ -44,7 +44,7 @@ def budget_lines(budgets: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for budget in budgets:
         yield (
             f"{whose(budget)}: {dollars(budget['spent_usd'])} spent,"
-            f" {dollars(budget['reserved_usd'])} reserved{coming(budget)};"
+            f" {dollars(budget['reserved_usd'])} reserved{past(budget)}{coming(budget)};"
             f" {limits(budget)}; starts anew {local_time(budget['resets_at'])}"
             f"{refused(budget)}{passed(budget)}"
         )
@@ -69,6 +69,12 @@ def whose(budget: Mapping[str, Any]) -> str:
         return f"key {budget['name']}"
     words = [f"{word} {budget[word]}" for word in SCOPE if budget.get(word)]
     return f"budget {budget['name']}" + (f" ({', '.join(words)})" if words else "")
+
+
+def past(budget: Mapping[str, Any]) -> str:
+    """What did not come through twotier; it counts for the alert alone."""
+    amount = budget.get("outside_usd", 0)
+    return f", {dollars(amount)} not through twotier" if Decimal(amount) else ""
 
 
 def coming(budget: Mapping[str, Any]) -> str:
@@ -96,7 +102,8 @@ def refused(budget: Mapping[str, Any]) -> str:
 def passed(budget: Mapping[str, Any]) -> str:
     """What a budget has passed, in capitals; money held for answers on their way counts."""
     spent = Decimal(budget["spent_usd"]) + Decimal(budget["reserved_usd"])
-    for word, field in (("LIMIT", "limit_usd"), ("ALERT", "alert_usd")):
-        if budget.get(field) is not None and spent >= Decimal(budget[field]):
+    seen = spent + Decimal(budget.get("outside_usd", 0))
+    for word, field, reached in (("LIMIT", "limit_usd", spent), ("ALERT", "alert_usd", seen)):
+        if budget.get(field) is not None and reached >= Decimal(budget[field]):
             return f" -- {word} REACHED"
     return ""

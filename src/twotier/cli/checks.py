@@ -15,8 +15,6 @@ import ssl
 import stat
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +24,8 @@ from twotier.build.clients import check_reach
 from twotier.build.programs import engine_for, program_of
 from twotier.build.sizing import size
 from twotier.build.tiers import shown_model
+from twotier.cli import outside_checks
+from twotier.cli.finding import Finding, Level
 from twotier.cli.peers import main_of
 from twotier.cli.prepare import kept
 from twotier.cli.processes import engines_alive
@@ -49,24 +49,6 @@ CONNECT_SECONDS_MAX = 2.0
 DISK_BYTES_LOW = 1_000_000_000
 DISK_BYTES_MIN = 100_000_000
 ANTHROPIC = "https://api.anthropic.com"
-
-
-class Level(StrEnum):
-    """How bad it is. Only `bad` makes the exit code 1."""
-
-    OK = "ok"
-    WARN = "warn"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing seen. `mend` is the command that makes it right, empty where nothing is wrong."""
-
-    name: str
-    level: Level
-    text: str
-    mend: str = ""
 
 
 Status = Mapping[str, Any] | None
@@ -492,4 +474,5 @@ CHECKS: tuple[Check, ...] = (
     disk,
     ledger,
     telemetry,
+    outside_checks.outside,
 )

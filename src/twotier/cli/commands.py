@@ -17,10 +17,10 @@ from twotier import __version__
 from twotier.cli.budget_words import budget
 from twotier.cli.engine_words import engine
 from twotier.cli.notify_words import notify
+from twotier.cli.outside_words import spend
 from twotier.cli.price_words import prices
 from twotier.cli.rights import Policy
 from twotier.cli.rights import Rights as AllRights
-from twotier.cli.spend_words import spend
 from twotier.errors import UsageError
 
 Config = Annotated[Path, Parameter(parse=False)]

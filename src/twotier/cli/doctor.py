@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from twotier.cli import checks
-from twotier.cli.checks import Finding, Level
+from twotier.cli.finding import Finding, Level
 from twotier.cli.output import emit, say, show
 from twotier.config.load import load
 from twotier.errors import ConfigError, TwotierError

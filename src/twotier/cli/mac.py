@@ -21,7 +21,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from twotier import __version__
-from twotier.cli.checks import Finding, Level
+from twotier.cli.finding import Finding, Level
 from twotier.clock import SystemClock
 from twotier.config import paths
 from twotier.config.load import Loaded

@@ -12,6 +12,7 @@ from typing import Any
 
 from twotier.cli.budgets import budget_lines
 from twotier.cli.output import dollars, emit, safe, say, show
+from twotier.cli.outside import outside_lines
 from twotier.cli.peers import main_of
 from twotier.clock import SystemClock
 from twotier.config.paths import paths_of
@@ -60,7 +61,7 @@ def spend(config: Path, *, by: str, span: Span, as_csv: bool, as_json: bool) -> 
         print(f"LEDGER HELD: {told['held']}\n")
     total = {"key": "total", **told["total"]}
     show([(by.upper(), *HEADS), *(row(entry) for entry in [*told["rows"], total])])
-    for line in budget_lines(told.get("budgets", ())):
+    for line in (*outside_lines(told.get("outside")), *budget_lines(told.get("budgets", ()))):
         print(line)
     return 0
 

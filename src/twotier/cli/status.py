@@ -8,6 +8,7 @@ from typing import Any
 
 from twotier.cli.budgets import budget_lines
 from twotier.cli.output import dollars, emit, local_time, show, without_secrets
+from twotier.cli.outside import outside_lines
 from twotier.cli.peers import main_of
 from twotier.cli.repairs import repair_lines
 
@@ -151,4 +152,5 @@ def money_lines(told: Mapping[str, Any]) -> Iterator[str]:
     if told.get("ledger", {}).get("held"):  # the alert says why
         yield "LEDGER HELD: every limit counts as reached until you say `twotier spend confirm`"
     yield f"today {dollars(told['spend_today_usd'])}"
+    yield from outside_lines(told.get("outside_today"))
     yield from budget_lines(told["budgets"])

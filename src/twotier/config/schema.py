@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from twotier.config.alerts import AlertsConfig, NtfyConfig, SmtpConfig
 from twotier.config.budgets import BudgetConfig, budget_problems
+from twotier.config.outside import OutsideConfig
 from twotier.config.prices import PriceConfig, PriceName
 from twotier.config.savings import SavingsConfig
 from twotier.config.section import Section, listed, raise_all
@@ -417,6 +418,9 @@ class Config(Section):
     )
     ledger: LedgerConfig = Field(
         default_factory=LedgerConfig, description="What was asked, and what it cost."
+    )
+    outside: OutsideConfig = Field(
+        default_factory=OutsideConfig, description="What did not come through twotier."
     )
     log: LogConfig = Field(default_factory=LogConfig, description="The log.")
     telemetry: TelemetryConfig = Field(

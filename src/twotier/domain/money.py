@@ -189,7 +189,9 @@ class Budget:
 class BudgetState:
     """A budget now: settled and reserved in the current period, which ends at `resets_at`.
 
-    `refused` counts what its limit refused since then, as far as this process knows.
+    `refused` counts what its limit refused since then, as far as this process knows. Beside what is
+    spent, `outside_microusd` went past twotier: it counts for the alert and never for the limit,
+    which can only hold what goes through us.
     """
 
     budget: Budget
@@ -198,6 +200,7 @@ class BudgetState:
     since: datetime
     resets_at: datetime
     refused: int = 0
+    outside_microusd: int = 0
 
 
 def usd(microusd: int) -> str:

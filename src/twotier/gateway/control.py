@@ -27,6 +27,7 @@ from twotier.gateway.auth import policy
 from twotier.gateway.clients import Clients
 from twotier.gateway.control_probe import Probing
 from twotier.gateway.engines import EngineControl
+from twotier.gateway.outside import OutsidePage
 from twotier.gateway.places import PlaceControl
 from twotier.gateway.savings import SavingsPage
 from twotier.gateway.status import Status, usd_text
@@ -55,6 +56,7 @@ class Control:
     probing: Probing
     alerts: AlertControl
     savings: SavingsPage
+    outside: OutsidePage
 
     def app(self) -> Starlette:
         """As an ASGI application."""
@@ -65,6 +67,8 @@ class Control:
                 Route("/control/spend", told(self.spend), methods=["GET"]),
                 Route("/control/savings", told(self.saved), methods=["GET"]),
                 Route("/control/spend/confirm", told(self.confirm), methods=["POST"]),
+                Route("/control/reconcile", told(self.outside.reconcile), methods=["GET"]),
+                Route("/control/bills", told(self.outside.take), methods=["POST"]),
                 Route("/control/route", told(self.route), methods=["POST"]),
                 Route("/control/probe", told(self.probing), methods=["POST"]),
                 Route("/control/stop", told(self.begin_stop), methods=["POST"]),
@@ -188,6 +192,7 @@ class Control:
                 "rows": [{"key": row.key, **amounts(row)} for row in rows],
                 "total": amounts(total),
                 "held": self.book.held,
+                "outside": await self.outside.told(since, until),
                 "budgets": await self.status.budgets_told(),
             }
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -57,6 +57,7 @@ class Status:
     learned: Learned
     alerts: Callable[[], list[dict[str, Any]]] = list
     channels: Callable[[], list[dict[str, object]]] = list
+    outside: Callable[[datetime, datetime], Awaitable[dict[str, Any]]] | None = None
     also: list[AlsoAt] = field(default_factory=list)
 
     async def told(self) -> dict[str, Any]:
@@ -75,6 +76,7 @@ class Status:
             "worker": {"state": facts.state.value, "pid": facts.pid, "because": facts.because},
             "requests": {"in_flight": self.live.under_way, "since_start": self.live.begun},
             "spend_today_usd": usd_text(await self.spent_today()),
+            "outside_today": await self.outside_told(*self.today()),
             "repairs": [repair_state(one) for one in await self.book.repairs(self.last_days())],
             "budgets": await self.budgets_told(),
             "ledger": {
@@ -103,10 +105,18 @@ class Status:
 
     async def spent_today(self) -> int:
         """Micro-dollars since midnight."""
-        now = self.clock.now().astimezone(ZoneInfo(self.zone))
-        midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        midnight, now = self.today()
         rows = await self.book.spend(by="tier", since=midnight, until=now)
         return sum(row.cost_microusd for row in rows)
+
+    def today(self) -> tuple[datetime, datetime]:
+        """Midnight, and now."""
+        now = self.clock.now().astimezone(ZoneInfo(self.zone))
+        return now.replace(hour=0, minute=0, second=0, microsecond=0), now
+
+    async def outside_told(self, since: datetime, until: datetime) -> dict[str, Any] | None:
+        """What did not come through twotier; None where nobody looks."""
+        return None if self.outside is None else await self.outside(since, until)
 
 
 def tier_state(tier: Tier) -> dict[str, Any]:
@@ -145,6 +155,7 @@ def budget_state(one: Outlook) -> dict[str, Any]:
         "at_limit": budget.at_limit,
         "background_percent": budget.background_percent,
         "spent_usd": usd_text(state.spent_microusd),
+        "outside_usd": usd_text(state.outside_microusd),
         "reserved_usd": usd_text(state.reserved_microusd),
         "forecast_usd": maybe_usd(one.forecast_microusd),
         "alert_usd": maybe_usd(budget.alert_microusd),

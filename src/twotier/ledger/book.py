@@ -15,6 +15,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
+
+import sqlalchemy as sa
 
 from twotier.domain.clock import Clock
 from twotier.domain.decision import Decision
@@ -34,6 +37,7 @@ from twotier.ledger.findings import Found, ProbeRow, SpeedRow
 from twotier.ledger.incidents import Alerted, Unfinished
 from twotier.ledger.line import Done, Reserve
 from twotier.ledger.opening import Opened, prepare
+from twotier.ledger.outside import Outside
 from twotier.ledger.reports import Outlook, RecentRow, RepairRow, Reports
 from twotier.ledger.rows import Decided, Recorded, milliseconds
 from twotier.ledger.served import Look, Served
@@ -41,6 +45,7 @@ from twotier.ledger.spans import day_of
 from twotier.ledger.spending import SpendRow
 from twotier.ledger.writer import Check, Flush, Order, Settle, SettleClock, Writer
 
+T = TypeVar("T")
 ANSWER_SECONDS_MAX = 15.0  # three times the time SQLite itself waits for a lock
 _NEVER_ASKED = Settlement(Settled.VOID, Outcome.CANCELLED, 0, error="cancelled before it was sent")
 
@@ -161,8 +166,8 @@ class Book:
         now_ms = milliseconds(self._clock.now())
         self._writer.write_behind(Decided(request_id, task, decision, now_ms))
 
-    def keep(self, found: Found | Alerted) -> None:
-        """Note what was found out about a tier, or is told to a person. As `record`."""
+    def keep(self, found: Found | Alerted | Outside) -> None:
+        """Note what was found out, is told to a person, or went past us. As `record`."""
         self._writer.write_behind(found)
 
     async def speeds(self) -> list[SpeedRow]:
@@ -192,6 +197,10 @@ class Book:
         return await asyncio.to_thread(
             lambda: self._reports.served(since, until, local=local, looks=looks)
         )
+
+    async def read(self, question: Callable[[sa.Connection], T]) -> T:
+        """The answer to another module's question, asked of one moment. Raises `LedgerError`."""
+        return await asyncio.to_thread(self._reports.read, question)
 
     async def budgets(self, budgets: Sequence[Budget]) -> list[BudgetState]:
         """Where each budget stands now: for showing; `reserve` is what decides."""

@@ -2,7 +2,8 @@
 
 All that holds is told each time, the mildest first; whoever sends it remembers by its key what was
 told. A key holds the start of its period, so that a new day is a new incident. Money that is only
-held for answers on their way does not count: most of it is given back.
+held for answers on their way does not count: most of it is given back. What went past twotier
+counts for an alert and not for a limit, which holds only what goes through us.
 """
 
 from __future__ import annotations
@@ -42,11 +43,12 @@ def crossings(
 def _crossed(state: BudgetState, now: datetime, *, history: History | None) -> Iterator[Condition]:
     coming = None if history is None else forecast(state, now, history=history)
     for of, amount in amounts(state.budget):
-        if coming is not None and 0 < amount <= coming:
-            said = _coming(state, of, coming=coming)
+        past = state.outside_microusd if of == "alert" else 0
+        if coming is not None and 0 < amount <= coming + past:
+            said = _coming(state, of, coming=coming + past)
             yield _condition(state, f"{of}-forecast", kind="forecast", said=said)
         for percent in sorted(state.budget.tell_percents):
-            if 0 < amount * percent <= state.spent_microusd * 100:
+            if 0 < amount * percent <= (state.spent_microusd + past) * 100:
                 kind = "limit" if of == "limit" and percent >= 100 else "threshold"
                 said = _reached(state, of, percent=percent)
                 yield _condition(state, f"{of}-{percent}", kind=kind, said=said)
@@ -76,7 +78,7 @@ def _reached(state: BudgetState, of: str, *, percent: int) -> str:
     then = f"; {THEN[budget.at_limit]}" if of == "limit" and percent >= 100 else ""
     return (
         f"{percent} % of the {of} of {amount} per {budget.period} is reached:"
-        f" {usd(state.spent_microusd)} spent{then}. It starts anew at {end_text(state)};"
+        f" {_spent(state, of)}{then}. It starts anew at {end_text(state)};"
         " `twotier spend` shows on what."
     )
 
@@ -94,10 +96,14 @@ def _refusing(state: BudgetState) -> str:
 def _coming(state: BudgetState, of: str, *, coming: int) -> str:
     amount = usd(dict(amounts(state.budget))[of])
     by = "midnight" if state.budget.period == "day" else end_text(state)
-    return (
-        f"at this pace {usd(coming)} by {by}; the {of} is {amount},"
-        f" {usd(state.spent_microusd)} spent so far."
-    )
+    return f"at this pace {usd(coming)} by {by}; the {of} is {amount}, {_spent(state, of)} so far."
+
+
+def _spent(state: BudgetState, of: str) -> str:
+    """What counts, and what of it nobody here could have stopped."""
+    past = state.outside_microusd if of == "alert" else 0
+    part = f", {usd(past)} of it not through twotier," if past else ""
+    return f"{usd(state.spent_microusd + past)} spent{part}"
 
 
 def end_text(state: BudgetState) -> str:

@@ -8,11 +8,12 @@ alone, so the command line may use it while nothing runs.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ from twotier.ledger.crossings import crossings
 from twotier.ledger.findings import ProbeRow, SpeedRow, probe_rows, speed_rows
 from twotier.ledger.forecast import History, forecast, history_since
 from twotier.ledger.incidents import Unfinished, unfinished
+from twotier.ledger.outside import outside_microusd
 from twotier.ledger.own_time import last_paid_ms
 from twotier.ledger.rows import (
     FIRST_PAID,
@@ -38,6 +40,7 @@ from twotier.ledger.spans import quarter_of
 from twotier.ledger.spending import SPEND_BY, SpendRow, spend_by
 from twotier.ledger.store import reading_engine
 
+T = TypeVar("T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -197,6 +200,11 @@ class Reports:
         with self._reading() as connection:
             return unfinished(connection)
 
+    def read(self, question: Callable[[sa.Connection], T]) -> T:
+        """Whatever else is asked, of one moment."""
+        with self._reading() as connection:
+            return question(connection)
+
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
         try:
@@ -228,7 +236,8 @@ def _state(connection: sa.Connection, budget: Budget, *, now: datetime) -> Budge
     start, end = period(budget, now)
     span = (milliseconds(start), milliseconds(end))
     spent, reserved = spent_and_held(connection, budget.scope, span=span)
-    return BudgetState(budget, spent, reserved, start, end)
+    outside = 0 if any(budget.scope) else outside_microusd(connection, span)
+    return BudgetState(budget, spent, reserved, start, end, outside_microusd=outside)
 
 
 def _recent(row: sa.RowMapping) -> RecentRow:

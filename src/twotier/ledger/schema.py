@@ -223,6 +223,64 @@ alert_messages = sa.Table(
     _text("error"),
 )
 
+# How far each log of another program was read; a file is known by the digest of its path.
+outside_files = sa.Table(
+    "outside_files",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    *map(_count, ("device", "inode", "offset", "updated_ms")),
+)
+
+# Answers that those logs tell of. `through`: what it is in `usage`, empty where it is not there and
+# so did not come through us. `priced`: 0 where nobody knows a price, and the cost is 0 for that.
+outside_rows = sa.Table(
+    "outside_rows",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("id", sa.Text, primary_key=True),
+    _text("request_id"),
+    _count("at_ms"),
+    *map(_text, ("provider", "model")),
+    *map(_count, ("input_tokens", "output_tokens", "cache_read_tokens")),
+    *map(_count, ("cache_write_tokens", "cache_write_1h_tokens", "web_searches")),
+    *map(_count, ("cost_microusd", "priced")),
+    _text("through"),
+)
+_OUTSIDE = outside_rows.c.through == ""
+sa.Index(
+    "ix_outside_rows_at_ms",
+    outside_rows.c.at_ms,
+    outside_rows.c.provider,
+    outside_rows.c.source,
+    outside_rows.c.cost_microusd,
+    outside_rows.c.priced,
+    sqlite_where=_OUTSIDE,
+    postgresql_where=_OUTSIDE,
+)
+
+# What a provider says of a day of UTC, line by line, as it said it last.
+bill_rows = sa.Table(
+    "bill_rows",
+    metadata,
+    *(
+        sa.Column(name, sa.Text, primary_key=True)
+        for name in ("provider", "kind", "day", "model", "item")
+    ),
+    *map(_count, ("input_tokens", "output_tokens", "cache_read_tokens")),
+    *map(_count, ("cache_write_tokens", "cache_write_1h_tokens", "web_searches")),
+    _count("cost_microusd"),
+)
+
+# What of such a day neither `usage` nor a log knows; `noon_ms` is its noon.
+bill_days = sa.Table(
+    "bill_days",
+    metadata,
+    sa.Column("provider", sa.Text, primary_key=True),
+    sa.Column("day", sa.Text, primary_key=True),
+    *map(_count, ("noon_ms", "excess_microusd")),
+)
+sa.Index("ix_bill_days_noon_ms", bill_days.c.noon_ms)
+
 meta = sa.Table(
     "meta",
     metadata,

@@ -1,0 +1,24 @@
+"""One thing that `twotier doctor` saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How bad it is. Only `bad` makes the exit code 1."""
+
+    OK = "ok"
+    WARN = "warn"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing seen. `mend` is the command that makes it right, empty where nothing is wrong."""
+
+    name: str
+    level: Level
+    text: str
+    mend: str = ""
