@@ -34,7 +34,5 @@ def logs(name: str, folder: Path, *, on: bool) -> Iterator[Finding]:
         )
         yield Finding(f"outside {name}", Level.OK, text)
     if on and not there:
-        text = (
-            f"[outside] {name} is on, and there is no {folder}; set {name}_folder"
-        )
+        text = f"[outside] {name} is on, and there is no {folder}; set {name}_folder"
         yield Finding(f"outside {name}", Level.WARN, text, f"ls -ld {shlex.quote(str(folder))}")
