@@ -13,6 +13,10 @@ from tests.clients import installed
 from tests.clients.sandbox import SECRET, Ran, Sandbox
 from tests.clients.sent import check_recorded
 from tests.clients.world import World
+from twotier.ledger.reports import Reports
+from twotier.outside.auditor import matched
+from twotier.outside.claude_code import read
+from twotier.outside.walk import Place, pieces
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +53,18 @@ def answer(ran: Ran) -> str:
     return said
 
 
+def check_its_own_log(world: World, sandbox: Sandbox) -> None:
+    """What it wrote down of its session is read, and all of it is known to have come through us."""
+    logs = pieces(Place(sandbox.home / ".claude" / "projects", "*.jsonl"), {}, since_seconds=0.0)
+    seen = [one for piece in logs for line in piece.lines if (one := read(line))]
+    world.served()
+    reports = Reports(world.service.paths.ledger)
+    ours = reports.read(lambda connection: matched(connection, seen))
+    assert len({one.id for one in seen}) >= 2  # the call, and what was made of it
+    assert all(one.tokens and one.request_id for one in seen)
+    assert set(ours) == {(one.source, one.id) for one in seen}
+
+
 @pytest.mark.parametrize("model", [*EVERYWHERE, "frontier", "auto"])
 def test_a_file_is_read_and_told(world: World, tmp_path: Path, model: str) -> None:
     """The word lies in a file that only the tool can read.
@@ -64,6 +80,7 @@ def test_a_file_is_read_and_told(world: World, tmp_path: Path, model: str) -> No
     assert SECRET in said
     if model in ("local", "claude-opus-4-6"):
         check_recorded(f"claude_code_{model}", ran.sent[-1:])
+        check_its_own_log(world, sandbox)
 
 
 @pytest.mark.parametrize("model", EVERYWHERE)

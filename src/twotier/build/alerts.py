@@ -131,9 +131,9 @@ def ping_url(loaded: Loaded) -> str:
 
 
 def secrets_of(loaded: Loaded) -> Iterator[str]:
-    """What no line of the log may hold: addresses and passwords of every channel."""
+    """What no line of the log may hold: addresses and passwords of every channel, the admin key."""
     config = loaded.config
-    places = [config.ntfy.token, config.smtp.password]
+    places = [config.ntfy.token, config.smtp.password, config.outside.admin_key]
     yield from filter(None, (resolve(one, home=loaded.home) for one in places if one))
     yield from (one.target for one in ways_of(loaded) if one.kind in ("webhook", "apprise"))
     yield ping_url(loaded)

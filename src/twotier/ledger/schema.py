@@ -257,6 +257,7 @@ sa.Index(
     sqlite_where=_OUTSIDE,
     postgresql_where=_OUTSIDE,
 )
+sa.Index("ix_outside_rows_when", outside_rows.c.at_ms)
 
 # What a provider says of a day of UTC, line by line, as it said it last.
 bill_rows = sa.Table(

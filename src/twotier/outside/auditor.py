@@ -36,6 +36,7 @@ HOUR_MS = 3_600_000
 PENDING_MS = HOUR_MS  # how long an answer may turn out to be ours after all
 WEIGHED_DAYS = 3  # the provider's sums of yesterday may still grow
 KEPT_DAYS = 400
+ROWS_AT_ONCE = 200
 ADMIN = "admin"
 
 
@@ -74,6 +75,7 @@ class Auditor:
     _cursors: dict[str, Cursor] = field(default_factory=dict)
     _weights: dict[str, int] = field(default_factory=dict)
     _next_ask: float = 0.0
+    _next_forgetting: float = 0.0
     _begun: bool = False
 
     async def run(self) -> None:
@@ -93,12 +95,23 @@ class Auditor:
                 row.key: Cursor(row.key, row.device, row.inode, row.offset) for row in rows
             }
             self._begun = True
+        self._forget()
         await self.book.flush()  # what has just come through us is known to have
         await self._settle_pending()
         for one in self.logs:
             await self._read(one)
         await self._ask()
-        await self.weigh([day.isoformat() for day in self._last_days(WEIGHED_DAYS)])
+        days = [day.isoformat() for day in self._last_days(WEIGHED_DAYS)]
+        told = await self.book.read(lambda one: kept.bills(one, PROVIDER, days=days))
+        await self.weigh(sorted({row.day for row in told}))
+
+    def _forget(self) -> None:
+        """Once a day, what is too old."""
+        now = self.clock.monotonic()
+        if now >= self._next_forgetting:
+            self._next_forgetting = now + DAY_MS / 1000
+            oldest = self._now_ms() - KEPT_DAYS * DAY_MS
+            self.book.keep(Outside(forget_before_ms=oldest))
 
     async def _read(self, one: Log) -> None:
         """What is new in one program's logs, a chunk at a time."""
@@ -109,8 +122,10 @@ class Auditor:
             news = {(row.source, row.id): row for row in sorted(seen, key=_growth)}
             wanted = [row for row in news.values() if row.provider not in self.habits.skip]
             rows = await self._rows(wanted)
+            for begin in range(0, len(rows), ROWS_AT_ONCE):  # a reservation never waits for long
+                self.book.keep(Outside(rows[begin : begin + ROWS_AT_ONCE]))
             where = FileRow(cursor.key, cursor.device, cursor.inode, cursor.offset, self._now_ms())
-            self.book.keep(Outside(rows, (where,), forget_before_ms=self._oldest_ms()))
+            self.book.keep(Outside(files=(where,)))
             self._cursors[cursor.key] = cursor
 
     async def _taken(self, found: Iterator[Piece], one: Log) -> tuple[list[Seen], Cursor] | None:
@@ -202,9 +217,6 @@ class Auditor:
 
     def _now_ms(self) -> int:
         return int(self.clock.now().timestamp() * 1000)
-
-    def _oldest_ms(self) -> int:
-        return self._now_ms() - KEPT_DAYS * DAY_MS
 
 
 def _take(

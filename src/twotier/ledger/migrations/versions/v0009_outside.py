@@ -51,6 +51,7 @@ def upgrade() -> None:
         sqlite_where=past,
         postgresql_where=past,
     )
+    op.create_index("ix_outside_rows_when", "outside_rows", ["at_ms"])
     op.create_table(
         "bill_rows",
         *map(_text, ("provider", "kind", "day", "model", "item")),
