@@ -35,6 +35,7 @@ PURE = (
     "src/twotier/supervisor/words.py",
     "src/twotier/jobs/schedule.py",
     "src/twotier/jobs/standing.py",
+    "src/twotier/batch/settle.py",
     "src/twotier/alerts/conditions.py",
     "src/twotier/alerts/incidents.py",
     "src/twotier/alerts/quiet.py",

@@ -20,6 +20,7 @@ from twotier.domain.tier import TierFacts, TierSpec, nears
 from twotier.errors import PriceUnknownError, RequestError
 from twotier.ledger.cost import worst_case
 from twotier.protocols.asked import long_lived
+from twotier.router.batching import worth
 from twotier.router.caching import Caches
 from twotier.router.tree import OUTPUT_TOKENS_MIN
 
@@ -53,6 +54,8 @@ class Attempts:
         `RequestError` for what cannot be held to any limit where it costs money.
         """
         for number, option in enumerate(decision.options):
+            if number == 1 and asking.caller.batch:  # the one before failed: it has waited enough
+                asking = as_usual(asking)
             yield self._one(f"{request_id}-{number}", option, asking=asking, rule=decision.rule)
 
     def expected(self, tier: str, task: Task) -> Usage:
@@ -73,8 +76,13 @@ class Attempts:
         task, caller = asking.task, asking.caller
         model = option.model or spec.model
         price = self._price(spec, option, dialect=task.dialect)
-        caching = None if task.dialect == "anthropic_count" else self._caching(spec, caller)
+        batched = waits(asking, spec, price=price)
+        counts = task.dialect == "anthropic_count"
+        # Nobody knows when a batch is read, so nothing is kept for the next one.
+        caching = None if batched or counts else self._caching(spec, caller)
         asked = PLAIN if price.free else asked_of(asking.request, spec, price=price)
+        if batched:
+            id_, asked = f"{id_}b", replace(asked, mode="batch")
         if caching is not None and caching.hour and not asked.cache_1h:
             asked = replace(asked, cache_1h=True)
         output_tokens = self.expected(option.tier, task).output_tokens
@@ -126,6 +134,19 @@ class Attempts:
             if price is None:
                 raise PriceUnknownError(unknown(f"{spec.provider}/{model}"))
         return price
+
+
+def as_usual(asking: Asking) -> Asking:
+    """The same, answered at once."""
+    caller = replace(asking.caller, batch=False)
+    return Asking(asking.request, asking.task, caller)
+
+
+def waits(asking: Asking, spec: TierSpec, *, price: Price) -> bool:
+    """Whether it goes into a batch: it may, the tier takes some, and they have a price."""
+    request, caller = asking.request, asking.caller
+    may = caller.batch and spec.batches and not request.stream and not request.asked.mode
+    return may and price.of_mode("batch") is not None and worth(caller.deadline_seconds)
 
 
 def asked_of(request: Request, spec: TierSpec, *, price: Price) -> Asked:

@@ -11,19 +11,21 @@ nothing is retried.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date
 
 import msgspec
 
 from twotier import errors
-from twotier.attempts import Asking, Attempts
+from twotier.attempts import Asking, Attempts, as_usual
+from twotier.batch.desk import Desk
+from twotier.batch.waiting import Waiting
 from twotier.domain.decision import Decision
 from twotier.domain.message import Request
 from twotier.domain.money import Price
 from twotier.domain.task import Caller, Task
 from twotier.domain.tier import TierFacts
-from twotier.exchange import Ground, Tier
+from twotier.exchange import Exchange, Ground, Tier
 from twotier.router.estimate import estimate
 from twotier.router.tree import Router, ready_behind
 from twotier.say import headers
@@ -76,6 +78,7 @@ class Dispatch:
         self.breakers = remedy.breakers
         specs = {name: tier.spec for name, tier in tiers.items()}
         self._attempts = Attempts(specs, price, ground.clock, self._fact, router.caches)
+        self.desk = Desk(tiers, ground)
         self._tries = Tries(tiers, self._attempts.expected, ground=ground, remedy=remedy)
         self._ground = ground
         self.new_id = new_id
@@ -102,31 +105,44 @@ class Dispatch:
 
     async def _answer(self, request_id: str, request: Request, *, caller: Caller) -> Answer:
         """The answer to a request that has a name."""
+        if caller.batch and (found := await self.desk.found(request, caller)):
+            return answer_of(found, request)
         task, decision = self._decided(request, caller)
         self._ground.book.note_decision(request_id, decision, task=task)
         if not decision.options:
             raise errors.REFUSALS[decision.refusal_code](decision.refusal)
         asking = Asking(request, task, caller)
         attempts = self._attempts.of(request_id, decision, asking=asking)
+        if caller.batch:
+            first = next(attempts)
+            expected = self._attempts.expected(first.tier, task)
+            if waits := await self.desk.begun(asking, first, expected=expected):
+                return answer_of(waits, request)
+            attempts = self._attempts.of(request_id, decision, asking=as_usual(asking))
 
         def ready(number: int) -> bool:
             # Asked when a tier has failed, perhaps after a long wait: by now the facts are others.
             return ready_behind(number, decision, facts=Facts(self.tiers))
 
         exchange, failures = await self._tries.opened(request, task, plan=Plan(attempts, ready))
-        told = headers(
-            exchange.attempt, exchange.cost_microusd, failures=failures, dropped=exchange.dropped
-        )
-        return Answer(
-            told,
-            request.stream,
-            read=exchange.read,
-            broken=exchange.failed,
-            whole=exchange.whole,
-            close=exchange.close,
-        )
+        return answer_of(exchange, request, failures=failures)
 
     def _decided(self, request: Request, caller: Caller) -> tuple[Task, Decision]:
         """The task behind a request, and where it goes."""
         task = estimate(request, caller)
         return task, self.router.decide(task, Facts(self.tiers))
+
+
+def answer_of(
+    exchange: Exchange | Waiting, request: Request, *, failures: Sequence[str] = ()
+) -> Answer:
+    """What is sent of an exchange whose head is known."""
+    cost, dropped = exchange.cost_microusd, exchange.dropped
+    return Answer(
+        headers(exchange.attempt, cost, failures=failures, dropped=dropped),
+        request.stream,
+        read=exchange.read,
+        broken=exchange.failed,
+        whole=exchange.whole,
+        close=exchange.close,
+    )

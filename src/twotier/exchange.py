@@ -49,7 +49,7 @@ from twotier.protocols.assemble import Assembly
 from twotier.protocols.normal import Checked, Normaliser, unfit
 from twotier.protocols.toolcalls import Habits, Repaired, repair_of
 from twotier.protocols.wire import Order, renaming, too_deep
-from twotier.providers.base import Ask, Deadlines, Provider, Reply, all_of
+from twotier.providers.base import Ask, Batches, Deadlines, Provider, Reply, all_of
 from twotier.providers.trouble import said, too_long, upstream_status
 from twotier.router.breaker import Signal, signal_of
 from twotier.say import ref
@@ -65,7 +65,8 @@ class Tier:
     takes everything. `kept`: a keeper has its server, and judges it. `slots` is None where any
     number of requests may be in it. `patience` gives the seconds to wait for a first token, by
     the tokens of the prompt; None: always the same. `memory` tells how large its server may become.
-    `calls`: how its model and server call tools; None: the server is taken at its word.
+    `calls`: how its model and server call tools; None: the server is taken at its word. `batches`
+    take what may wait.
     """
 
     spec: TierSpec
@@ -78,6 +79,7 @@ class Tier:
     patience: Callable[[int], float] | None = None
     memory: Callable[[], Mapping[str, object]] | None = None
     calls: Habits | None = None
+    batches: Batches | None = None
 
 
 def no_budgets(_: str) -> Sequence[Budget]:
@@ -163,7 +165,7 @@ class Exchange:
         """
         opened = False
         try:
-            body = self._body()
+            body = self.body()
             await self._taken.take(self._ground.budgets_of(self.attempt.client), patience)
             spec = self.tier.spec
             first_token_seconds = spec.first_token_seconds
@@ -203,6 +205,14 @@ class Exchange:
         finally:
             if not opened:
                 await self.close()
+
+    async def replay(self, reply: Reply) -> None:
+        """In place of `open`: the whole answer came by another way, and its row is settled there.
+
+        Raises what is wrong with the answer; nothing of it is to be closed.
+        """
+        self._closed = True
+        self._held, self._whole = await self._whole_to_whole(reply), True
 
     async def read(self) -> bytes:
         """The next bytes for the client, none at the end; an error event of its dialect where the
@@ -309,7 +319,7 @@ class Exchange:
         """As far as it is known now."""
         return charge(self.attempt, self.observed, error=self._error, expected=self._expected)
 
-    def _body(self) -> bytes:
+    def body(self) -> bytes:
         """The request in the upstream's dialect: rewritten where it is the same, else said anew."""
         model = self.attempt.model if self.attempt.model != self.tier.spec.model else ""
         model = model or self.tier.spec.model_upstream

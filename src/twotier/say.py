@@ -36,6 +36,8 @@ def headers(
     told["x-twotier-rule"] = attempt.rule
     told["x-twotier-cost-usd"] = f"{microusd / MICROUSD_PER_USD:.6f}" if microusd else "0.000000"
     told["x-twotier-cost"] = "reserved" if cost_microusd is None else "settled"
+    if attempt.asked.mode == "batch":
+        told["x-twotier-batch"] = "waits" if cost_microusd is None else "done"
     if failures:
         told["x-twotier-fallback"] = printable("; ".join(failures))
     if dropped:

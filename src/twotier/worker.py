@@ -129,6 +129,7 @@ def job_of(config: JobConfig, home: Path) -> Job:
         missed=f"within:{duration_seconds(window):g}" if kind == "within" else config.missed,
         enabled=config.enabled,
         root=str(home),
+        batch=config.batch,
     )
 
 

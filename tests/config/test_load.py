@@ -90,6 +90,7 @@ WATCHED = JOB + 'watch = { kind = "files", path = "./in/box" }\n'
         (JOB.replace('"1h"', "9" * 400), "jobs.0.every: a duration is between"),
         (JOB.replace('"1h"', '"4000d"'), "jobs.0.every: a duration is between"),
         (JOB.replace('"1h"', "-3"), "jobs.0.every: a duration is between"),
+        (JOB + "batch = true", 'jobs.0: batch = true needs time to wait: deadline = "1h"'),
         (JOB + 'deadline = "0s"', "jobs.0.deadline: Input should be greater than 0"),
         (JOB + 'missed = "within:99999d"', "jobs.0.missed: a duration is between"),
         (LOCAL + "connect_seconds = 0", "tiers.local.connect_seconds: Input should be greater"),

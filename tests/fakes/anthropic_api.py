@@ -20,6 +20,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.anthropic_batches import FakeBatches
 from tests.fakes.anthropic_bill import PRICES, Cache, Row, prompt_tokens
 from tests.fakes.anthropic_rules import (
     VERSIONS,
@@ -98,6 +99,7 @@ class FakeAnthropic(Served):
         self.headers: list[dict[str, str]] = []
         self.queries: list[str] = []
         self.counted: list[dict[str, Any]] = []
+        self.batches = FakeBatches(self, lambda: self.base_url)
         self._pace_seconds = pace_seconds
         self._retry_after = retry_after
         self._queue: deque[Behaviour | None] = deque()
@@ -115,10 +117,11 @@ class FakeAnthropic(Served):
         self._queue.extend(behaviours)
 
     def application(self) -> web.Application:
-        """`POST /v1/messages` and `/v1/messages/count_tokens`, and nothing else."""
+        """`POST /v1/messages`, `/v1/messages/count_tokens`, the batches, and nothing else."""
         application = web.Application(client_max_size=32 * 1024 * 1024)
         application.router.add_post("/v1/messages", self._messages)
         application.router.add_post("/v1/messages/count_tokens", self._count)
+        self.batches.add_to(application.router)
         return application
 
     async def _messages(self, request: web.Request) -> web.StreamResponse:
@@ -137,7 +140,7 @@ class FakeAnthropic(Served):
         headers = self.reply_headers(request_id)
         behaviour = self._behaviour(body)
         if behaviour in _ERRORS:
-            return self._error(request_id, _ERRORS[behaviour])
+            return self.error(request_id, _ERRORS[behaviour])
         return web.json_response({"input_tokens": prompt_tokens(body)}, headers=headers)
 
     async def _read(
@@ -150,7 +153,7 @@ class FakeAnthropic(Served):
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         refusal = self._unauthorised(request)
         if refusal is not None:
-            return self._error(request_id, refusal), request_id
+            return self.error(request_id, refusal), request_id
         try:
             body = json.loads(await request.read())
             self._check(body, request, counted=counted)
@@ -160,7 +163,7 @@ class FakeAnthropic(Served):
             refusal = (400, "invalid_request_error", str(exc))
         if refusal is None and body["model"] not in PRICES:
             refusal = (404, "not_found_error", f"model: {body['model']}")
-        return (body if refusal is None else self._error(request_id, refusal)), request_id
+        return (body if refusal is None else self.error(request_id, refusal)), request_id
 
     def _check(self, body: Any, request: web.Request, *, counted: bool) -> None:
         body = joined(body) if self._joins_turns else body
@@ -177,7 +180,7 @@ class FakeAnthropic(Served):
         behaviour = self._behaviour(body)
         match behaviour:
             case Behaviour.RATE_LIMITED | Behaviour.BROKEN | Behaviour.OVERLOADED:
-                return self._error(request_id, _ERRORS[behaviour])
+                return self.error(request_id, _ERRORS[behaviour])
             case Behaviour.HTML:
                 return web.Response(text=_HTML, content_type="text/html")
             case Behaviour.HTML_ERROR:
@@ -197,6 +200,32 @@ class FakeAnthropic(Served):
         row.output_tokens = writing.output_tokens
         row.outcome = "completed"
         return web.json_response(writing.message(row), headers=self.reply_headers(request_id))
+
+    def admitted(self, request: web.Request) -> tuple[web.Response | None, str]:
+        """The reply that refuses a call of the batches, None for none; and the call's id."""
+        self._requests += 1
+        request_id = f"req_fake{self._requests:06d}"
+        refusal = self._unauthorised(request)
+        return (None if refusal is None else self.error(request_id, refusal)), request_id
+
+    def invalid(self, body: Any, request: web.Request) -> tuple[int, str, str] | None:
+        """What is wrong with a request in a batch."""
+        try:
+            self._check(body, request, counted=False)
+        except InvalidError as exc:
+            return 400, "invalid_request_error", str(exc)
+        if body["model"] not in PRICES:
+            return 404, "not_found_error", f"model: {body['model']}"
+        return None
+
+    def composed(self, body: dict[str, Any], request_id: str) -> dict[str, Any]:
+        """The answer to a request in a batch, charged as such."""
+        row = Row(request_id, body["model"], batch=True)
+        self.bill.append(row)
+        self._cache.read(body, row)
+        writing = _Writing(self, body=body, row=row, behaviour=None)
+        row.output_tokens, row.outcome = writing.output_tokens, "completed"
+        return writing.message(row)
 
     def reply_headers(self, request_id: str) -> dict[str, str]:
         """The headers that every reply carries."""
@@ -244,7 +273,8 @@ class FakeAnthropic(Served):
             return 400, "invalid_request_error", message
         return None
 
-    def _error(self, request_id: str, error: tuple[int, str, str]) -> web.Response:
+    def error(self, request_id: str, error: tuple[int, str, str]) -> web.Response:
+        """A reply that refuses."""
         status, kind, message = error
         headers = self.reply_headers(request_id)
         if status in {429, 529}:

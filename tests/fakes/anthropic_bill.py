@@ -41,6 +41,7 @@ class Row:
     cache_write_5m_tokens: int = 0
     cache_write_1h_tokens: int = 0
     outcome: str = "open"
+    batch: bool = False  # half of everything
 
     @property
     def microusd(self) -> int:
@@ -53,7 +54,7 @@ class Row:
             + Fraction(write_5m) * self.cache_write_5m_tokens
             + Fraction(write_1h) * self.cache_write_1h_tokens
         )
-        return ceil(total)
+        return ceil(total / 2 if self.batch else total)
 
     def usage(self) -> dict[str, Any]:
         """As the wire says it."""
@@ -67,7 +68,7 @@ class Row:
             },
             "output_tokens": self.output_tokens,
             "output_tokens_details": {"thinking_tokens": self.thinking_tokens},
-            "service_tier": "standard",
+            "service_tier": "batch" if self.batch else "standard",
         }
 
 

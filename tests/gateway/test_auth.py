@@ -236,13 +236,16 @@ def test_on_the_private_socket_headers_are_believed() -> None:
             x_twotier_policy="frontier",
             x_twotier_kind="polling",
             x_twotier_deadline="12.5",
+            x_twotier_batch="yes",
         )
     )
+    assert caller.batch
     assert (caller.client, caller.job, caller.run, caller.step) == ("worker", "mail", "r1", "s1")
     assert caller.policy is TierPolicy.FRONTIER
     assert caller.deadline_seconds == 12.5
     assert caller.background
     assert PRIVATE.admit(scope()).client == "cli"
+    assert not PRIVATE.admit(scope()).batch
 
 
 @pytest.mark.parametrize(

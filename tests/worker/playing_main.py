@@ -56,6 +56,7 @@ class PlayingMain:
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.asked = asyncio.Event()
+        self.over: list[str] = []  # runs whose batches nobody waits for any more
         self._socket = socket
         self._runner: web.AppRunner | None = None
 
@@ -63,6 +64,7 @@ class PlayingMain:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._answer)
         app.router.add_get("/control/alive", self._alive)
+        app.router.add_post("/control/batches/release", self._release)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.UnixSite(self._runner, str(self._socket)).start()
@@ -79,6 +81,10 @@ class PlayingMain:
         self.headers.append({key.lower(): value for key, value in request.headers.items()})
         self.asked.set()
         return await self.script(request, body)
+
+    async def _release(self, request: web.Request) -> web.StreamResponse:
+        self.over.append((await request.json())["run"])
+        return web.json_response({"cancelled": 0})
 
     async def _alive(self, request: web.Request) -> web.StreamResponse:
         reply = web.StreamResponse()

@@ -25,6 +25,7 @@ from twotier.errors import DeadlineError, NotRunningError, StreamBrokenError, Up
 URL = "http://main/v1/chat/completions"  # the host is a name only: the socket decides
 ALIVE_URL = "http://main/control/alive"
 RELEASE_URL = "http://main/control/models/release"
+BATCHES_URL = "http://main/control/batches/release"
 CONNECT_SECONDS = 5.0
 
 
@@ -34,7 +35,8 @@ class Question:
 
     `kind` is a word for the router (`polling` for work a watcher found). `schema` is the JSON
     schema the answer must fit, None for free text; `temperature` counts for an answer with one.
-    `period_seconds` lie between two questions of this job, None where nobody knows.
+    `period_seconds` lie between two questions of this job, None where nobody knows. `batch`: its
+    answer may come much later.
     """
 
     system: str
@@ -50,6 +52,7 @@ class Question:
     schema: Mapping[str, Any] | None = None
     temperature: float = 0.0
     period_seconds: float | None = None
+    batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,9 @@ class MainClient:
         if self._session is not None:
             await self._session.close()
 
-    async def ask(self, question: Question) -> Answer:
-        """Ask once and wait for the whole answer.
+    async def ask(self, question: Question) -> Answer | None:
+        """Ask once and wait for the whole answer; None where it waits for a batch, and the same
+        question is to be asked again a little later.
 
         Raises `UpstreamError` with main's status and code, `DeadlineError`, `StreamBrokenError`
         for half an answer, and `NotRunningError` when main is not there any more.
@@ -102,20 +106,29 @@ class MainClient:
         except (aiohttp.ClientError, OSError) as exc:
             raise NotRunningError(f"main does not answer on {self._socket}: {exc}") from exc
 
-    async def _ask(self, question: Question) -> Answer:
+    async def _ask(self, question: Question) -> Answer | None:
         async with self._open().post(
             URL, json=body_of(question), headers=headers_of(question)
         ) as reply:
             raw = await reply.read()
             if reply.status >= 400:
                 raise refusal(reply.status, raw, headers=reply.headers)
+            if reply.headers.get("x-twotier-batch") == "waits":
+                return None
             return answer_of(raw, reply.headers)
 
     async def done_with(self, model: str) -> None:
         """A run that asked for this model has ended. Nobody waits for what main makes of it."""
+        await self._tell(RELEASE_URL, {"tier": model})
+
+    async def over(self, run: str) -> None:
+        """A run has ended: what it still has in batches is not waited for any more."""
+        await self._tell(BATCHES_URL, {"run": run})
+
+    async def _tell(self, url: str, news: Mapping[str, str]) -> None:
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             async with asyncio.timeout(CONNECT_SECONDS):
-                async with self._open().post(RELEASE_URL, json={"tier": model}):
+                async with self._open().post(url, json=dict(news)):
                     pass
 
     async def stay(self) -> None:
@@ -177,6 +190,8 @@ def headers_of(question: Question) -> dict[str, str]:
         "x-twotier-policy": question.policy.value,
         "x-twotier-deadline": f"{max(0.1, question.deadline_seconds):.1f}",
     }
+    if question.batch:
+        headers["x-twotier-batch"] = "yes"
     if question.period_seconds is not None:
         headers["x-twotier-period"] = f"{max(1.0, question.period_seconds):.0f}"
     return headers

@@ -61,6 +61,9 @@ from twotier.serve.files import make_room
 from twotier.serve.limits import Limits
 from twotier.tries import Remedy
 
+# What came of batches and nobody fetched: for a day.
+KEPT_BATCHES = Bounds(86_400.0, 1_000, 256 * 1024 * 1024)
+
 
 def make_dispatch(
     shop: Workshop, *, ground: Ground, new_id: Callable[[], str], learned: Learned
@@ -128,6 +131,10 @@ class Front:
         kept = self.loaded.config.answers
         bounds = Bounds(kept.keep_seconds, kept.count_max, kept.bytes_max)
         answers = Answers(self.loaded.paths.answers, bounds, clock=self.ground.clock)
+        self.dispatch.desk.kept = Answers(
+            self.loaded.paths.batches, KEPT_BATCHES, clock=self.ground.clock
+        )
+        self.house.desk = self.dispatch.desk
         routes = self.routes(status, live, answers=answers)
         engines = EngineControl(
             self.house.minders(self.dispatch.tiers), self.in_use, self.telemetry.learned.renew
@@ -212,6 +219,7 @@ class Front:
             alerts=self.house.alerts.told,
             channels=self.house.alerts.channels,
             outside=self.outside().told,
+            batches=self.dispatch.desk.told,
         )
 
     def savings(self) -> SavingsPage:

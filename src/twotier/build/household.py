@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from twotier.alerts.desk import Alerts
+from twotier.batch.desk import Desk
 from twotier.build.log import note_change
 from twotier.build.lookout import Lookout
 from twotier.build.spare import Spare
@@ -98,6 +99,7 @@ class Household:
     lookout: Lookout | None = None
     upkeep: Upkeep | None = None
     auditor: Auditor | None = None
+    desk: Desk | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _swaps: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -146,6 +148,8 @@ class Household:
             self._tasks.append(group.create_task(self.upkeep.run()))
         if self.auditor is not None:
             self._tasks.append(group.create_task(self.auditor.run()))
+        if self.desk is not None:
+            self._tasks.append(group.create_task(self.desk.run()))
         self._swaps = [group.create_task(one.run()) for one in set(self.places.values())]
 
     def hear(self, attempt: Attempt, end: Settlement) -> None:

@@ -44,6 +44,7 @@ from twotier.protocols.normal import Manners, normaliser
 from twotier.protocols.toolcalls import Habits
 from twotier.providers.absent import Absent
 from twotier.providers.anthropic import Anthropic
+from twotier.providers.anthropic_batches import AnthropicBatches
 from twotier.providers.base import Provider
 from twotier.providers.counting import Counting
 from twotier.providers.http import Transport
@@ -130,7 +131,9 @@ def remote(name: str, config: TierConfig, *, shop: Workshop) -> Tier:
     """A tier behind Anthropic's API."""
     place = config.key or "env:ANTHROPIC_API_KEY"
     key = Key(place, shop.loaded.home)
-    provider = Anthropic(shop.transport, base_url=config.base_url or ANTHROPIC_URL, key=key)
+    base_url = config.base_url or ANTHROPIC_URL
+    provider = Anthropic(shop.transport, base_url=base_url, key=key)
+    batches = AnthropicBatches(shop.transport, base_url=base_url, key=key)
     model = config.model
     price = shop.prices.price("anthropic", model, on=shop.clock.now().date())
     spec = spec_of(
@@ -151,7 +154,7 @@ def remote(name: str, config: TierConfig, *, shop: Workshop) -> Tier:
             )
         return told(name, shop.outage(spec))
 
-    return Tier(spec, provider, facts)
+    return Tier(spec, provider, facts, batches=batches)
 
 
 def observed(name: str, config: TierConfig, *, described: Engine, shop: Workshop) -> Tier:
@@ -375,6 +378,7 @@ def spec_of(
         parallel=config.parallel or PARALLEL,
         standby=config.in_place_of is not None,
         caches=anthropic and config.prompt_caching,
+        batches=anthropic,
     )
 
 

@@ -35,6 +35,8 @@ def status(config: Path, *, as_json: bool) -> int:
     for line in alert_lines(told):
         print(line)
     print(request_line(told))
+    for line in batch_lines(told):
+        print(line)
     for line in money_lines(told):
         print(line)
     return 0
@@ -145,6 +147,15 @@ def request_line(told: Mapping[str, Any]) -> str:
     """How much is asked of it."""
     requests = told["requests"]
     return f"{requests['since_start']} requests since start, {requests['in_flight']} in flight"
+
+
+def batch_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """What waits for a batch, and for whom."""
+    if batches := told.get("batches", ()):
+        count = len(batches)
+        said = "1 request waits" if count == 1 else f"{count} requests wait"
+        jobs = ", ".join(sorted({one["job"] for one in batches}))
+        yield f"{said} for a batch: {jobs}"
 
 
 def money_lines(told: Mapping[str, Any]) -> Iterator[str]:

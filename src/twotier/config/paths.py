@@ -55,6 +55,11 @@ class Paths:
         return self._socket("worker.sock")
 
     @property
+    def batches(self) -> Path:
+        """Answers of batches that nobody has fetched yet; for a day."""
+        return self.state / "batches.db"
+
+    @property
     def ledger(self) -> Path:
         """Written by main alone."""
         return self.state / "ledger.db"

@@ -22,6 +22,8 @@ from twotier.config.values import (
 )
 from twotier.domain.tier import TierPolicy
 
+BATCH_DEADLINE_SECONDS_MIN = 3_600.0  # most batches end within an hour
+
 
 class WatchConfig(Section):
     """Looks for something new before any model is asked; nothing new, no model call."""
@@ -68,6 +70,11 @@ class JobConfig(Section):
         None, description="Most it may cost a day; from there on it runs only where it is free."
     )
     deadline: Limit = Field(600.0, description="Longest time one run may take, waiting included.")
+    batch: bool = Field(
+        False,
+        description="Whether its questions to Anthropic's API may wait for a batch at half price;"
+        " needs a deadline of 1h or more.",
+    )
     missed: str = Field(
         "once",
         description="Slots missed while twotier was not running: once, skip or within:DURATION.",
@@ -103,6 +110,8 @@ class JobConfig(Section):
             yield 'needs either every = "30m" or cron = "30 6 * * 1-5"'
         if self.cron and (failed := check_cron(self.cron)):
             yield f"cron {self.cron!r} cannot be read: {failed}"
+        if self.batch and self.deadline < BATCH_DEADLINE_SECONDS_MIN:
+            yield 'batch = true needs time to wait: deadline = "1h" or more'
         target = file_target(self.deliver, job=self.name)
         if target and self.watch and folder_of(target) == folder_of(f"{self.watch.path}/x"):
             yield (

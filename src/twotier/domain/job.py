@@ -32,6 +32,7 @@ class Job:
     `watch` is the watcher's kind and settings, None for a job that always asks. `deliver` is
     `file:PATTERN`, `log`, `webhook:URL` or `ntfy:TOPIC`. `missed` is `once`, `skip` or
     `within:SECONDS`. `answer_lines` is the number of lines the answer must have, 0 for free form.
+    `batch`: it has time to wait for a provider's batch.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Job:
     missed: str
     enabled: bool
     root: str
+    batch: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

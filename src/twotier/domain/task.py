@@ -13,7 +13,8 @@ class Caller(msgspec.Struct, frozen=True):
 
     From TCP the same headers may restrict (a `local-only` policy), never widen. `trace` is the W3C
     `traceparent` it sent, empty where nobody makes spans. `probe`: it asks only to see how well a
-    tier does. `period_seconds` lie between two runs of its job, None where nobody knows.
+    tier does. `period_seconds` lie between two runs of its job, None where nobody knows. `batch`:
+    it may wait for a batch, and asks again until that has ended.
     """
 
     private: bool = False
@@ -27,6 +28,7 @@ class Caller(msgspec.Struct, frozen=True):
     trace: str = ""
     probe: bool = False
     period_seconds: float | None = None
+    batch: bool = False
 
     @property
     def background(self) -> bool:

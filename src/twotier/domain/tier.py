@@ -57,7 +57,8 @@ class TierSpec:
     when its caller leaves, or is the frontier, so it is always asked for a stream. `stream_bent`:
     what it streams in `dialect` is never relayed, but said anew. `standby`: it is asked only by its
     name, never by our own choice. `parallel`: so many requests a server of ours works on at a time.
-    `caches`: its prompts are kept where we mark them. Seconds are limits.
+    `caches`: its prompts are kept where we mark them. `batches`: it takes work that may wait.
+    Seconds are limits.
     """
 
     name: str
@@ -82,6 +83,7 @@ class TierSpec:
     standby: bool = False
     parallel: int = 2
     caches: bool = False
+    batches: bool = False
 
     def speaks(self, dialect: Dialect, *, exacting: bool = False, tools: int = 0) -> bool:
         """Whether a request of this dialect is relayed, and not translated."""

@@ -168,6 +168,7 @@ def believed(scope: Scope) -> Caller:
         policy=policy(header(scope, b"x-twotier-policy")),
         deadline_seconds=seconds(deadline) if deadline else None,
         period_seconds=seconds(period, b"x-twotier-period") if period else None,
+        batch=header(scope, b"x-twotier-batch") == "yes",
     )
 
 

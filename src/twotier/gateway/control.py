@@ -78,6 +78,7 @@ class Control:
                 Route("/control/models/places", told(self.places.show), methods=["GET"]),
                 Route("/control/models/use", told(self.places.use), methods=["POST"]),
                 Route("/control/models/release", told(self.places.release), methods=["POST"]),
+                Route("/control/batches/release", told(self.release), methods=["POST"]),
                 Route("/control/alerts/test", told(self.alerts.test), methods=["POST"]),
                 Route("/control/alerts/reload", told(self.alerts.renew), methods=["POST"]),
                 Route("/control/engine", told(self.engines.listed), methods=["GET"]),
@@ -156,6 +157,15 @@ class Control:
                 "predicted": self.predicted(task, decision),
             }
         )
+
+    async def release(self, request: HttpRequest) -> Response:
+        """A run is over: what still waits for it in a batch is cancelled."""
+        try:
+            raw = msgspec.json.decode(await request.body(), type=dict[str, str])
+        except msgspec.MsgspecError as exc:
+            raise RequestError(f"the body is not {{'run': ID}}: {exc}") from exc
+        count = self.dispatch.desk.give_up(raw.get("run", ""))
+        return JSONResponse({"schema_version": SCHEMA_VERSION, "cancelled": count})
 
     def predicted(self, task: Task, decision: Decision) -> dict[str, dict[str, float] | None]:
         """How long each tier would take, in seconds; null where its speed is not known yet."""

@@ -58,6 +58,7 @@ class Status:
     alerts: Callable[[], list[dict[str, Any]]] = list
     channels: Callable[[], list[dict[str, object]]] = list
     outside: Callable[[datetime, datetime], Awaitable[dict[str, Any]]] | None = None
+    batches: Callable[[], list[dict[str, object]]] = list
     also: list[AlsoAt] = field(default_factory=list)
 
     async def told(self) -> dict[str, Any]:
@@ -73,6 +74,7 @@ class Status:
             "tiers": [self.tier(name) for name in self.tiers],
             "alerts": self.alerts(),
             "channels": self.channels(),
+            "batches": self.batches(),
             "worker": {"state": facts.state.value, "pid": facts.pid, "because": facts.because},
             "requests": {"in_flight": self.live.under_way, "since_start": self.live.begun},
             "spend_today_usd": usd_text(await self.spent_today()),

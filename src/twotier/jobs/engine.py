@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from twotier.domain.clock import Clock
 from twotier.domain.job import Job, JobStanding, Run, RunState
@@ -26,6 +27,8 @@ from twotier.jobs.store import ON_THE_WAY, Ended, RunStore, new_run
 LOG = logging.getLogger("twotier.jobs")
 
 RUNS_AT_ONCE = 2
+REST_SECONDS = 1.0  # a run that waits looks this often whether all of it stops
+BATCH = "waits for a batch"
 TRIES_MAX = 5  # a run that brings the machine down must not do so for ever
 TICK_SECONDS_MAX = 30.0  # wall clocks jump and machines sleep: look at least this often
 OUTBOX_SECONDS = 5.0
@@ -76,6 +79,7 @@ class Engine:
         self._active: dict[str, list[str]] = {name: [] for name in self.jobs}
         self._one_per_job = {name: asyncio.Lock() for name in self.jobs}
         self._few = asyncio.Semaphore(RUNS_AT_ONCE)
+        self._waiting: set[str] = set()  # runs that rest, or have rested
         self._changed = asyncio.Condition()
         self._running: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup | None = None
@@ -155,6 +159,7 @@ class Engine:
                 await self._give_up(run, "the job is not in the configuration any more")
             elif run.tries >= TRIES_MAX:
                 await self._give_up(run, f"it was cut off {run.tries} times")
+                await self._runner.abandon(run)
             else:
                 LOG.info("run resumed", extra={"job": run.job, "run": run.id, "tries": run.tries})
                 self._launch(run)
@@ -232,18 +237,34 @@ class Engine:
 
     async def _do(self, job: Job, run: Run) -> None:
         try:
-            ended = await self._runner.run(job, run, paused=self._stop.asked.is_set)
+            stopped, rest = self._stop.asked.is_set, partial(self._rest, run)
+            ended = await self._runner.run(job, run, paused=stopped, rest=rest)
         except (PausedError, NotRunningError):
             raise
         except Exception as exc:  # top of a run: a fault in one job is its own
             LOG.exception("run broke", extra={"job": job.name, "run": run.id})
             ended = Ended(RunState.FAILED, f"internal: {type(exc).__name__}: {exc}")
+        self._waiting.discard(run.id)
         await self._store.end(run.id, ended)
         level = logging.WARNING if ended.state is RunState.FAILED else logging.INFO
         if ended.state is RunState.QUIET:
             level = logging.DEBUG
         facts = {"job": job.name, "run": run.id, "state": ended.state, "because": ended.because}
         LOG.log(level, "run ended", extra=facts)
+
+    async def _rest(self, run: Run, seconds: float) -> None:
+        """Let other runs work while this one waits; ends early when all of it stops."""
+        if run.id not in self._waiting:
+            self._waiting.add(run.id)
+            await self._store.waits(run.id, BATCH)
+            LOG.info("run waits", extra={"job": run.job, "run": run.id, "because": BATCH})
+        self._few.release()
+        try:
+            while seconds > 0 and not self._stop.asked.is_set():
+                await self._clock.sleep(min(seconds, REST_SECONDS))
+                seconds -= REST_SECONDS
+        finally:
+            await self._few.acquire()
 
     # -- what comes round
 

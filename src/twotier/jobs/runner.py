@@ -9,8 +9,9 @@ delivery.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum, auto
 from typing import Any
 
 from twotier.agent.model import Answer, MainClient, Question
@@ -51,6 +52,18 @@ class PausedError(JobError):
     """The worker stops; the run goes on after its next start."""
 
 
+class WaitsError(JobError):
+    """The answer comes out of a batch that has not ended: the same is asked again later."""
+
+
+class Next(Enum):
+    """What comes after a part of a run."""
+
+    GO_ON = auto()
+    WAIT = auto()  # and this part again, later
+    STOP = auto()  # there is no use in trying the others now
+
+
 class NotAskedError(DeadlineError):
     """The run's time was over before this part of it was asked."""
 
@@ -58,7 +71,8 @@ class NotAskedError(DeadlineError):
 @dataclass(slots=True)
 class Tally:
     """What a run has done so far. `failures` holds the kind of each and its sentence, `left_out`
-    the sentences about what was found and is nothing to work on.
+    the sentences about what was found and is nothing to work on. `tried` holds the answers that
+    were not good enough: of each part the next try, what was wrong, and whether it was cut.
     """
 
     parts: int = 0
@@ -67,6 +81,7 @@ class Tally:
     places: list[str] = field(default_factory=list)
     failures: list[tuple[str, str]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    tried: dict[str, tuple[int, str, bool]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +130,15 @@ class Runner:
         self._watchers = watchers
         self._clock = clock
 
-    async def run(self, job: Job, run: Run, *, paused: Callable[[], bool]) -> Ended:
-        """Do the run, or what is left of it.
+    async def run(
+        self,
+        job: Job,
+        run: Run,
+        *,
+        paused: Callable[[], bool],
+        rest: Callable[[float], Awaitable[None]],
+    ) -> Ended:
+        """Do the run, or what is left of it. `rest` lets others work while it waits for a batch.
 
         Raises `PausedError` between two parts when `paused` says so, and `NotRunningError` when
         main has gone. In both cases the run is not over.
@@ -131,14 +153,34 @@ class Runner:
         except JobError as exc:
             return Ended(RunState.FAILED, f"delivery: {exc.message}")
         tally.parts = len(parts)
+        left, rounds = parts, 0
+        while left := await self._round(left, tally, ends_at=ends_at, paused=paused):
+            await rest(PAUSES_SECONDS[min(rounds, len(PAUSES_SECONDS) - 1)])
+            rounds += 1
+        if parts and job.model != ANY_MODEL:
+            await self._client.done_with(job.model)
+        if parts and job.batch:
+            await self._client.over(run.id)
+        return ended(job, run, tally=tally)
+
+    async def abandon(self, run: Run) -> None:
+        """The run does not go on: nothing is to be waited for."""
+        await self._client.over(run.id)
+
+    async def _round(
+        self, parts: list[Part], tally: Tally, *, ends_at: float, paused: Callable[[], bool]
+    ) -> list[Part]:
+        """Each part once; those that wait for a batch are left."""
+        waiting = []
         for part in parts:
             if paused():
                 raise PausedError("the worker stops")
-            if not await self._one(part, tally, ends_at=ends_at):
+            after = await self._one(part, tally, ends_at=ends_at)
+            if after is Next.STOP:
                 break
-        if parts and job.model != ANY_MODEL:
-            await self._client.done_with(job.model)
-        return ended(job, run, tally=tally)
+            if after is Next.WAIT:
+                waiting.append(part)
+        return waiting
 
     async def _parts(self, job: Job, run: Run, *, tally: Tally) -> list[Part]:
         """The pieces of work; none if the watcher found nothing."""
@@ -166,50 +208,55 @@ class Runner:
             return []
         return await self._stores.items.store_look(job.name, watch, look=look)
 
-    async def _one(self, part: Part, tally: Tally, *, ends_at: float) -> bool:
-        """One part, its failure noted. False when there is no use in trying the others now."""
+    async def _one(self, part: Part, tally: Tally, *, ends_at: float) -> Next:
+        """One part, its failure noted."""
         try:
             letter = await self._stores.results.letter(part.run.id, part.key)
             if letter is None:
-                letter = await self._ask_and_store(part, ends_at)
+                letter = await self._ask_and_store(part, tally, ends_at=ends_at)
             place = await self._hand_over(part, letter)
+        except WaitsError:
+            return Next.WAIT
         except DeliveryError as exc:
             tally.failures.append(("delivery", f"{exc.message}; it is kept and tried again"))
-            return True
+            return Next.GO_ON
         except (JobError, StreamBrokenError, DeadlineError, UpstreamError) as exc:
             tally.failures.append(("model", named(part, exc.message)))
             return await self._failed(part, exc, ends_at=ends_at)
         tally.done += 1
         tally.places.append(place)
-        return True
+        return Next.GO_ON
 
-    async def _failed(self, part: Part, exc: Exception, *, ends_at: float) -> bool:
+    async def _failed(self, part: Part, exc: Exception, *, ends_at: float) -> Next:
         """Blame the item where it is to blame; otherwise it waits, and so do the others."""
         status = exc.upstream_status if isinstance(exc, UpstreamError) else 0
         if status in NOT_THE_ITEM or isinstance(exc, NotAskedError):
-            return False
+            return Next.STOP
         await self._stores.items.failed(
             part.job.name, part.item_ids, because=str(exc), final=status in ITEM_IS_WRONG
         )
-        return self._clock.monotonic() < ends_at
+        return Next.GO_ON if self._clock.monotonic() < ends_at else Next.STOP
 
-    async def _ask_and_store(self, part: Part, ends_at: float) -> Letter:
+    async def _ask_and_store(self, part: Part, tally: Tally, *, ends_at: float) -> Letter:
         target = self._delivery.target_of(part.job, part.run, title=part.title or part.job.name)
-        text, answer, step = await self._good_answer(part, ends_at)
+        text, answer, step = await self._good_answer(part, tally, ends_at=ends_at)
         letter = Letter(part.run.id, part.key, part.job.name, target, part.title, text)
         await self._stores.results.store_answer(letter, answer, step=step)
         return letter
 
-    async def _good_answer(self, part: Part, ends_at: float) -> tuple[str, Answer, str]:
+    async def _good_answer(
+        self, part: Part, tally: Tally, *, ends_at: float
+    ) -> tuple[str, Answer, str]:
         """An answer of the right form, after one more try if need be."""
-        wrong, cut = "", False
-        for number in range(1, TRIES_PER_ANSWER + 1):
+        first, wrong, cut = tally.tried.get(part.key, (1, "", False))
+        for number in range(first, TRIES_PER_ANSWER + 1):
             question = self._question(part, number, wrong=wrong, cut=cut)
             answer = await self._ask(question, ends_at)
             try:
                 return checked(part.job, answer.text, cut=answer.cut), answer, question.step
             except JobError as exc:
                 wrong, cut = exc.message, answer.cut
+                tally.tried[part.key] = (number + 1, wrong, cut)
                 await self._stores.results.count_call(part.run.id, answer)
         raise JobError(wrong)
 
@@ -232,6 +279,7 @@ class Runner:
             schema=schema_of(job, short=cut),
             temperature=AGAIN_TEMPERATURE if wrong else 0.0,
             period_seconds=period_seconds(job, at=self._clock.now()),
+            batch=job.batch,
         )
 
     async def _ask(self, question: Question, ends_at: float) -> Answer:
@@ -242,7 +290,7 @@ class Runner:
             if left_seconds <= 0:
                 raise NotAskedError("the run's deadline has passed; give the job a longer one")
             try:
-                return await self._client.ask(replace(question, deadline_seconds=left_seconds))
+                answer = await self._client.ask(replace(question, deadline_seconds=left_seconds))
             except UpstreamError as exc:
                 pause_seconds = max(
                     exc.retry_after_seconds or 0.0,
@@ -251,6 +299,10 @@ class Runner:
                 left_seconds = ends_at - self._clock.monotonic()
                 if exc.upstream_status not in WAIT_AND_ASK_AGAIN or pause_seconds >= left_seconds:
                     raise
+            else:
+                if answer is None:
+                    raise WaitsError("it waits for a batch")
+                return answer
             asked += 1
             await self._clock.sleep(pause_seconds)
 

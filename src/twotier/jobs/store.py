@@ -113,6 +113,16 @@ class RunStore:
 
         return await self._database.do(work)
 
+    async def waits(self, run_id: str, because: str) -> None:
+        """The run has come as far as a wait, and tells so: this try has not brought us down."""
+        await self._database.do(
+            lambda connection: connection.execute(
+                sa.update(runs)
+                .where(runs.c.id == run_id, runs.c.tries > 0)
+                .values(because=because, tries=runs.c.tries - 1)
+            )
+        )
+
     async def end(self, run_id: str, ended: Ended) -> None:
         """The run is over. Items it did not finish wait for the next run."""
         now_ms = ms(self._clock.now())

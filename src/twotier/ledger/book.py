@@ -31,6 +31,7 @@ from twotier.domain.money import (
 )
 from twotier.domain.task import Task
 from twotier.errors import BudgetError, LedgerError
+from twotier.ledger.batches import Batched, KnownBatch
 from twotier.ledger.budget import reached
 from twotier.ledger.chores import Hold, Prune
 from twotier.ledger.findings import Found, ProbeRow, SpeedRow
@@ -166,8 +167,10 @@ class Book:
         now_ms = milliseconds(self._clock.now())
         self._writer.write_behind(Decided(request_id, task, decision, now_ms))
 
-    def keep(self, found: Found | Alerted | Outside) -> None:
-        """Note what was found out, is told to a person, or went past us. As `record`."""
+    def keep(self, found: Found | Alerted | Outside | Batched) -> None:
+        """Note what was found out, is told to a person, went past us or waits in a batch. As
+        `record`: only `flush` makes sure that it is on disk.
+        """
         self._writer.write_behind(found)
 
     async def speeds(self) -> list[SpeedRow]:
@@ -181,6 +184,10 @@ class Book:
     async def unfinished(self) -> Unfinished:
         """Incidents that are open and messages on their way, in this life and those before."""
         return await asyncio.to_thread(self._reports.unfinished)
+
+    async def batches(self) -> list[KnownBatch]:
+        """What waits in a batch, and what came of those that ended."""
+        return await asyncio.to_thread(self._reports.batches)
 
     async def spend(
         self, *, by: str = "tier", since: datetime, until: datetime, zone: str = "UTC"

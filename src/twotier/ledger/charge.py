@@ -48,6 +48,8 @@ def completed(usage: Usage, asked: Asked) -> Usage:
     if asked == PLAIN:
         return usage
     mode = usage.mode or (STANDARD if asked.mode == "flex" else asked.mode)
+    if asked.mode == "batch":  # never served as anything else, whatever its answer says
+        mode = asked.mode
     # What may run anywhere costs the same wherever it ran.
     place = asked.place if asked.place == "global" else usage.place or asked.place
     counted = {name for name, _ in usage.uses}

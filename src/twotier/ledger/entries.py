@@ -30,6 +30,7 @@ from twotier.domain.money import (
     scope_of,
 )
 from twotier.errors import BudgetError, LedgerError
+from twotier.ledger.batches import Batched
 from twotier.ledger.budget import judge, period, reached
 from twotier.ledger.findings import Found
 from twotier.ledger.incidents import Alerted
@@ -63,7 +64,7 @@ from twotier.ledger.rows import (
 
 # A tuple the driver cannot bind. Everything else it raises is about the file.
 UNSTORABLE = (ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
-Behind = Recorded | Decided | Found | Alerted | Outside
+Behind = Recorded | Decided | Found | Alerted | Outside | Batched
 Ahead = Callable[[Budget], int]
 _OPEN = Settlement(Settled.OPEN, Outcome.PENDING, 0)
 REQUESTS_REMEMBERED_MAX = 50_000
@@ -174,7 +175,7 @@ class Entries:
         for entry in entries:
             if isinstance(entry, Found):
                 self._connection.executemany(entry.sql, entry.tuples)
-            elif isinstance(entry, Alerted | Outside):
+            elif isinstance(entry, Alerted | Outside | Batched):
                 entry.write(self._connection)
             elif isinstance(entry, Decided):
                 decisions.append(entry.row())
@@ -189,7 +190,7 @@ class Entries:
     def recover(self, *, now: datetime) -> int:
         """Charge what an earlier life left open, and say how many rows that were.
 
-        Of another gateway's rows, only those whose lease is over.
+        Of another gateway's rows, only those whose lease is over. What waits in a batch stays open.
         """
         rows = self._connection.execute(RECOVER, (self._owner, milliseconds(now))).fetchall()
         for row in rows:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from twotier.errors import LedgerError
 from twotier.ledger.store import connect, migrating_engine
 
-HEAD = "0009"
+HEAD = "0010"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 

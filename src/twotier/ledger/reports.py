@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from twotier.domain.alert import Condition
 from twotier.domain.money import Budget, BudgetState, Outcome, Settled
 from twotier.errors import LedgerError, UsageError
+from twotier.ledger.batches import KnownBatch, batch_rows
 from twotier.ledger.budget import period
 from twotier.ledger.crossings import crossings
 from twotier.ledger.findings import ProbeRow, SpeedRow, probe_rows, speed_rows
@@ -204,6 +205,11 @@ class Reports:
         """Whatever else is asked, of one moment."""
         with self._reading() as connection:
             return question(connection)
+
+    def batches(self) -> list[KnownBatch]:
+        """What waits in a batch, and what came of those that ended."""
+        with self._reading() as connection:
+            return batch_rows(connection)
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:

@@ -23,7 +23,7 @@ from twotier.domain.decision import Decision
 from twotier.domain.money import Attempt, Price, Scope, Settled, Settlement, work_of
 from twotier.domain.task import Task
 from twotier.ledger.rollups import MOVED
-from twotier.ledger.schema import decisions, usage
+from twotier.ledger.schema import batches, decisions, usage
 
 ROWS_AT_ONCE = 20
 HOUR_MS = 3_600_000
@@ -132,7 +132,8 @@ INSERT_RECORDED = Insert(usage, FREE_COLUMNS, repeat=True)
 INSERT_DECISION = Insert(decisions, DECISION_COLUMNS, repeat=False)
 SETTLE = _settle()
 # An earlier life left these open: what they cost is unknown, and their bound is charged.
-# Another gateway's row is its own business as long as its lease runs.
+# Another gateway's row is its own business as long as its lease runs, and what waits in a batch is
+# settled by what that comes to.
 RECOVER = _sql(
     sa.update(usage)
     .where(usage.c.settled == sa.literal_column(_OPEN))
@@ -142,6 +143,7 @@ RECOVER = _sql(
             usage.c.lease_ms < sa.bindparam("now"),
         )
     )
+    .where(usage.c.attempt_id.not_in(sa.select(batches.c.attempt_id)))
     .values(
         settled=sa.literal_column(f"'{Settled.UNKNOWN.value}'"),
         outcome=sa.literal_column("'error'"),

@@ -282,6 +282,23 @@ bill_days = sa.Table(
 )
 sa.Index("ix_bill_days_noon_ms", bill_days.c.noon_ms)
 
+# What waits in a provider's batches. Its answers are kept elsewhere, and not for long.
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("attempt_id", sa.Text, primary_key=True),
+    _text("slot"),
+    _text("request"),
+    _text("attempt"),
+    _text("expected"),
+    _count("sent_ms"),
+    _count("until_ms"),
+    _text("state"),
+    _text("batch_id"),
+    _text("outcome"),
+    _count("ended_ms"),
+)
+
 meta = sa.Table(
     "meta",
     metadata,

@@ -13,10 +13,12 @@ money or routing. What it raises is always from `errors`:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
+from twotier.domain.batch import Batch, Result
 from twotier.domain.message import NOTHING_PASSED, Dialect, Passed
 
 
@@ -89,4 +91,28 @@ class Provider(Protocol):
 
     async def ask(self, ask: Ask) -> Reply:
         """Send, wait for the response head, and hand over the reply. See the module for errors."""
+        ...
+
+
+class Batches(Protocol):
+    """Where a provider takes work that may wait. All of it raises as `Provider.ask` does."""
+
+    async def submit(self, custom_id: str, body: bytes) -> str:
+        """Send one request, a body as `ask` has it, under a name of ours; the id of its batch."""
+        ...
+
+    async def look(self, batch_id: str) -> Batch:
+        """How it stands."""
+        ...
+
+    async def since(self, moment: datetime) -> list[Batch]:
+        """The batches that were made since then, the newest first."""
+        ...
+
+    async def result(self, batch_id: str, custom_id: str) -> Result | None:
+        """What became of a request in a batch that has ended; None where it is not in there."""
+        ...
+
+    async def cancel(self, batch_id: str) -> None:
+        """Begin to cancel it."""
         ...

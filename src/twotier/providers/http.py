@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import cached_property
 from types import TracebackType
 
@@ -29,6 +30,8 @@ from twotier.providers.timer import Timer, late
 
 HEAD_LINE_BYTES_MAX = 16 * 1024
 POOL_KEEPALIVE_SECONDS = 30.0
+FETCH_SECONDS_MAX = 60.0
+FETCH_BYTES_MAX = 32 * 1024 * 1024
 
 
 class Transport:
@@ -78,6 +81,58 @@ async def post(
             transport.plain, url, ask=ask, headers=headers, read_error=read_error
         )
     return await _post(transport.tls, url, ask=ask, headers=headers, read_error=read_error)
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One small call beside those that ask a model."""
+
+    method: str
+    url: URL
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+async def fetch(transport: Transport, sending: Sending, *, read_error: ReadError) -> bytes:
+    """The whole body of a 2xx reply. Raises what `base` says, and nothing of a library."""
+    deadlines = Deadlines(
+        FETCH_SECONDS_MAX, FETCH_SECONDS_MAX, FETCH_SECONDS_MAX, FETCH_SECONDS_MAX
+    )
+    try:
+        async with asyncio.timeout(FETCH_SECONDS_MAX):
+            response = await transport.tls.request(
+                sending.method,
+                sending.url,
+                data=sending.body or None,
+                headers=sending.headers,
+                allow_redirects=False,
+            )
+            if 200 <= response.status < 300:
+                return await _limited(_plain(response))
+            raise await _refused(response, read_error)
+    except TimeoutError as exc:
+        raise late("total", deadlines) from exc
+    except (aiohttp.ClientError, OSError, ValueError) as exc:
+        raise _translated(exc, sending.url) from exc
+
+
+async def _limited(response: aiohttp.ClientResponse) -> bytes:
+    """The body, if it is not too long to be one of ours."""
+    try:
+        body = await response.content.read(FETCH_BYTES_MAX + 1)
+        pieces = [body]
+        size = len(body)
+        while body and size <= FETCH_BYTES_MAX:
+            body = await response.content.read(FETCH_BYTES_MAX + 1 - size)
+            pieces.append(body)
+            size += len(body)
+    except (aiohttp.ClientError, ConnectionError) as exc:
+        raise trouble.broken(exc) from exc
+    finally:
+        response.close()
+    if size > FETCH_BYTES_MAX:
+        raise trouble.endless(FETCH_BYTES_MAX)
+    return b"".join(pieces)
 
 
 def _session() -> aiohttp.ClientSession:

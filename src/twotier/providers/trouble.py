@@ -84,6 +84,16 @@ def compressed(encoding: str, status: int) -> UpstreamError:
     )
 
 
+def endless(bytes_max: int) -> UpstreamError:
+    """A 2xx body that is longer than anything that was asked for."""
+    return UpstreamError(
+        f"the upstream's answer is longer than {bytes_max} bytes; see what stands at its base_url",
+        upstream_status=200,
+        upstream_kind="unreadable_answer",
+        started=True,
+    )
+
+
 async def error_body(
     read: Callable[[], Awaitable[bytes]], *, breaks: tuple[type[Exception], ...]
 ) -> bytes:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from twotier.protocols.anthropic_messages.batches import (
+    read_batch,
+    read_page,
+    read_result,
+    write_batch,
+)
 from twotier.protocols.anthropic_messages.caching import marked
 from twotier.protocols.anthropic_messages.conversation import read_conversation
 from twotier.protocols.anthropic_messages.count import estimated_count, no_count, observe_count
@@ -26,13 +32,17 @@ __all__ = [
     "no_count",
     "observe_count",
     "observe_whole",
+    "read_batch",
     "read_conversation",
     "read_count",
     "read_error",
+    "read_page",
     "read_request",
+    "read_result",
     "read_whole",
     "rewrite",
     "rewrite_count",
+    "write_batch",
     "write_error",
     "write_request",
     "write_whole",
