@@ -49,4 +49,4 @@ def test_what_is_on_and_not_there_is_said(tmp_path: Path, monkeypatch: pytest.Mo
     assert all(item.mend for item in found(one).values())
     monkeypatch.setenv("ADMIN_KEY", "sk-ant-admin-x")
     assert set(found(one)) == {"outside openclaw"}
-    assert [log.source for log in logs_of(one)] == ["openclaw"]
+    assert [log.source for log in logs_of(one)] == ["openclaw"] * 2  # files, and databases

@@ -73,6 +73,10 @@ def test_a_line_of_openclaw() -> None:
     assert (seen.source, seen.id, seen.request_id) == ("openclaw", f"0a1b2c3d:{AT_MS}", "")
     assert (seen.provider, seen.model, seen.at_ms) == ("anthropic", "claude-opus-4-6", AT_MS)
     assert seen.usage == Usage(10, 40, 5000, 300)
+    usage = {"input": 1, "output": 2, "cacheRead": 3, "cacheWrite": 300, "cacheWrite1h": 100}
+    lives = claw.read(openclaw(usage=usage))
+    assert lives is not None
+    assert lives.usage == Usage(1, 2, 3, 200, 100)
     named = claw.read(openclaw(responseId="msg_01B", timestamp=None))
     assert named is not None
     assert (named.id, named.at_ms) == ("msg_01B", AT_MS)

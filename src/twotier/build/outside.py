@@ -13,6 +13,7 @@ from twotier.outside import claude_code, openclaw
 from twotier.outside.admin import Admin
 from twotier.outside.auditor import Auditor, Habits, Log
 from twotier.outside.compare import PriceOn
+from twotier.outside.tables import rows
 from twotier.outside.walk import Place
 
 
@@ -39,6 +40,8 @@ def logs_of(loaded: Loaded) -> list[Log]:
         # A session that was reset or deleted keeps its file under a longer name.
         place = Place(openclaw_folder(loaded) / "agents", "*/sessions/*.jsonl*")
         found.append(Log(openclaw.SOURCE, place, openclaw.read))
+        place = Place(openclaw_folder(loaded) / "agents", "*/agent/openclaw-agent.sqlite")
+        found.append(Log(openclaw.SOURCE, place, openclaw.read, rows))
     return found
 
 

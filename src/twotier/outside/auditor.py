@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import Protocol
 
 import sqlalchemy as sa
 
@@ -38,15 +39,30 @@ WEIGHED_DAYS = 3  # the provider's sums of yesterday may still grow
 KEPT_DAYS = 400
 ROWS_AT_ONCE = 200
 ADMIN = "admin"
+PACKED = (
+    "{count} lines of its logs are packed with zstd and cannot be read, so answers may be missing;"
+    " `pip install zstandard` into twotier's environment, or use Python 3.14"
+)
+
+
+class Walk(Protocol):
+    """Finds what is new in the files of a place."""
+
+    def __call__(
+        self, place: Place, cursors: Mapping[str, Cursor], *, since_seconds: float
+    ) -> Iterator[Piece]:
+        """In pieces, each with where to go on."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One program's logs, and how a line is read."""
+    """One program's logs, how their lines are found, and how a line is read."""
 
     source: str
     place: Place
     read: Callable[[bytes], Seen | None]
+    walk: Walk = pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +115,8 @@ class Auditor:
         await self.book.flush()  # what has just come through us is known to have
         await self._settle_pending()
         for one in self.logs:
+            self.because.pop(one.source, None)
+        for one in self.logs:
             await self._read(one)
         await self._ask()
         days = [day.isoformat() for day in self._last_days(WEIGHED_DAYS)]
@@ -116,9 +134,13 @@ class Auditor:
     async def _read(self, one: Log) -> None:
         """What is new in one program's logs, a chunk at a time."""
         since = (self.clock.now() - timedelta(days=self.habits.days_back)).timestamp()
-        found = pieces(one.place, self._cursors, since_seconds=since)
+        found = one.walk(one.place, self._cursors, since_seconds=since)
+        unread = 0
         while taken := await self._taken(found, one):
-            seen, cursor = taken
+            seen, piece = taken
+            cursor, unread = piece.cursor, unread + (0 if piece.more else piece.unread)
+            if cursor == self._cursors.get(cursor.key):
+                continue
             news = {(row.source, row.id): row for row in sorted(seen, key=_growth)}
             wanted = [row for row in news.values() if row.provider not in self.habits.skip]
             rows = await self._rows(wanted)
@@ -127,17 +149,16 @@ class Auditor:
             where = FileRow(cursor.key, cursor.device, cursor.inode, cursor.offset, self._now_ms())
             self.book.keep(Outside(files=(where,)))
             self._cursors[cursor.key] = cursor
+        if unread:
+            self.because[one.source] = PACKED.format(count=unread)
 
-    async def _taken(self, found: Iterator[Piece], one: Log) -> tuple[list[Seen], Cursor] | None:
+    async def _taken(self, found: Iterator[Piece], one: Log) -> tuple[list[Seen], Piece] | None:
         """The next chunk; None at the end, and where the disk has none to give."""
         try:
-            taken = await asyncio.to_thread(_take, found, one.read)
+            return await asyncio.to_thread(_take, found, one.read)
         except OSError as exc:
             self.because[one.source] = f"its logs cannot be read: {exc.strerror}"
             return None
-        if taken is None:
-            self.because.pop(one.source, None)
-        return taken
 
     async def _rows(self, seen: Sequence[Seen]) -> tuple[OutsideRow, ...]:
         """Priced, and matched with what is ours."""
@@ -221,12 +242,12 @@ class Auditor:
 
 def _take(
     found: Iterator[Piece], read: Callable[[bytes], Seen | None]
-) -> tuple[list[Seen], Cursor] | None:
+) -> tuple[list[Seen], Piece] | None:
     """Blocking: the next chunk, read."""
     piece = next(found, None)
     if piece is None:
         return None
-    return [seen for line in piece.lines if (seen := read(line))], piece.cursor
+    return [seen for line in piece.lines if (seen := read(line))], piece
 
 
 def _growth(seen: Seen) -> int:

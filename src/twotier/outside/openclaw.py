@@ -1,8 +1,9 @@
 """OpenClaw's session logs: `~/.openclaw/agents/*/sessions/*.jsonl`, one JSON object a line. Pure.
 
-Each `message` line of an assistant has provider, model and usage. Its own `cost` is not read: it is
-0 where nobody set a price. Cached writes have no life there, so they count as five minutes, which
-is what it asks for by default. The id of a response is the model's, and says nothing of a request.
+Since 2026.9 the lines are rows of a database (`tables`). Each `message` line of an assistant has
+provider, model and usage. Its own `cost` is not read: it is 0 where nobody set a price. Writes to
+the cache for an hour are a part of `cacheWrite`, where they are told at all. The id of a response
+is the model's, and says nothing of a request.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class _Usage(msgspec.Struct, rename="camel"):
     output: float | None = None
     cache_read: float | None = None
     cache_write: float | None = None
+    cache_write_1h: float | None = msgspec.field(default=None, name="cacheWrite1h")
 
 
 class _Message(msgspec.Struct, rename="camel"):
@@ -74,9 +76,12 @@ def _name(line_id: str | None, response_id: str | None, *, at_ms: int) -> str:
 
 
 def _tokens(usage: _Usage) -> Usage:
+    written = a_count(usage.cache_write)
+    written_1h = min(written, a_count(usage.cache_write_1h))
     return Usage(
         a_count(usage.input),
         a_count(usage.output),
         a_count(usage.cache_read),
-        a_count(usage.cache_write),
+        written - written_1h,
+        written_1h,
     )

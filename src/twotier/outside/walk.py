@@ -47,6 +47,7 @@ class Piece:
     lines: list[bytes]
     cursor: Cursor
     more: bool  # the file has not been read to its end
+    unread: int = 0  # lines that are there and cannot be read
 
 
 def key_of(path: Path) -> str:
@@ -60,7 +61,7 @@ def pieces(place: Place, cursors: Mapping[str, Cursor], *, since_seconds: float)
     A look ends after `LOOK_BYTES_MAX`; the next one goes on there.
     """
     left = LOOK_BYTES_MAX
-    for path in _files(place, since_seconds):
+    for path in files(place, since_seconds):
         cursor = cursors.get(key_of(path))
         while left > 0 and (piece := read_on(path, cursor)):
             left -= max(1, piece.cursor.offset - (cursor.offset if cursor else 0))
@@ -70,7 +71,7 @@ def pieces(place: Place, cursors: Mapping[str, Cursor], *, since_seconds: float)
                 break
 
 
-def _files(place: Place, since_seconds: float) -> list[Path]:
+def files(place: Place, since_seconds: float) -> list[Path]:
     """The logs, the last written first."""
     found: list[tuple[float, Path]] = []
     for folder, _, names in os.walk(place.root):
