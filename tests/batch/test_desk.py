@@ -150,6 +150,7 @@ async def life(
     budgets: Sequence[Budget] = (),
     price: Price | None = None,
     lost_seconds: float = 180.0,
+    batches: bool = True,
 ) -> AsyncIterator[World]:
     """From a start to an end that finishes nothing."""
     clock = clock or LeapClock()
@@ -175,7 +176,7 @@ async def life(
                     far,
                     Anthropic(transport, **at),
                     lambda: TierFacts("frontier", TierState.READY),
-                    batches=AnthropicBatches(transport, **at),
+                    batches=AnthropicBatches(transport, **at) if batches else None,
                 ),
             }
             told: list[tuple[Attempt, Settlement]] = []
@@ -412,10 +413,8 @@ def test_what_nobody_asks_for_is_settled_and_kept_for_a_day(
         clock.leapt += DAY + 60
         async with life(tmp_path, fake, clock=clock) as world:
             async with asyncio.timeout(20):
-                while await world.dispatch._ground.book.batches():
-                    await world.ask(run="another")  # wakes it
+                while await world.dispatch._ground.book.batches():  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0.01)
-                    world.dispatch.desk.give_up("another")
 
     play(story)
 
@@ -478,5 +477,70 @@ def test_a_budget_refuses_a_batch_as_it_does_all_else(tmp_path: Path, fake: Fake
                 await world.ask()
             assert (fake.batches.made, fake.bodies, await world.rows()) == ([], [], [])
             assert await world.dispatch._ground.book.batches() == []
+
+    play(story)
+
+
+def test_without_its_tier_a_batch_is_kept_and_charged_in_full_at_last(
+    tmp_path: Path, fake: FakeAnthropic
+) -> None:
+    """A tier that is taken out may come back; as long as results are kept, nothing is given up."""
+
+    async def story() -> None:
+        clock = LeapClock()
+        fake.batches.holds = True
+        async with life(tmp_path, fake, clock=clock) as world:
+            await world.ask()
+            (held,) = await world.rows()
+        async with life(tmp_path, fake, clock=clock, batches=False) as world:
+            await world.until(lambda: world.waiting == 1)
+            await asyncio.sleep(0.1)
+            assert await world.rows() == [held]
+        clock.leapt += 30 * DAY
+        async with life(tmp_path, fake, clock=clock, batches=False) as world:
+            async with asyncio.timeout(20):
+                while await world.dispatch._ground.book.batches():  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(0.01)
+            assert await world.rows() == [(held[0], "unknown", held[2])]
+
+    play(story)
+
+
+def forget_answers(folder: Path) -> None:
+    """As if their file had been removed."""
+    for path in folder.glob("batches.db*"):
+        path.unlink()
+
+
+def test_an_answer_that_was_not_kept_is_read_once_more(tmp_path: Path, fake: FakeAnthropic) -> None:
+    """Its file was lost; nothing is asked or paid again."""
+
+    async def story() -> None:
+        async with life(tmp_path, fake) as world:
+            assert (await world.answered())[0] == "done"
+        forget_answers(tmp_path)
+        async with life(tmp_path, fake) as world:
+            assert await world.ask() == ("waits", "waits")
+            assert await world.answered() == ("done", "fine")
+            assert (len(fake.bill), await world.states()) == (1, ["settled"])
+            assert await world.cost() == fake.billed_microusd
+
+    play(story)
+
+
+def test_a_reservation_that_was_not_made_leaves_nothing(
+    tmp_path: Path, fake: FakeAnthropic
+) -> None:
+    """Killed between the two rows: nothing was sent, so nothing is looked for."""
+
+    async def story() -> None:
+        fake.batches.holds = True
+        async with life(tmp_path, fake) as world:
+            await world.ask()
+        with closing(sqlite3.connect(tmp_path / "ledger.db")) as file, file:
+            file.execute("DELETE FROM usage")
+        async with life(tmp_path, fake) as world:
+            assert await world.ask(run="other") == ("waits", "waits")
+            assert [one["run"] for one in world.dispatch.desk.told()] == ["other"]
 
     play(story)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,9 @@ WAITS = 'batch = true\ndeadline = "2h"'
 
 
 def test_runs_that_wait_survive_a_kill_block_nobody_and_cost_half(tmp_path: Path) -> None:
-    """Two wait and a third goes past them; SIGKILL; the next life gets what was asked before."""
+    """Two wait and a third goes past them. The worker is killed, then main: each next life gets
+    what was asked before.
+    """
     jobs = [JOB.format(name=name, more=WAITS) for name in ("one", "two")]
     jobs.append(JOB.format(name="quick", more=""))
     with FakeAnthropic() as fake:
@@ -42,6 +46,8 @@ def test_runs_that_wait_survive_a_kill_block_nobody_and_cost_half(tmp_path: Path
             shown = service.command("status").stdout
             assert "2 requests wait for a batch: one, two" in shown
             assert "waits for a batch" in service.command("runs").stdout
+            os.kill(service.status()["worker"]["pid"], signal.SIGKILL)
+            eventually(lambda: resumed(service), what="the worker comes back and asks again")
             service.kill()
             service.up(ready="")
             assert len(service.status()["batches"]) == 2
@@ -63,3 +69,9 @@ def test_runs_that_wait_survive_a_kill_block_nobody_and_cost_half(tmp_path: Path
 def waiting(service: Service) -> list[str]:
     """The runs that say so."""
     return [run["id"] for run in service.runs(state="running") if "batch" in run["because"]]
+
+
+def resumed(service: Service) -> bool:
+    """Whether a new worker has both runs in hand again."""
+    log = (service.paths.logs / "worker.log").read_text(encoding="utf-8")
+    return log.count('"run resumed"') == log.count('"run waits"') == 2

@@ -19,6 +19,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from msgspec.structs import replace as changed
+
 from twotier.answers import Answers, Stored
 from twotier.attempts import Asking
 from twotier.batch.item import (
@@ -111,11 +113,8 @@ class Desk:
             return None
         try:
             body = self._exchange(attempt, asking.request, expected=expected).body()
-        except (
-            TwotierError,
-            RecursionError,
-        ):  # the usual way says what is wrong, or goes elsewhere
-            return None
+        except (TwotierError, RecursionError):
+            return None  # the usual way says what is wrong, or goes elsewhere
         row = begun(
             attempt,
             asking.request,
@@ -148,7 +147,8 @@ class Desk:
     async def run(self) -> None:
         """Take up what an earlier life left, then look after all of it, until cancelled."""
         try:
-            await self._open()
+            while not await self._open():
+                await self._clock.sleep(REST_SECONDS_MAX)
             while True:
                 self._news.clear()
                 now = self._clock.monotonic()
@@ -162,8 +162,14 @@ class Desk:
             if self.kept is not None:
                 self.kept.close()
 
-    async def _open(self) -> None:
-        for left in await self._ground.book.batches():
+    async def _open(self) -> bool:
+        """Take up what was left. False where the ledger cannot be read now."""
+        try:
+            found = await self._ground.book.batches()
+        except LedgerError as exc:
+            log.warning("batches cannot be taken up", extra={"because": str(exc)})
+            return False
+        for left in found:
             item = known(left.row, now=self._clock.monotonic())
             if not left.settled:  # we died before its reservation: nothing was sent
                 self._ground.book.keep(Batched(forget=(item.attempt.id,)))
@@ -175,6 +181,7 @@ class Desk:
             self._items[item.attempt.id] = item
             log.info("batch found again", extra=self._named(item))
         self._opened.set()
+        return True
 
     async def _ready(self) -> None:
         try:
@@ -218,8 +225,10 @@ class Desk:
 
     async def _step(self, item: Item) -> None:
         client = self._client(item)
-        if client is None or self._now_ms() - item.row.sent_ms > UNKNOWN_MS:
+        if self._now_ms() - item.row.sent_ms > UNKNOWN_MS:
             return await self._lost(item)
+        if client is None:
+            return None  # until the tier is back in the configuration
         if item.unsure:
             return await self._sought(item, client)
         try:
@@ -250,7 +259,7 @@ class Desk:
         gone_seconds = (self._now_ms() - item.row.sent_ms) / 1000
         if gone_seconds > self._lost_seconds and all(one.ended for one in maybe):
             log.info("batch was not taken", extra=self._named(item))
-            await self._void(item)
+            await self._void(item, "the provider has no such batch: it was not taken")
 
     async def _is_ours(self, item: Item, client: Batches, *, batch: Batch) -> bool:
         result = await client.result(batch.id, item.attempt.id)
@@ -286,7 +295,7 @@ class Desk:
             log.warning("batch not submitted", extra={**self._named(item), "because": exc.noted})
             if not refused(exc):
                 return Waiting(item.attempt)
-            await self._void(item)
+            await self._void(item, exc.noted)
             return None
         item.change(state=SENT, batch_id=batch_id)
         self._ground.book.keep(Batched((item.row,)))
@@ -294,30 +303,33 @@ class Desk:
         return Waiting(item.attempt)
 
     async def _ended(self, item: Item, result: Result) -> None:
-        """Keep what it came to, and settle it."""
+        """Keep what it came to, settle it, and only then have it given out."""
         if result.body and self.kept is not None:
             stored = Stored(item.attempt.id.encode(), result.status, [], result.body)
             await self.kept.keep(kept_under(item), stored)
         outcome = "gone" if result is GONE else result.kind
-        item.change(state=ENDED, outcome=outcome, ended_ms=self._now_ms())
-        self._ground.book.keep(Batched((item.row,)))
-        log.info("batch ended", extra={**self._named(item), "outcome": outcome})
+        row = changed(item.row, state=ENDED, outcome=outcome, ended_ms=self._now_ms())
+        self._ground.book.keep(Batched((row,)))
         await self._settle(item, None if result is GONE else result)
+        item.row = row
+        log.info("batch ended", extra={**self._named(item), "outcome": outcome})
 
-    async def _settle(self, item: Item, result: Result | None) -> None:
+    async def _settle(self, item: Item, result: Result | None, why: str = "") -> None:
         seconds = (self._now_ms() - item.row.sent_ms) / 1000
         end = settlement_of(item.attempt, result, expected=item.expected, seconds=seconds)
+        end = changed(end, error=why or end.error)
         try:
             await self._ground.book.settle(item.attempt.id, end)
         except LedgerError as exc:  # it stays queued until the disk takes it
             log.warning("batch not settled yet", extra={**self._named(item), "because": str(exc)})
-        for tell in self._ground.told:
+        told, item.heard = self._ground.told if not item.heard else (), True
+        for tell in told:
             tell(item.attempt, end)
 
-    async def _void(self, item: Item) -> None:
+    async def _void(self, item: Item, why: str) -> None:
         """It was not taken: nothing was spent, and it may be asked anew."""
         self._drop(item)
-        await self._settle(item, Result("canceled"))
+        await self._settle(item, Result("canceled"), why)
 
     async def _lost(self, item: Item) -> None:
         """Nobody can say any more what it came to: its bound is charged."""

@@ -28,6 +28,7 @@ class Item:
     """`due` is when it is looked at next, on a monotonic clock; None: whoever begins it has it.
 
     `foreign` are batches that turned out to be somebody else's. `cancelled`: it was asked to end.
+    `heard`: those who listen were told of its end.
     """
 
     row: BatchRow
@@ -36,6 +37,7 @@ class Item:
     due: float | None
     since: float
     cancelled: bool = False
+    heard: bool = False
     foreign: set[str] = field(default_factory=set)
 
     @property

@@ -111,7 +111,7 @@ class Counts:
         tally = self._tallies.get(key) or self._new(key)
         usage, first, seconds = end.usage, end.first_token_seconds, end.total_seconds
         tally.requests += 1
-        if not attempt.id.endswith("-0"):
+        if not attempt.id.endswith(("-0", "-0b")):  # `b`: in a batch
             again = "r" in attempt.id.rpartition("-")[2]  # see `tries`
             tally.retries += again
             tally.fallbacks += not again
