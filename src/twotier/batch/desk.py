@@ -314,7 +314,7 @@ class Desk:
         item.row = row
         log.info("batch ended", extra={**self._named(item), "outcome": outcome})
 
-    async def _settle(self, item: Item, result: Result | None, why: str = "") -> None:
+    async def _settle(self, item: Item, result: Result | None, *, why: str = "") -> None:
         seconds = (self._now_ms() - item.row.sent_ms) / 1000
         end = settlement_of(item.attempt, result, expected=item.expected, seconds=seconds)
         end = changed(end, error=why or end.error)
@@ -329,7 +329,7 @@ class Desk:
     async def _void(self, item: Item, why: str) -> None:
         """It was not taken: nothing was spent, and it may be asked anew."""
         self._drop(item)
-        await self._settle(item, Result("canceled"), why)
+        await self._settle(item, Result("canceled"), why=why)
 
     async def _lost(self, item: Item) -> None:
         """Nobody can say any more what it came to: its bound is charged."""
