@@ -10,6 +10,7 @@ import pytest
 
 from twotier.cli import outside
 from twotier.cli.outside import imported, outside_lines, reconciled
+from twotier.cli.outside_words import reconcile
 from twotier.errors import UsageError
 
 CSV = (
@@ -163,3 +164,13 @@ def test_a_provider_that_has_said_nothing_is_no_agreement(
     main.told = {**COMPARED, "known_days": 0}
     assert reconciled(tmp_path, day="", month=False, of="", as_json=False) == 1
     assert "twotier spend import FILE" in capsys.readouterr().err
+
+
+def test_a_day_and_a_month_are_two_questions(
+    main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(UsageError, match="exclude one another"):
+        reconcile(day="2026-03-10", month=True, config=tmp_path)
+    assert reconcile(month=True, of="2026-02", as_json=True, config=tmp_path) == 1
+    assert main.asked[-1][1] == {"day": "", "month": "2026-02"}
+    assert capsys.readouterr().out

@@ -328,7 +328,7 @@ def test_a_disk_that_cannot_be_read_is_told_of(
             await found.look()
             assert (found.because, await spent(found)) == ({}, ONE)
 
-    def failing(*_: object) -> None:
+    def failing(*_: object, **__: object) -> None:
         raise OSError(5, "Input/output error")
 
     asyncio.run(scenario())

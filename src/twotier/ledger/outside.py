@@ -24,6 +24,8 @@ from twotier.ledger.schema import bill_days, bill_rows, outside_files, outside_r
 from twotier.ledger.spans import DAY_MS, Span
 
 OURS = "ours"
+IDS_AT_ONCE = 400
+PENDING_MAX = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIALECT = sqlite.dialect(paramstyle="qmark")
 
@@ -173,21 +175,26 @@ def cursors(connection: sa.Connection) -> list[FileRow]:
 
 
 def pending(connection: sa.Connection, since_ms: int) -> list[OutsideRow]:
-    """Answers since then that are not known to be ours: the ledger may have been behind."""
+    """Answers since then that are not known to be ours, the last of them: the ledger may have been
+    behind.
+    """
+    last = outside_rows.c.at_ms.desc()
     statement = sa.select(outside_rows).where(_past((since_ms, NUMBER_MAX)))
+    statement = statement.order_by(last).limit(PENDING_MAX)
     return [OutsideRow(**row) for row in connection.execute(statement).mappings()]
 
 
 def known_requests(connection: sa.Connection, request_ids: Iterable[str]) -> set[str]:
     """Those that we have answered. An attempt's id begins with its request's and a dash."""
-    id_ = usage.c.attempt_id
-    return {
-        one
-        for one in request_ids
-        if connection.scalar(
-            sa.select(sa.literal(1)).where(id_ >= f"{one}-", id_ < f"{one}.").limit(1)
-        )
-    }
+    wanted = sorted(set(request_ids))
+    known: set[str] = set()
+    for begin in range(0, len(wanted), IDS_AT_ONCE):
+        some = [(one,) for one in wanted[begin : begin + IDS_AT_ONCE]]
+        ids = sa.values(sa.column("id", sa.Text), name="ids").data(some).cte("ids")
+        attempt = usage.c.attempt_id
+        tried = sa.exists().where(attempt >= ids.c.id + "-", attempt < ids.c.id + ".")
+        known.update(connection.scalars(sa.select(ids.c.id).where(tried)))
+    return known
 
 
 def attempts_like(

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from twotier.domain.bill import WEB_SEARCH, BillRow
 from twotier.domain.clock import Clock
@@ -141,11 +142,9 @@ class Auditor:
             cursor, unread = piece.cursor, unread + (0 if piece.more else piece.unread)
             if cursor == self._cursors.get(cursor.key):
                 continue
-            news = {(row.source, row.id): row for row in sorted(seen, key=_growth)}
-            wanted = [row for row in news.values() if row.provider not in self.habits.skip]
-            rows = await self._rows(wanted)
+            rows = await self._rows(seen)
             for begin in range(0, len(rows), ROWS_AT_ONCE):  # a reservation never waits for long
-                self.book.keep(Outside(rows[begin : begin + ROWS_AT_ONCE]))
+                self.book.keep(Outside(tuple(rows[begin : begin + ROWS_AT_ONCE])))
             where = FileRow(cursor.key, cursor.device, cursor.inode, cursor.offset, self._now_ms())
             self.book.keep(Outside(files=(where,)))
             self._cursors[cursor.key] = cursor
@@ -155,26 +154,31 @@ class Auditor:
     async def _taken(self, found: Iterator[Piece], one: Log) -> tuple[list[Seen], Piece] | None:
         """The next chunk; None at the end, and where the disk has none to give."""
         try:
-            return await asyncio.to_thread(_take, found, one.read)
+            return await asyncio.to_thread(_take, found, one.read, skip=self.habits.skip)
         except OSError as exc:
             self.because[one.source] = f"its logs cannot be read: {exc.strerror}"
             return None
 
-    async def _rows(self, seen: Sequence[Seen]) -> tuple[OutsideRow, ...]:
-        """Priced, and matched with what is ours."""
-        if not seen:
-            return ()
-        ours = await self.book.read(lambda connection: matched(connection, seen))
-        return tuple(
-            row_of(one, self.price, through=ours.get((one.source, one.id), "")) for one in seen
-        )
+    async def _rows(self, seen: Sequence[Seen]) -> list[OutsideRow]:
+        """Priced, and matched with what is ours; not on the loop, which has requests to carry."""
+
+        def asked(connection: sa.Connection) -> list[OutsideRow]:
+            ours = matched(connection, seen)
+            price = self.price
+            return [row_of(one, price, through=ours.get((one.source, one.id), "")) for one in seen]
+
+        return await self.book.read(asked) if seen else []
 
     async def _settle_pending(self) -> None:
         """Answers that the ledger had not heard of yet when they were read."""
         since = self._now_ms() - PENDING_MS
-        rows = await self.book.read(lambda connection: kept.pending(connection, since))
-        now_ours = [row for row in await self._rows([seen_of(row) for row in rows]) if row.through]
-        if now_ours:
+
+        def asked(connection: sa.Connection) -> list[OutsideRow]:
+            rows = {(row.source, row.id): row for row in kept.pending(connection, since)}
+            ours = matched(connection, [seen_of(row) for row in rows.values()])
+            return [replace(rows[key], through=which) for key, which in ours.items()]
+
+        if now_ours := await self.book.read(asked):
             self.book.keep(Outside(tuple(now_ours)))
 
     async def _ask(self) -> None:
@@ -241,22 +245,27 @@ class Auditor:
 
 
 def _take(
-    found: Iterator[Piece], read: Callable[[bytes], Seen | None]
+    found: Iterator[Piece], read: Callable[[bytes], Seen | None], *, skip: Collection[str]
 ) -> tuple[list[Seen], Piece] | None:
-    """Blocking: the next chunk, read."""
+    """Blocking: the next chunk, read; of each answer the fullest line."""
     piece = next(found, None)
     if piece is None:
         return None
-    return [seen for line in piece.lines if (seen := read(line))], piece
-
-
-def _growth(seen: Seen) -> int:
-    """The fullest line of an answer comes last."""
-    return seen.usage.output_tokens
+    fullest: dict[str, Seen] = {}
+    for line in piece.lines:
+        one = read(line)
+        if one is None or one.provider in skip:
+            continue
+        known = fullest.get(one.id)
+        if known is None or one.usage.output_tokens >= known.usage.output_tokens:
+            fullest[one.id] = one
+    return list(fullest.values()), piece
 
 
 def matched(connection: sa.Connection, seen: Sequence[Seen]) -> dict[tuple[str, str], str]:
     """What each of these answers is in the ledger."""
+    if not seen:
+        return {}
     known = kept.known_requests(connection, {one.request_id for one in seen if one.request_id})
     near = {
         (one.source, one.id): [

@@ -18,7 +18,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 FILES_MAX = 20_000
-CHUNK_BYTES = 4_000_000
+CHUNK_BYTES = 1_000_000
 LOOK_BYTES_MAX = 64_000_000
 
 
