@@ -47,7 +47,13 @@ def test_rows_that_are_none_are_refused_and_nothing_is_told_of_nothing(tmp_path:
         book = await Book.open(tmp_path / "ledger.db", clock=clock)
         try:
             page = OutsidePage(Auditor(book, clock, lambda *_: None))
-            for body in (b"", b'{"rows": [{"provider": 1}]}'):
+            for body in (
+                b"",
+                b'{"rows": [{"provider": 1}]}',
+                b'{"rows": [{"provider":"a","kind":"cost","day":"soon","model":"m"}]}',
+                b'{"rows": [{"provider":"a","kind":"usage","day":"2026-03-10","model":"m"}]}',
+                b'{"rows": [{"provider":"a","kind":"other","day":"2026-03-10","model":"m"}]}',
+            ):
                 with pytest.raises(RequestError, match="cannot be read"):
                     await page.take(asked("", body))
             told = await page.told(NOON, NOON)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from twotier.domain.bill import BillRow
+from twotier.domain.bill import COST, USAGE, BillRow
 from twotier.errors import RequestError
 from twotier.gateway.status import usd_text
 from twotier.ledger import outside as kept
@@ -81,10 +81,22 @@ class OutsidePage:
             rows = _IMPORTED.decode(await request.body()).rows
         except msgspec.MsgspecError as exc:
             raise RequestError(f"the rows cannot be read: {exc}") from exc
+        if any(not whole(row) for row in rows):
+            raise RequestError("the rows cannot be read: a day, a kind or an item is none of ours")
         billed = tuple(sorted({(row.provider, row.kind, row.day) for row in rows}))
         await self.auditor.take_bills(rows, billed)
         days = sorted({day for _, _, day in billed})
         return JSONResponse({"schema_version": SCHEMA_VERSION, "rows": len(rows), "days": days})
+
+
+def whole(row: BillRow) -> bool:
+    """Whether a row can be compared: its day is one, and what it is of is said."""
+    try:
+        day = date.fromisoformat(row.day).isoformat()
+    except ValueError:
+        return False
+    served = row.kind == COST or (row.kind == USAGE and row.item.count("|") == 2)
+    return served and day == row.day
 
 
 def asked_days(request: HttpRequest, now: datetime) -> list[str]:
