@@ -544,3 +544,29 @@ def test_a_reservation_that_was_not_made_leaves_nothing(
             assert [one["run"] for one in world.dispatch.desk.told()] == ["other"]
 
     play(story)
+
+
+@pytest.mark.parametrize("calls", range(1, 7))
+def test_wherever_it_dies_it_is_sent_once_and_paid_once(
+    tmp_path: Path, fake: FakeAnthropic, calls: int
+) -> None:
+    """Each life ends at its so-many-th call to the provider, in the midst of whatever it does."""
+
+    async def dies() -> None:
+        until = fake._requests + calls
+        async with life(tmp_path, fake) as world, asyncio.TaskGroup() as group:
+            asking = group.create_task(world.answered())
+            await world.until(lambda: fake._requests >= until or asking.done())
+            asking.cancel()
+
+    async def story() -> None:
+        for _ in range(3):
+            await dies()
+        # What was cut off before the provider had read it is sent again, once that is certain.
+        async with life(tmp_path, fake, lost_seconds=1.0) as world:
+            assert await world.answered() == ("done", "fine")
+            assert (len(fake.batches.made), len(fake.bill), len(fake.bodies)) == (1, 1, 0)
+            assert [one for one in await world.states() if one != "void"] == ["settled"]
+            assert await world.cost() == fake.billed_microusd > 0
+
+    play(story)

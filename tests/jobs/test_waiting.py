@@ -12,7 +12,7 @@ from aiohttp import web
 from tests.jobs.making import job
 from tests.jobs.test_runner import GOOD, outbox, turned_until_over
 from tests.jobs.workshop import INBOX, Workshop, workshop
-from tests.worker.playing_main import Script, completion
+from tests.worker.playing_main import Script, completion, refusal
 from twotier.domain.job import Run, RunState
 
 FILES = job(watch=INBOX, answer_lines=3, every_seconds=86_400.0, batch=True)
@@ -117,5 +117,45 @@ def test_waiting_ends_with_the_deadline(tmp_path: Path) -> None:
             assert run.state is RunState.FAILED
             assert "deadline" in run.because
             assert shop.main.over == [run.id]
+
+    asyncio.run(scenario())
+
+
+def test_what_waits_is_fetched_though_another_part_was_refused(tmp_path: Path) -> None:
+    """A limit stops what is not asked yet; what is in a batch may be paid for already."""
+    main = Batches(1, GOOD)
+
+    async def capped(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        reply = await main(request, body)
+        return refusal(402, "the day's limit is reached") if len(main.order) == 3 else reply
+
+    async def scenario() -> None:
+        async with workshop(tmp_path, [FILES], script=capped) as shop:
+            for name in ("a.txt", "b.txt"):
+                shop.drop(name)
+            run = await over(shop, "inbox")
+            assert run.state is RunState.FAILED
+            assert "the day's limit is reached" in run.because
+            assert len(outbox(tmp_path)) == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_stops_does_not_wait_for_a_batch(tmp_path: Path) -> None:
+    """The run stays on its way, and nobody is told that it is over."""
+
+    async def scenario() -> None:
+        one = job(batch=True, deliver="log")
+        async with workshop(tmp_path, [one], script=Batches(10**6, GOOD)) as shop:
+            run = await shop.engine.order("inbox")
+            await shop.main.asked.wait()
+            shop.stop.ask("told to", grace_seconds=20.0)
+            async with asyncio.timeout(20):
+                while shop.engine._running:
+                    shop.clock.turn(1)
+                    await asyncio.sleep(0.01)
+            found = await shop.runs.run(run.id)
+            assert found is not None
+            assert (found.state, shop.main.over) == (RunState.RUNNING, [])
 
     asyncio.run(scenario())

@@ -73,6 +73,7 @@ class Tally:
     """What a run has done so far. `failures` holds the kind of each and its sentence, `left_out`
     the sentences about what was found and is nothing to work on. `tried` holds the answers that
     were not good enough: of each part the next try, what was wrong, and whether it was cut.
+    `waited` are the parts that are, or were, in a batch.
     """
 
     parts: int = 0
@@ -82,6 +83,7 @@ class Tally:
     failures: list[tuple[str, str]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     tried: dict[str, tuple[int, str, bool]] = field(default_factory=dict)
+    waited: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +172,18 @@ class Runner:
     async def _round(
         self, parts: list[Part], tally: Tally, *, ends_at: float, paused: Callable[[], bool]
     ) -> list[Part]:
-        """Each part once; those that wait for a batch are left."""
+        """Each part once; those that wait for a batch are left, also where the others are not
+        worth trying: they may be paid for already.
+        """
         waiting = []
-        for part in parts:
+        for number, part in enumerate(parts, 1):
             if paused():
                 raise PausedError("the worker stops")
             after = await self._one(part, tally, ends_at=ends_at)
             if after is Next.STOP:
-                break
+                return waiting + [one for one in parts[number:] if one.key in tally.waited]
             if after is Next.WAIT:
+                tally.waited.add(part.key)
                 waiting.append(part)
         return waiting
 
