@@ -175,7 +175,7 @@ class Runner:
         """Each part once; those that wait for a batch are left, also where the others are not
         worth trying: they may be paid for already.
         """
-        waiting = []
+        waiting: list[Part] = []
         for number, part in enumerate(parts, 1):
             if paused():
                 raise PausedError("the worker stops")
