@@ -7,7 +7,9 @@ them; `tests/test_docs.py` compares.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
 import os
 import re
 import subprocess
@@ -23,6 +25,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from twotier import errors
+from twotier.cli import run
 from twotier.config import schema
 from twotier.telemetry.families import FAMILIES
 
@@ -221,7 +224,23 @@ def metrics() -> str:
 
 
 def commands() -> str:
-    """The help of every command, as the program prints it."""
+    """The help of every command, from a process of its own: a terminal of fixed width, no colours.
+
+    One process for all of them, because each would spend most of its time on its imports.
+    """
+    plain = {"COLUMNS": str(HELP_COLUMNS), "TERM": "dumb", "NO_COLOR": "1", "PYTHONUTF8": "1"}
+    return subprocess.run(
+        [sys.executable, __file__, "commands"],
+        env=os.environ | plain,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=60,
+    ).stdout
+
+
+def commands_here() -> str:
+    """The same, from this process and as wide as its terminal."""
     lines = [
         "# Commands\n",
         NOTE,
@@ -246,20 +265,19 @@ def command_names(text: str) -> list[str]:
 
 @cache
 def help_text(path: tuple[str, ...]) -> str:
-    """What `twotier PATH --help` prints in a terminal of fixed width without colours."""
-    plain = {"COLUMNS": str(HELP_COLUMNS), "TERM": "dumb", "NO_COLOR": "1", "PYTHONUTF8": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "twotier.cli", *path, "--help"],
-        env=os.environ | plain,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    return "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+    """What `twotier PATH --help` prints."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        code = run([*path, "--help"])
+    if code:
+        raise SystemExit(f"`twotier {' '.join(path)} --help` ended with {code}, see above")
+    return "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["commands"]:
+        sys.stdout.write(commands_here())
+        raise SystemExit
     for name in ("configuration.md", "errors.md", "metrics.md", "cli.md"):
         (DOCS / name).write_text(page(name), encoding="utf-8")
         print(f"docs/{name}")
