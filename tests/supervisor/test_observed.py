@@ -34,6 +34,7 @@ class Played:
     refuses: str = ""
     child: subprocess.Popen[bytes] | None = None
     age_seconds: float = 900.0
+    look_seconds_max: float = 10.0  # a busy machine may be slow; shorter where it hangs
 
     def start(self) -> None:
         script, hang = tests.toys.server.__file__, f"--hang-while={self.folder / 'hang'}"
@@ -76,7 +77,10 @@ class Played:
 
     def observer(self) -> Observer:
         spec = ObservedSpec(
-            "local", f"http://127.0.0.1:{self.port}", one_token(), look_seconds_max=0.3
+            "local",
+            f"http://127.0.0.1:{self.port}",
+            one_token(),
+            look_seconds_max=self.look_seconds_max,
         )
         unit = Systemd("toy.service")
         return Observer(spec, unit, run=self.run, feel=self.feel, clock=QuickClock())
@@ -138,7 +142,7 @@ def test_one_that_hangs_is_started_anew_by_its_owner(tmp_path: Path) -> None:
     """`/health` says that all is well; two looks without a token, and it is asked for once."""
 
     async def scenario() -> None:
-        played = Played(tmp_path)
+        played = Played(tmp_path, look_seconds_max=1.0)
         async with watching(played) as observer:
             await until(lambda: observer.facts().state is TierState.READY)
             (tmp_path / "hang").touch()
@@ -154,7 +158,7 @@ def test_one_that_loads_is_left_alone(tmp_path: Path) -> None:
     """Young and silent is loading, however long a look takes."""
 
     async def scenario() -> None:
-        played = Played(tmp_path, age_seconds=20.0)
+        played = Played(tmp_path, age_seconds=20.0, look_seconds_max=0.3)
         (tmp_path / "hang").touch()
         async with watching(played) as observer:
             await until(lambda: "loading for 20 s" in observer.facts().because)
@@ -172,7 +176,7 @@ def test_a_request_that_gets_its_bytes_is_proof_enough(tmp_path: Path) -> None:
     """No look while it works for us, and none of its silences counts then."""
 
     async def scenario() -> None:
-        played = Played(tmp_path)
+        played = Played(tmp_path, look_seconds_max=1.0)
         async with watching(played) as observer:
             await until(lambda: observer.facts().state is TierState.READY)
             (tmp_path / "hang").touch()
