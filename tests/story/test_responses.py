@@ -54,7 +54,7 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Real mlx-lm with the tiny M2 model, the fake frontier, and twotier between them."""
     folder = tmp_path_factory.mktemp("responses")
-    with FakeAnthropic(pace_seconds=0.01) as fake:
+    with FakeAnthropic(pace_seconds=0.01, retry_after="2") as fake:
         frontier = FRONTIER.format(base_url=fake.base_url)
         env = {"FRONTIER_KEY": fake.key}
         with Service(folder, mlx(tiny_minimax()), frontier, env=env) as service:
