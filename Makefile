@@ -9,6 +9,7 @@ PYTHON := $(shell for python in $(BIN)/python python3.13 python3.12 python3.11 p
 endif
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
 	--python-version 3.11 --exclude-newer "7 days"
+WHOLE := -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=json:.cache/coverage.json
 
 .PHONY: help up base dev check test soak fix docs lock bench bench-day bench-peers build clean
 
@@ -25,7 +26,7 @@ check: dev ## format, lint, types, import contracts
 	@$(BIN)/lint-imports
 
 test: dev ## the whole suite with coverage; TEST="tests/ledger -k reserve" for a part of it
-	@$(BIN)/python -m pytest $(if $(TEST),$(TEST),--cov --cov-report=json:.cache/coverage.json)
+	@$(BIN)/python -m pytest $(if $(TEST),$(TEST),$(WHOLE))
 	@$(if $(TEST),:,$(BIN)/python tools/coverage_floor.py .cache/coverage.json)
 
 soak: dev ## properties at length, 100,000 bodies that nobody should send

@@ -3,11 +3,17 @@
 A test that needs something this machine may lack (an engine, a package of another world) skips
 with a reason that begins with `missing:`. Where `CI` is set that is a failure, elsewhere a notice
 at the end of the run.
+
+`make test` runs two workers side by side (docs/decisions/development-tools.md). A file is never
+split, so what a module starts for its tests is started once; what tests share on disk is made under
+a lock (`tests/engines/fixtures.py`); ports are asked of the system, folders are pytest's own.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
+import signal
 from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
@@ -20,7 +26,31 @@ MISSING = "missing:"
 if "PYTHONPATH" in os.environ:
     paths = os.environ["PYTHONPATH"].split(os.pathsep)
     os.environ["PYTHONPATH"] = os.pathsep.join(str(Path(path).resolve()) for path in paths)
+# Some hundred children load the same modules: they may keep what they compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# A shell that starts us in the background has Ctrl-C ignored, and every child would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+PINS = Path(__file__).resolve().parents[1] / ".cache" / "engines" / "pins"
 ReportT = TypeVar("ReportT", pytest.TestReport, pytest.CollectReport)
+
+
+def worker(config: pytest.Config) -> bool:
+    """Whether this process is one of several that share the tests."""
+    return hasattr(config, "workerinput")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """An environment once pinned in the cache of all tests would outlive the lock it is for."""
+    if not worker(config):
+        shutil.rmtree(PINS, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The files with slow tests first, so that no worker is left alone with a long one."""
+    if worker(config):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:

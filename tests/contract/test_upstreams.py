@@ -92,13 +92,13 @@ def free_port() -> int:
 
 @pytest.mark.parametrize(
     "base_url",
-    [f"http://127.0.0.1:{free_port()}", "http://host.invalid", "https://127.0.0.1:1", "nonsense"],
+    ["http://127.0.0.1:{free}", "http://host.invalid", "https://127.0.0.1:1", "nonsense"],
 )
 def test_where_nothing_was_sent_another_tier_may_be_asked(
     upstream: Upstream, base_url: str
 ) -> None:
     with pytest.raises(TierUnavailableError) as caught:
-        ask_once(upstream, base_url, upstream.ask())
+        ask_once(upstream, base_url.format(free=free_port()), upstream.ask())
     assert upstream.key not in caught.value.message
 
 

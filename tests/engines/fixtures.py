@@ -87,10 +87,13 @@ def mlx_environment() -> Path:
 @functools.cache
 def starter_model() -> Path:
     """The GGUF file of the starter model."""
-    try:
-        return starter.ensure(CACHE / "models", installer=find_installer(bars=False), say=say)
-    except EngineError as exc:
-        require(f"no starter model: {exc.message}")
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / "starter.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two workers at once fetch one model
+        try:
+            return starter.ensure(CACHE / "models", installer=find_installer(bars=False), say=say)
+        except EngineError as exc:
+            require(f"no starter model: {exc.message}")
 
 
 @functools.cache

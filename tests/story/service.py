@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +19,6 @@ import psutil
 from tests.engines.fixtures import CACHE
 from twotier.cli.client import Peer
 from twotier.config.paths import Paths
-from twotier.engines import pinned
 from twotier.errors import TwotierError
 
 T = TypeVar("T")
@@ -115,8 +113,6 @@ class Service:
             "TWOTIER_CONFIG": str(self.config),
             **(env or {}),
         }
-        # An environment once pinned in the cache of all tests would outlive the lock it is for.
-        shutil.rmtree(CACHE / "engines" / pinned.FOLDER, ignore_errors=True)
         self.process: subprocess.Popen[bytes] | None = None
         self._clients: list[openai.OpenAI] = []
         for name in ("inbox", "outbox"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.engines.fixtures import starter_model, tiny_minimax
+from tests.engines.fixtures import starter_engine_environment, starter_model, tiny_minimax
 from tests.story.service import STARTER, Service, eventually, mlx
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
@@ -36,6 +36,7 @@ def test_llama_cpps_own_times_are_learned_kept_and_used(tmp_path: Path) -> None:
     """Streamed or not; with the version of its server; again there after a restart; and a question
     that asks nobody says how long it would take.
     """
+    starter_engine_environment()
     starter_model()
     service = Service(tmp_path, STARTER)
     with service:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines.fixtures import starter_model
+from tests.engines.fixtures import starter_engine_environment, starter_model
 from tests.story.service import Service
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
@@ -25,6 +25,7 @@ def test_a_tier_without_settings_is_sized_and_its_server_is_seen(tmp_path: Path)
     """The model's own window, two requests, a limit of the prompt cache; on Linux the prediction is
     within 5 % of what the server holds, and both are shown.
     """
+    starter_engine_environment()
     starter_model()
     with Service(tmp_path, TIER) as service:
         said = service.command("status").stdout

@@ -12,7 +12,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.engines.fixtures import starter_model
+from tests.engines.fixtures import starter_engine_environment, starter_model
 from tests.fakes.anthropic_api import FakeAnthropic
 from tests.fakes.mind import answer
 from tests.fakes.openai_server import FakeOpenAI, Quirk
@@ -185,6 +185,7 @@ def test_the_starter_is_measured_and_found_too_small_for_tools(tmp_path: Path) -
     """The real server with the real small model, line by line as without a terminal: rates at
     three depths, and the version of the engine.
     """
+    starter_engine_environment()
     starter_model()
     small = STARTER.replace("4096", "1024")
     with Service(tmp_path, small) as service:
