@@ -197,3 +197,13 @@ def test_half_an_object_is_looked_through_to_its_end() -> None:
 )
 def test_a_service_tier_is_a_mode_where_it_decides_something(said: object, mode: str) -> None:
     assert mode_of(said) == mode
+
+
+def test_a_mode_that_is_no_value_decides_nothing() -> None:
+    """A number that no float holds was an error of ours; whoever reads all of the body says so."""
+    tail = b', "service_tier": 1e400}'
+    asked = openai_chat.read_request(
+        b'{"model": "m", "messages": [{"role": "user", "content": "x"}]' + tail
+    ).asked
+    assert asked == UNDECIDED
+    assert read_responses(b'{"model": "m", "input": "x"' + tail).asked == UNDECIDED

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from twotier.domain.price import STANDARD, Asked
 
 # Read once more with what a search brought in: no vendor says how much that is. Ten results of two
@@ -46,6 +48,16 @@ def _objects(body: bytes, word: bytes) -> Iterator[bytes]:
         end = body.find(b"}", at)
         yield body[at : end if end >= 0 else None]
         at = body.find(word, at + len(word))
+
+
+def plain(raw: msgspec.Raw) -> object:
+    """A field of a head as it came; None for what is no value anywhere (`1e400`): it decides
+    nothing, and whoever reads all of the body refuses it.
+    """
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.MsgspecError:
+        return None
 
 
 def mode_of(service_tier: object) -> str:

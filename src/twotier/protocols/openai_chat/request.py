@@ -12,7 +12,7 @@ import msgspec
 from twotier.domain.message import NOTHING_PASSED, Passed, Request
 from twotier.domain.price import STANDARD, Asked
 from twotier.errors import RequestError
-from twotier.protocols.asked import SEARCH_TOKENS_MAX, UNDECIDED, mode_of
+from twotier.protocols.asked import SEARCH_TOKENS_MAX, UNDECIDED, mode_of, plain
 from twotier.protocols.openai_chat.glance import NOTHING, Turn, in_parts
 from twotier.protocols.openai_wire import FIELDS, NULL, set_stream
 from twotier.protocols.wire import (
@@ -103,7 +103,7 @@ def _asked(head: _Head) -> Asked:
     """What it may cost beside its tokens. A model that searches does so once, and no answer counts
     it.
     """
-    mode = mode_of(msgspec.json.decode(head.service_tier))
+    mode = mode_of(plain(head.service_tier))
     searches = head.web_search_options != NULL
     return Asked(
         mode="" if mode == STANDARD else mode,

@@ -13,6 +13,7 @@ import msgspec
 
 from twotier.domain.message import NOTHING_PASSED, Passed, Request
 from twotier.errors import RequestError
+from twotier.protocols.asked import plain
 from twotier.protocols.openai_files import PDF_STARTS
 from twotier.protocols.openai_responses.asked import HOSTED_CALLS_DEFAULT, read_asked
 from twotier.protocols.wire import (
@@ -128,14 +129,10 @@ def read_request(body: bytes, passed: Passed = NOTHING_PASSED) -> Request:
         passed=passed,
         asked=read_asked(
             (tool.type for tool in head.tools or ()),
-            service_tier=_said(head.service_tier),
+            service_tier=plain(head.service_tier),
             calls_max=head.max_tool_calls,
         ),
     )
-
-
-def _said(raw: msgspec.Raw) -> object:
-    return msgspec.json.decode(raw)
 
 
 def _parts(item: _HeadItem) -> Iterator[_HeadPart]:
