@@ -17,6 +17,7 @@ from bench.load import Load, LoadError, Run, Target
 from bench.peers import PINS, started, told
 from bench.service import free_port
 from bench.stage import DIRECT, MAIN, Route, Side, Stage, Troupe, chat_routes, script, staged
+from tests.story.service import eventually
 
 BARE_STACK = Path(__file__).parents[2] / "bench" / "bare.py"
 SCENE = Scene("one", "chat", small, Load(2))
@@ -135,11 +136,11 @@ def test_a_peer_stands_still_while_others_are_asked(tmp_path: Path, upstream: in
 
     with started(tmp_path, upstream, gateways=[Gateway("bare", "sh", plan)]) as troupe:
         [peer] = troupe.sides
-        assert states() == {psutil.STATUS_STOPPED}
+        eventually(lambda: states() == {psutil.STATUS_STOPPED}, what="it stands still")
         with peer.turn():
             assert states() != {psutil.STATUS_STOPPED}
         assert peer.shoot("chat", small, Load(2)).cpu_seconds > 0
-        assert states() == {psutil.STATUS_STOPPED}
+        eventually(lambda: states() == {psutil.STATUS_STOPPED}, what="it stands still")
 
 
 def test_every_pinned_peer_is_one_that_is_measured() -> None:

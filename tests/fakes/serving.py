@@ -39,7 +39,7 @@ class Served:
         """What is served."""
         raise NotImplementedError
 
-    def wait_for(self, happened: Callable[[], bool], *, seconds: float = 5.0) -> None:
+    def wait_for(self, happened: Callable[[], bool], *, seconds: float = 30.0) -> None:
         """Poll until it happened; fails after `seconds`."""
         until = time.monotonic() + seconds
         while not happened():

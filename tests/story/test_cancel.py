@@ -64,7 +64,7 @@ def test_a_client_that_leaves_takes_its_upstream_along(
     connection.close()
     if text != "fake:silent":  # what never answered has no row to cut
         fake.wait_for(lambda: sum(row.outcome == "cut" for row in fake.bill) > cut)
-    eventually(lambda: not Decimal(program.spend()["frontier"]["reserved_usd"]), seconds=5)
+    eventually(lambda: not Decimal(program.spend()["frontier"]["reserved_usd"]))
     assert Decimal(program.spend()["frontier"]["cost_usd"]) >= (
         Decimal(fake.billed_microusd) / 1_000_000
     )

@@ -374,7 +374,7 @@ def test_a_client_that_leaves_takes_its_upstream_along(world: World) -> None:
         next(iter(stream.text_stream))
     assert len(world.fake.bill) == asked + 1
     world.fake.wait_for(lambda: sum(row.outcome == "cut" for row in world.fake.bill) > cut)
-    eventually(lambda: not Decimal(world.service.spend()["frontier"]["reserved_usd"]), seconds=5)
+    eventually(lambda: not Decimal(world.service.spend()["frontier"]["reserved_usd"]))
 
 
 def test_the_ledger_says_what_the_provider_bills(world: World) -> None:

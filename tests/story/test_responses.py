@@ -249,7 +249,7 @@ def test_a_client_that_leaves_takes_its_upstream_along(world: World) -> None:
     connection.close()
     world.fake.wait_for(lambda: sum(row.outcome == "cut" for row in world.fake.bill) > cut)
     spend = world.service.spend
-    eventually(lambda: not Decimal(spend()["frontier"]["reserved_usd"]), seconds=5)
+    eventually(lambda: not Decimal(spend()["frontier"]["reserved_usd"]))
 
 
 @pytest.fixture(scope="module")
