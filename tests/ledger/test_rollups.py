@@ -244,3 +244,18 @@ def test_a_batch_writes_its_sums_once(tmp_path: Path) -> None:
         "SELECT * FROM rollups WHERE grain = 'quarter' AND dimension = 'tier' AND key = 'local'",
     )
     assert (row["attempts"], row["start_ms"]) == (400, quarter_of(int(NOON.timestamp() * 1000)))
+
+
+def test_a_request_counts_where_it_was_tried_first(tmp_path: Path) -> None:
+    """At the tier that costs nothing, though its row lies waiting when the reservation comes."""
+    path = tmp_path / "ledger.db"
+
+    async def lived() -> None:
+        book = await Book.open(path, clock=HandClock())
+        book.record(replace(free("down"), request_id="r"), settled())
+        await book.reserve(replace(paid("next", 1), request_id="r"))
+        await book.close()
+
+    asyncio.run(lived())
+    counted = {row["attempt_id"] for row in table(path, "SELECT * FROM usage WHERE requests = 1")}
+    assert counted == {"down"}

@@ -253,6 +253,9 @@ class Writer:
         entries, connection = self._opened()
         connection.execute("BEGIN IMMEDIATE")
         entries.begin()
+        # First, because they came first: a request counts where it was tried first, and a tier that
+        # costs nothing was tried before the reservation of the next one.
+        entries.write_behind(rows)
         for order in orders:
             try:
                 if order.write(entries, self._line):
@@ -262,7 +265,6 @@ class Writer:
         settled = any(isinstance(order, Settle) for order in orders)
         if self._line and (settled or self._line.patience_seconds() == 0):
             self._line.look(entries, answers)
-        entries.write_behind(rows)
         entries.seal()
         connection.execute("COMMIT")
         entries.committed()
