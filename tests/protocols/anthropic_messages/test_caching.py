@@ -56,6 +56,10 @@ def test_tools_alone_are_a_prefix_up_to_the_last_that_is_shown(system: dict[str,
     assert body["tools"] == [TOOL, {**tools[1], "cache_control": MARK}, searched]
 
 
+def test_a_system_text_of_blanks_alone_is_no_prefix() -> None:
+    assert unchanged(system=[{"type": "text", "text": " " * BYTES_MIN}])
+
+
 def test_only_tools_that_are_searched_for_are_no_prefix() -> None:
     tools = [{**TOOL, "description": LONG, "defer_loading": True}]
     assert after(history="", tools=tools)["tools"] == tools

@@ -223,6 +223,14 @@ def test_a_mended_answer_may_have_a_call_without_a_function() -> None:
     assert messages_of(USER, called(call(arguments={})), result(), manners=strict)
 
 
+def test_a_call_of_another_kind_stays_where_its_neighbour_is_mended() -> None:
+    custom = {"id": "c2", "type": "custom", "custom": {"name": "sh", "input": "ls"}}
+    talk = [USER, called(call(arguments="{broken"), custom), result(), result("c2")]
+    (turn,) = [one for one in messages_of(*talk) if one.get("tool_calls")]
+    assert [one["id"] for one in turn["tool_calls"]] == ["c1", "c2"]
+    assert json.loads(turn["tool_calls"][0]["function"]["arguments"]) is not None
+
+
 def test_schemas_are_said_plainly_and_the_same_tools_only_once() -> None:
     nullable = {"type": "object", "properties": {"n": {"type": ["integer", "null"]}}}
     tool = {"type": "function", "function": {"name": "look", "parameters": nullable}}
