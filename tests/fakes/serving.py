@@ -78,4 +78,11 @@ class Served:
         self.port = runner.addresses[0][1]
         self._up.set()
         await self._stop.wait()
+        server = runner.server
+        assert server is not None
         await runner.cleanup()
+        # One that was let in at the last moment is closed too; closing takes a turn of the loop.
+        for _ in range(2):
+            for _ in range(3):
+                await asyncio.sleep(0)
+            await server.shutdown(0.1)
