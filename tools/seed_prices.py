@@ -56,7 +56,7 @@ def seed(wheel: Path, *, day: str) -> tuple[bytes, str]:
     data = wheel.read_bytes()
     version = wheel.name.split("-")[1]
     sys.path.insert(0, str(wheel))
-    from genai_prices.data import providers  # type: ignore[import-not-found]
+    from genai_prices.data import providers
 
     document = made(
         [plain(provider) for provider in providers],

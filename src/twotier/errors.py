@@ -321,6 +321,12 @@ class WatchError(JobError):
     code = "could_not_look"
 
 
+class ToolError(JobError):
+    """A tool could not do what the model asked; the sentence goes back to the model."""
+
+    code = "tool_error"
+
+
 class DeliveryError(JobError):
     """A result is there and stored, but could not be handed over yet.
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from twotier.config.alerts import AlertsConfig, NtfyConfig, SmtpConfig
 from twotier.config.budgets import BudgetConfig, budget_problems
@@ -19,6 +19,7 @@ from twotier.config.outside import OutsideConfig
 from twotier.config.prices import PriceConfig, PriceName
 from twotier.config.savings import SavingsConfig
 from twotier.config.section import Section, listed, raise_all
+from twotier.config.upkeep import LedgerConfig, LogConfig, TelemetryConfig
 from twotier.config.values import (
     FolderPath,
     HostName,
@@ -43,7 +44,6 @@ from twotier.domain.tier import TierPolicy
 from twotier.domain.urls import is_loopback
 
 AUTO = "auto"
-KEEP_DAYS_MIN = 62
 EngineName = Literal["llama_cpp", "lmstudio", "mlx_lm", "ollama", "openai", "vllm"]
 KEPT_ENGINES = ("llama_cpp", "mlx_lm", "vllm")  # unless `base_url` says where one runs already
 USUAL_URLS = {"ollama": "http://127.0.0.1:11434/v1", "lmstudio": "http://127.0.0.1:1234/v1"}
@@ -333,49 +333,6 @@ class RoutingConfig(Section):
         description="Rules of the tree that are switched off: polling, bulk-write,"
         " frontier-reasoning, read-report, default.",
     )
-
-
-class TelemetryConfig(Section):
-    """What is sent to other programs that watch; nothing, unless it is set here."""
-
-    otlp_endpoint: HttpUrl | None = Field(
-        None,
-        description="Address of an OpenTelemetry collector, OTLP over HTTP: one span for each time"
-        " a tier is asked, never a prompt. Needs `pip install 'twotier[otel]'`.",
-    )
-
-
-class LedgerConfig(Section):
-    """Where every attempt at a model is written down, with what it cost."""
-
-    keep_days: int = Field(
-        400,
-        ge=0,
-        description="Days an attempt is kept as a row of its own, at least 62; its sums are kept"
-        " for ever. 0 keeps all.",
-    )
-    backup_every: Seconds = Field(21_600.0, ge=60, description="How often a backup is made.")
-    backups_kept: int = Field(4, ge=0, description="Backups kept; 0 makes none.")
-
-    @field_validator("keep_days")
-    @classmethod
-    def enough(cls, days: int) -> int:
-        """Limits of a month are summed from its rows."""
-        if 0 < days < KEEP_DAYS_MIN:
-            raise ValueError(f"at least {KEEP_DAYS_MIN}, or 0 for all: a month's limit needs them")
-        return days
-
-
-class LogConfig(Section):
-    """One JSON line per thing that happened; never a prompt, never a key."""
-
-    level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="How much is written."
-    )
-    bytes_max: int = Field(
-        5_000_000, ge=10_000, description="A log file is set aside when it grows past this."
-    )
-    files_kept: int = Field(3, ge=1, description="Log files set aside before the oldest goes.")
 
 
 class Config(Section):
