@@ -131,6 +131,8 @@ def test_a_file_that_is_empty_or_too_large_is_refused(
     file.write_text(CSV.partition("\n")[0], encoding="utf-8")
     with pytest.raises(UsageError, match="has no rows"):
         imported(tmp_path, file, as_json=False)
+    with pytest.raises(UsageError, match="name the exported file"):
+        imported(tmp_path, tmp_path / "none.csv", as_json=False)
     monkeypatch.setattr(outside, "FILE_BYTES_MAX", 10)
     with pytest.raises(UsageError, match="larger than"):
         imported(tmp_path, file, as_json=False)
@@ -163,7 +165,10 @@ def test_a_provider_that_has_said_nothing_is_no_agreement(
 ) -> None:
     main.told = {**COMPARED, "known_days": 0}
     assert reconciled(tmp_path, day="", month=False, of="", as_json=False) == 1
-    assert "twotier spend import FILE" in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert "twotier spend import FILE" in told.err
+    assert "nothing to compare with" in told.out
+    assert "differ" not in told.out
 
 
 def test_a_day_and_a_month_are_two_questions(

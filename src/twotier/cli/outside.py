@@ -49,8 +49,11 @@ def imported(config: Path, file: Path, *, as_json: bool) -> int:
 
     from twotier.outside.bills import read
 
-    with file.open("rb") as opened:
-        content = opened.read(FILE_BYTES_MAX + 1)
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(FILE_BYTES_MAX + 1)
+    except OSError as exc:
+        raise UsageError(f"{file} cannot be read: {exc.strerror}; name the exported file") from exc
     if len(content) > FILE_BYTES_MAX:
         raise UsageError(f"{file} is larger than {FILE_BYTES_MAX:,} bytes; export a shorter span")
     rows = msgspec.to_builtins(read(content))
@@ -74,13 +77,17 @@ def reconciled(config: Path, *, day: str, month: bool, of: str, as_json: bool) -
     if as_json:
         emit(told)
         return int(not told["agree"])
-    if not told["known_days"]:
-        say("the provider has said nothing of these days: `twotier spend import FILE` takes an")
-        say("export of its console, or set [outside] admin_key")
     show([HEADS, *map(line, told["rows"]), *(total_line(one) for one in told["by_day"])])
     total = told["total"]
     print(f"not through twotier: {dollars(total['outside_usd'])}; days are of UTC")
-    print("they agree" if told["agree"] else f"they differ by {dollars(total['difference_usd'])}")
+    if told["known_days"]:
+        differ = f"they differ by {dollars(total['difference_usd'])}"
+        print("they agree" if told["agree"] else differ)
+    else:
+        print("nothing to compare with: the provider has said nothing of these days")
+        say(
+            "`twotier spend import FILE` takes an export of its console, or set [outside] admin_key"
+        )
     return int(not told["agree"])
 
 
