@@ -2,8 +2,8 @@
 
     python -m bench.day
 
-Everything but the models is real: the worker's engine and watchers, dispatcher, router, ledger. Two
-tiers are played: the frontier by the rules of Anthropic's API (its prompt cache included), the
+Everything but the models is real: the worker's scheduler and watchers, dispatcher, router, ledger.
+Two tiers are played: the frontier by the rules of Anthropic's API (its prompt cache included), the
 local one by a server that counts. What found nothing, and so asked no model, is priced as the call
 that an agent without change checks would have made; those sizes are below, and of them only the
 comment check's 20,000 tokens, 48 times a day, are the article's own.
@@ -38,11 +38,11 @@ from twotier.domain.tier import TierFacts, TierPolicy, TierState
 from twotier.exchange import Ground, Tier
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
-from twotier.jobs.engine import Engine, Stop
 from twotier.jobs.items import ItemStore
 from twotier.jobs.results import ResultStore
 from twotier.jobs.runner import Runner, Stores
 from twotier.jobs.schedule import due_slots
+from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import ON_THE_WAY, RunStore
 from twotier.ledger.book import Book
 from twotier.ledger.savings import Column, Done, Savings, savings
@@ -270,14 +270,14 @@ async def world(home: Path, jobs: list[Job]) -> AsyncIterator[World]:
     watchers = {job.name: make(job.watch, home=home, clock=clock) for job in jobs if job.watch}
     client = cast("MainClient", Inside(dispatch))
     runner = Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock)
-    engine = Engine(
+    scheduler = Scheduler(
         jobs, store=runs, results=stores.results, runner=runner, delivery=delivery, clock=clock
     )
     stop = Stop()
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(engine.run(stop))
-            await engine.started.wait()
+            group.create_task(scheduler.run(stop))
+            await scheduler.started.wait()
             yield World(home, clock, book, dispatch, runs, jobs)
             stop.ask("the day is over", grace_seconds=0.0)
     finally:

@@ -31,10 +31,10 @@ from twotier.errors import TwotierError
 from twotier.jobs.api import Api, Server, listen, server
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
-from twotier.jobs.engine import Engine, Stop
 from twotier.jobs.items import ItemStore
 from twotier.jobs.results import ResultStore
 from twotier.jobs.runner import Runner, Stores
+from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import RunStore
 from twotier.lock import only_one
 from twotier.logs import start_logging
@@ -64,7 +64,7 @@ async def work(loaded: Loaded) -> None:
                 if job.watch is not None
             }
             runner = Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock)
-            engine = Engine(
+            scheduler = Scheduler(
                 jobs,
                 store=runs,
                 results=stores.results,
@@ -72,14 +72,16 @@ async def work(loaded: Loaded) -> None:
                 delivery=delivery,
                 clock=clock,
             )
-            api = server(Api(engine, runs=runs, items=stores.items, results=stores.results).app())
-            await run(engine, api, client=client, loaded=loaded, stop=stop)
+            api = server(
+                Api(scheduler, runs=runs, items=stores.items, results=stores.results).app()
+            )
+            await run(scheduler, api, client=client, loaded=loaded, stop=stop)
     finally:
         database.close()
 
 
 async def run(
-    engine: Engine, api: Server, *, client: MainClient, loaded: Loaded, stop: Stop
+    scheduler: Scheduler, api: Server, *, client: MainClient, loaded: Loaded, stop: Stop
 ) -> None:
     """Everything at once, until `stop`: jobs, the private API and the eye on main."""
     loop = asyncio.get_running_loop()
@@ -92,9 +94,9 @@ async def run(
         async with asyncio.TaskGroup() as group:
             eye = group.create_task(watch_main(client, stop))
             group.create_task(api.serve(sockets=[sock]))
-            LOG.info("worker ready", extra={"jobs": len(engine.jobs), "pid": os.getpid()})
+            LOG.info("worker ready", extra={"jobs": len(scheduler.jobs), "pid": os.getpid()})
             try:
-                await engine.run(stop)
+                await scheduler.run(stop)
             finally:
                 api.should_exit = True
                 eye.cancel()

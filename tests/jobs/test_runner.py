@@ -199,8 +199,8 @@ def test_a_tier_that_is_coming_up_is_asked_again_within_the_deadline(tmp_path: P
         )
         async with workshop(tmp_path, [INBOX_JOB], script=answers) as shop:
             shop.drop("a.txt")
-            order = await shop.engine.order("inbox")
-            run = await turned_until_over(order, shop.engine.ended, shop.clock)
+            order = await shop.scheduler.order("inbox")
+            run = await turned_until_over(order, shop.scheduler.ended, shop.clock)
             assert run.state is RunState.DONE
             left = [float(headers["x-twotier-deadline"]) for headers in shop.main.headers]
             assert left[0] <= 30
@@ -216,8 +216,8 @@ def test_waiting_for_a_tier_ends_with_the_deadline(tmp_path: Path) -> None:
         answers = in_turn(lambda: refusal(503, "the local tier is loading"))
         async with workshop(tmp_path, [INBOX_JOB], script=answers) as shop:
             shop.drop("a.txt")
-            order = await shop.engine.order("inbox")
-            run = await turned_until_over(order, shop.engine.ended, shop.clock)
+            order = await shop.scheduler.order("inbox")
+            run = await turned_until_over(order, shop.scheduler.ended, shop.clock)
             assert run.state is RunState.FAILED
             assert "the local tier is loading" in run.because
             assert run.ended_at is not None

@@ -47,7 +47,9 @@ class Batches:
 
 
 async def over(shop: Workshop, name: str) -> Run:
-    return await turned_until_over(await shop.engine.order(name), shop.engine.ended, shop.clock)
+    return await turned_until_over(
+        await shop.scheduler.order(name), shop.scheduler.ended, shop.clock
+    )
 
 
 def test_all_parts_of_a_run_wait_at_the_same_time(tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ def test_runs_that_wait_let_others_work_and_say_so(tmp_path: Path) -> None:
         jobs.append(job(name="quick", deliver="log"))
         async with workshop(tmp_path, jobs, script=script) as shop:
             for name in ("one", "two"):
-                await shop.engine.order(name)
+                await shop.scheduler.order(name)
             async with asyncio.timeout(20):
                 while True:
                     runs = await shop.runs.latest(states=[RunState.RUNNING])
@@ -147,11 +149,11 @@ def test_a_worker_that_stops_does_not_wait_for_a_batch(tmp_path: Path) -> None:
     async def scenario() -> None:
         one = job(batch=True, deliver="log")
         async with workshop(tmp_path, [one], script=Batches(10**6, GOOD)) as shop:
-            run = await shop.engine.order("inbox")
+            run = await shop.scheduler.order("inbox")
             await shop.main.asked.wait()
             shop.stop.ask("told to", grace_seconds=20.0)
             async with asyncio.timeout(20):
-                while shop.engine._running:
+                while shop.scheduler._running:
                     shop.clock.turn(1)
                     await asyncio.sleep(0.01)
             found = await shop.runs.run(run.id)

@@ -14,10 +14,10 @@ from twotier.agent.model import MainClient
 from twotier.domain.job import Job, Run
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
-from twotier.jobs.engine import Engine, Stop
 from twotier.jobs.items import ItemStore
 from twotier.jobs.results import ResultStore
 from twotier.jobs.runner import Runner, Stores
+from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import ON_THE_WAY, RunStore
 from twotier.notify.base import Channel
 from twotier.notify.http import Ntfy, Webhook
@@ -35,12 +35,12 @@ INBOX = {
 
 @dataclass(frozen=True)
 class Workshop:
-    """An engine at work, with everything a test wants to look at."""
+    """An scheduler at work, with everything a test wants to look at."""
 
     home: Path
     clock: HandClock
     main: PlayingMain
-    engine: Engine
+    scheduler: Scheduler
     runs: RunStore
     items: ItemStore
     results: ResultStore
@@ -52,8 +52,8 @@ class Workshop:
 
     async def by_hand(self, name: str) -> Run:
         """A run by hand, to its end."""
-        run = await self.engine.order(name)
-        return await self.engine.ended(run.id, within_seconds=20)
+        run = await self.scheduler.order(name)
+        return await self.scheduler.ended(run.id, within_seconds=20)
 
     async def all_runs(self, job: str = "") -> list[Run]:
         """Every run, oldest first."""
@@ -106,7 +106,7 @@ async def workshop(
             watchers = {
                 job.name: make(job.watch, home=home, clock=clock) for job in jobs if job.watch
             }
-            engine = Engine(
+            scheduler = Scheduler(
                 jobs,
                 store=runs,
                 results=stores.results,
@@ -116,9 +116,11 @@ async def workshop(
             )
             stop = Stop()
             async with asyncio.TaskGroup() as group:
-                group.create_task(engine.run(stop))
-                await engine.started.wait()
-                yield Workshop(home, clock, main, engine, runs, stores.items, stores.results, stop)
+                group.create_task(scheduler.run(stop))
+                await scheduler.started.wait()
+                yield Workshop(
+                    home, clock, main, scheduler, runs, stores.items, stores.results, stop
+                )
                 stop.ask("the test is over", grace_seconds=0.0)
     finally:
         database.close()

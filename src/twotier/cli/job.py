@@ -18,7 +18,7 @@ FIELDS_SHOWN = (
     *("name", "trigger", "watch", "tier", "model", "prompt", "deliver", "each", "answer_lines"),
     *("output_tokens_max", "deadline_seconds", "missed", "enabled", "next"),
 )
-ON_THE_WAY = ("due", "running")
+ON_THE_WAY = ("due", "running", "waiting-approval")
 FAILED = ("failed", "interrupted")
 
 # One question about a run waits this long at the worker; a run is bounded by its job's deadline.

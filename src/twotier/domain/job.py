@@ -12,10 +12,11 @@ from twotier.domain.tier import TierPolicy
 
 
 class RunState(StrEnum):
-    """Where a run stands. The first two are on the way, the rest are ends."""
+    """Where a run stands. The first three are on the way, the rest are ends."""
 
     DUE = "due"
     RUNNING = "running"
+    WAITING = "waiting-approval"  # the owner is asked; until the answer it holds no slot
     QUIET = "quiet"  # the watcher looked and there was nothing: no model call
     DONE = "done"
     LATE = "late"  # done, but after a missed slot or past its deadline

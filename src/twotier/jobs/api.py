@@ -33,9 +33,9 @@ from twotier.domain.job import Job, Run, RunState
 from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.urls import shown_target
 from twotier.errors import NotFoundError, RequestError, TwotierError
-from twotier.jobs.engine import Engine, schedule_text
 from twotier.jobs.items import ItemStore
 from twotier.jobs.results import ResultStore
+from twotier.jobs.scheduler import Scheduler, schedule_text
 from twotier.jobs.store import RunStore
 
 SCHEMA_VERSION = 1
@@ -48,9 +48,9 @@ class Api:
     """What can be asked of the worker."""
 
     def __init__(
-        self, engine: Engine, *, runs: RunStore, items: ItemStore, results: ResultStore
+        self, scheduler: Scheduler, *, runs: RunStore, items: ItemStore, results: ResultStore
     ) -> None:
-        self._engine = engine
+        self._scheduler = scheduler
         self._runs = runs
         self._items = items
         self._results = results
@@ -72,16 +72,16 @@ class Api:
         )
 
     async def _health(self, _: Request) -> JSONResponse:
-        return said({"status": "ok", "pid": os.getpid(), "jobs": len(self._engine.jobs)})
+        return said({"status": "ok", "pid": os.getpid(), "jobs": len(self._scheduler.jobs)})
 
     async def _standing(self, _: Request) -> JSONResponse:
-        return said({"jobs": [asdict(one) for one in await self._engine.standings()]})
+        return said({"jobs": [asdict(one) for one in await self._scheduler.standings()]})
 
     async def _jobs(self, _: Request) -> JSONResponse:
-        return said({"jobs": [await self._about(job) for job in self._engine.jobs.values()]})
+        return said({"jobs": [await self._about(job) for job in self._scheduler.jobs.values()]})
 
     async def _job(self, request: Request) -> JSONResponse:
-        job = self._engine.job(request.path_params["name"])
+        job = self._scheduler.job(request.path_params["name"])
         settings = {
             "prompt": job.prompt,
             "model": job.model,
@@ -104,18 +104,18 @@ class Api:
             "watch_kind": job.watch["kind"] if job.watch is not None else None,
             "tier": job.tier.value,
             "enabled": job.enabled,
-            "next": [slot.isoformat() for slot in self._engine.upcoming(job)],
+            "next": [slot.isoformat() for slot in self._scheduler.upcoming(job)],
             "last_run": shown(last[0]) if last else None,
         }
 
     async def _order(self, request: Request) -> JSONResponse:
-        run = await self._engine.order(request.path_params["name"])
+        run = await self._scheduler.order(request.path_params["name"])
         return said({"run": run.id}, status=202)
 
     async def _latest(self, request: Request) -> JSONResponse:
         job = request.query_params.get("job", "")
         if job:
-            self._engine.job(job)
+            self._scheduler.job(job)
         limit = number(request, "limit", default=20, most=RUNS_MAX)
         runs = await self._runs.latest(job=job, states=states(request), limit=int(limit))
         return said({"runs": [shown(run) for run in runs]})
@@ -129,7 +129,7 @@ class Api:
 
     async def _run(self, request: Request) -> JSONResponse:
         wait_seconds = number(request, "wait_seconds", default=0, most=WAIT_SECONDS_MAX)
-        run = await self._engine.ended(request.path_params["id"], within_seconds=wait_seconds)
+        run = await self._scheduler.ended(request.path_params["id"], within_seconds=wait_seconds)
         answers = [
             answer | {"target": shown_target(answer["target"])}
             for answer in await self._results.of_run(run.id)

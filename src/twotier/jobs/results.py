@@ -17,7 +17,7 @@ from twotier.agent.model import Answer
 from twotier.domain.clock import Clock
 from twotier.domain.job import RunState
 from twotier.jobs.database import Database
-from twotier.jobs.store import ms
+from twotier.jobs.store import ON_THE_WAY, ms
 from twotier.jobs.tables import answers, items, outbox, runs
 
 RETRY_SECONDS = (10.0, 30.0, 120.0, 600.0, 3_600.0)  # the last one goes on
@@ -92,7 +92,7 @@ class ResultStore:
 
     async def due_letters(self) -> list[Letter]:
         """Results of ended runs whose next try is due, oldest first."""
-        ended = sa.select(runs.c.id).where(runs.c.state.not_in((RunState.DUE, RunState.RUNNING)))
+        ended = sa.select(runs.c.id).where(runs.c.state.not_in(ON_THE_WAY))
         return await self._letters(
             (outbox.c.state == "pending")
             & (outbox.c.next_ms <= ms(self._clock.now()))

@@ -16,7 +16,7 @@ from twotier.jobs.schedule import next_slots
 BLIND = "could not look"  # how the runner begins the sentence of such a run
 FAILED = frozenset({RunState.FAILED, RunState.INTERRUPTED})
 WORKED = FAILED | {RunState.QUIET, RunState.DONE, RunState.LATE}
-ON_THE_WAY = frozenset({RunState.DUE, RunState.RUNNING})
+ON_THE_WAY = frozenset({RunState.DUE, RunState.RUNNING, RunState.WAITING})
 LATE = timedelta(seconds=120)  # a machine may just have woken, or be busy
 
 

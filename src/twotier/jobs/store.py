@@ -21,7 +21,7 @@ from twotier.jobs.tables import answers, items, outbox, runs, schedules
 
 QUIET_DAYS_KEPT = 7
 RUN_DAYS_KEPT = 90
-ON_THE_WAY = (RunState.DUE, RunState.RUNNING)
+ON_THE_WAY = (RunState.DUE, RunState.RUNNING, RunState.WAITING)
 DAY_MS = 86_400_000
 
 

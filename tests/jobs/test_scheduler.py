@@ -16,7 +16,7 @@ from tests.jobs.workshop import INBOX, workshop
 from tests.worker.playing_main import completion
 from twotier.domain.job import RunState
 from twotier.errors import NotFoundError
-from twotier.jobs.engine import duration, schedule_text
+from twotier.jobs.scheduler import duration, schedule_text
 
 INBOX_JOB = job(watch=INBOX, answer_lines=3, every_seconds=1800.0)
 
@@ -161,7 +161,7 @@ def test_a_run_that_is_cut_off_too_often_is_given_up(tmp_path: Path) -> None:
             async with workshop(tmp_path, [INBOX_JOB], clock=clock, script=stall) as shop:
                 if number == 0:
                     shop.drop("poison.txt")
-                    await shop.engine.order("inbox")
+                    await shop.scheduler.order("inbox")
                 async with asyncio.timeout(20):
                     await shop.main.asked.wait()
         async with workshop(tmp_path, [INBOX_JOB], clock=clock) as shop:
@@ -217,14 +217,14 @@ def test_a_run_by_hand_waits_for_the_one_before(tmp_path: Path) -> None:
     async def scenario() -> None:
         off = job(deliver="log", enabled=False)
         async with workshop(tmp_path, [off]) as shop:
-            first, second = await shop.engine.order("inbox"), await shop.engine.order("inbox")
+            first, second = await shop.scheduler.order("inbox"), await shop.scheduler.order("inbox")
             assert first.id != second.id
-            await shop.engine.ended(second.id, within_seconds=10)
+            await shop.scheduler.ended(second.id, within_seconds=10)
             runs = await shop.all_runs()
             assert [run.state for run in runs] == [RunState.DONE, RunState.DONE]
             assert {run.trigger for run in runs} == {"hand"}
             with pytest.raises(NotFoundError, match="there are: inbox"):
-                await shop.engine.order("nope")
+                await shop.scheduler.order("nope")
 
     asyncio.run(scenario())
 

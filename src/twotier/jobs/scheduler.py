@@ -53,7 +53,7 @@ class Stop:
         self.asked.set()
 
 
-class Engine:
+class Scheduler:
     """Runs jobs until it is told to stop."""
 
     def __init__(
