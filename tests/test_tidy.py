@@ -31,8 +31,9 @@ TALK_PERCENT_MIN, TALK_PERCENT_MAX = 5.0, 45.0
 MIGRATIONS = "migrations"  # tables as they once were: long, flat, written once
 SHELVES = {"utils", "util", "helpers", "helper", "manager", "data", "info", "common", "misc"}
 
-# Signatures that somebody else calls by position: ASGI, and the end of a `with`.
+# Signatures that somebody else calls by position: ASGI, the end of a `with`, aiohttp's resolver.
 FOREIGN = {("scope", "receive", "send"), ("__exit__",), ("__aexit__",), ("redirect_request",)}
+FOREIGN |= {("host", "port", "family")}
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -59,6 +59,8 @@ PURE = (
     "src/twotier/matrix/heard.py",
     "src/twotier/matrix/rows.py",
     "src/twotier/matrix/tools.py",
+    "src/twotier/tools/addresses.py",
+    "src/twotier/tools/unpack.py",
 )
 FLOOR_PERCENT = 90.0
 

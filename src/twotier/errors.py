@@ -327,6 +327,28 @@ class ToolError(JobError):
     code = "tool_error"
 
 
+class ReachError(JobError):
+    """An address could not be asked: nothing came back, or it must not be reached.
+
+    `forbidden`: the rules say no, so that trying again cannot help. `page_status` is the HTTP
+    status where the other side answered with an error, else 0.
+    """
+
+    code = "not_reached"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        forbidden: bool = False,
+        page_status: int = 0,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_seconds=retry_after_seconds)
+        self.forbidden = forbidden
+        self.page_status = page_status
+
+
 class DeliveryError(JobError):
     """A result is there and stored, but could not be handed over yet.
 

@@ -71,12 +71,12 @@ async def mail_server(
         await server.wait_closed()
 
 
-def certificate(folder: Path) -> Path:
-    """A certificate and key for localhost in one file, signed by itself."""
+def certificate(folder: Path, *, name: str = "localhost") -> Path:
+    """A certificate for a name and 127.0.0.1, signed by itself; its key lies beside it."""
     path, key = folder / "certificate.pem", folder / "key.pem"
     words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    words += ["-subj", "/CN=localhost"]
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    words += ["-subj", f"/CN={name}"]
+    names = ["-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1"]
     subprocess.run(
         [*words, *names, "-keyout", str(key), "-out", str(path)],
         check=True,
