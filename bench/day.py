@@ -56,6 +56,7 @@ from twotier.router.names import Names
 from twotier.router.retry import RetryBudget
 from twotier.router.tree import Router
 from twotier.tries import Remedy
+from twotier.watch.base import Around
 from twotier.watch.kinds import make
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -267,7 +268,7 @@ async def world(home: Path, jobs: list[Job]) -> AsyncIterator[World]:
     runs = RunStore(database, clock)
     stores = Stores(ItemStore(database, clock), ResultStore(database, clock))
     delivery = Delivery(home, stores.results, channels={})
-    watchers = {job.name: make(job.watch, home=home, clock=clock) for job in jobs if job.watch}
+    watchers = {job.name: make(job.watch, Around(home, clock)) for job in jobs if job.watch}
     client = cast("MainClient", Inside(dispatch))
     runner = Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock)
     scheduler = Scheduler(

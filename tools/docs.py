@@ -78,18 +78,20 @@ def configuration() -> str:
     return "\n".join(["# Configuration\n", NOTE, ABOUT_SETTINGS, *section(schema.Config, "")])
 
 
-def section(model: type[BaseModel], path: str) -> list[str]:
-    """The table of one model's settings, then the sections inside it."""
+def section(model: type[BaseModel], path: str, *, kind: str = "") -> list[str]:
+    """The table of one model's settings, then the sections inside it. `kind`: one of several."""
     fields = model.model_fields.items()
-    plain = [(name, field) for name, field in fields if inner(field.annotation) is None]
-    lines = [f"## {heading(path)}\n", f"{first_paragraph(model)}\n"]
+    plain = [(name, field) for name, field in fields if not inner(field.annotation)]
+    lines = [f"## {heading(path)}{kind}\n", f"{first_paragraph(model)}\n"]
     if plain:
         lines += ["| setting | value | default | |", "|---|---|---|---|"]
         lines += [row(name, field) for name, field in plain]
         lines.append("")
     for name, field in fields:
-        if (found := inner(field.annotation)) is not None:
-            lines += section(found, below(path, name, field.annotation))
+        found = inner(field.annotation)
+        for one in found:
+            kind = kind_of(one) if len(found) > 1 else ""
+            lines += section(one, below(path, name, field.annotation), kind=kind)
     return lines
 
 
@@ -116,12 +118,17 @@ def first_paragraph(thing: Any) -> str:
     return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
 
 
-def inner(annotation: Any) -> type[BaseModel] | None:
-    """The section a setting holds, if it holds one."""
+def inner(annotation: Any) -> list[type[BaseModel]]:
+    """The section a setting holds, or those that it may hold; none for a plain value."""
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (inner(part) for part in get_args(annotation))
-    return next((model for model in found if model is not None), None)
+        return [annotation]
+    return [model for part in get_args(annotation) for model in inner(part)]
+
+
+def kind_of(model: type[BaseModel]) -> str:
+    """How one of several sections that may stand in a place is told from the others."""
+    (kind,) = get_args(model.model_fields["kind"].annotation)
+    return f' with `kind = "{kind}"`'
 
 
 def row(name: str, field: FieldInfo) -> str:

@@ -17,6 +17,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from twotier.agent.model import MainClient
@@ -27,7 +28,7 @@ from twotier.config.values import duration_seconds
 from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
 from twotier.domain.job import Job
-from twotier.errors import TwotierError
+from twotier.errors import ConfigError, TwotierError, WatchError
 from twotier.jobs.api import Api, Server, listen, server
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
@@ -40,6 +41,7 @@ from twotier.lock import only_one
 from twotier.logs import start_logging
 from twotier.notify.base import Channel
 from twotier.notify.http import Ntfy, Webhook
+from twotier.watch.base import Around
 from twotier.watch.kinds import make
 
 LOG = logging.getLogger("twotier.worker")
@@ -48,7 +50,7 @@ STOP_SECONDS = 5.0  # for the step that is under way when we are told to stop
 MAIN_GONE_SECONDS = 0.5  # nobody is left to answer it
 
 
-async def work(loaded: Loaded) -> None:
+async def work(loaded: Loaded, named: secrets.Named) -> None:
     """Run the jobs until SIGTERM, or until main has gone."""
     clock, stop = SystemClock(), Stop()
     database = Database.open(loaded.paths.work)
@@ -58,11 +60,8 @@ async def work(loaded: Loaded) -> None:
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock))
             delivery = Delivery(loaded.home, stores.results, channels=channels(loaded))
             jobs = [job_of(job, loaded.home) for job in loaded.config.jobs]
-            watchers = {
-                job.name: make(job.watch, home=loaded.home, clock=clock)
-                for job in jobs
-                if job.watch is not None
-            }
+            around = Around(loaded.home, clock, secret=partial(secret_of, named))
+            watchers = {job.name: make(job.watch, around) for job in jobs if job.watch is not None}
             runner = Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock)
             scheduler = Scheduler(
                 jobs,
@@ -120,7 +119,7 @@ def job_of(config: JobConfig, home: Path) -> Job:
         every_seconds=config.every,
         cron=config.cron,
         zone=zone_name(config.zone),
-        watch=config.watch.model_dump() if config.watch else None,
+        watch=config.watch.model_dump(mode="json") if config.watch else None,
         tier=config.tier,
         model=config.model,
         deliver=config.deliver,
@@ -140,8 +139,16 @@ def channels(loaded: Loaded) -> dict[str, Channel]:
     return {"webhook": Webhook(), "ntfy": Ntfy(loaded.config.ntfy.url, ntfy_token(loaded))}
 
 
+def secret_of(named: secrets.Named, place: str) -> str:
+    """A secret for a watcher: without it, it cannot look."""
+    try:
+        return named.get(place)
+    except ConfigError as exc:
+        raise WatchError(exc.message) from exc
+
+
 def ntfy_token(loaded: Loaded) -> str:
-    """The one secret the worker holds; empty where there is none."""
+    """The token of the ntfy server; empty where there is none."""
     place = loaded.config.ntfy.token
     return (secrets.resolve(place, home=loaded.home) if place else None) or ""
 
@@ -156,15 +163,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loaded = load(options.config.absolute())
         loaded.paths.make()
         log = loaded.config.log
+        named = secrets.Named(loaded.config.jobs, home=loaded.home)
         start_logging(
             loaded.paths.logs / "worker.log",
             level=log.level,
             bytes_max=log.bytes_max,
             files_kept=log.files_kept,
-            secrets=[token] if (token := ntfy_token(loaded)) else [],
+            secrets=[*named.all(), *([token] if (token := ntfy_token(loaded)) else [])],
         )
         with only_one(loaded.paths.worker_lock):
-            asyncio.run(work(loaded))
+            asyncio.run(work(loaded, named))
     except* TwotierError as group:
         code = complain(group)
     return code

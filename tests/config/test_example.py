@@ -6,13 +6,15 @@ import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 
 from twotier.config import schema
-from twotier.config.load import check, section_of
+from twotier.config.load import check, sections_of
+from twotier.config.watch import FilesWatch
+from twotier.config.watch_base import WatchBase
 
 TEXT = (Path(schema.__file__).parent / "example.toml").read_text(encoding="utf-8")
 OFF = re.compile(r"^#(?=[a-z_0-9]+ = )", re.MULTILINE)
@@ -27,8 +29,6 @@ def sections(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterator[tu
     """Every section of the file with a place where the example has it."""
     yield model, path
     for name, field in model.model_fields.items():
-        if (inner := section_of(field.annotation)) is None:
-            continue
         where = {
             "tiers": ("tiers", "local"),
             "price": ("tiers", "frontier", "price"),
@@ -36,7 +36,23 @@ def sections(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterator[tu
             "channels": ("alerts", "channels", "phone"),
         }
         many = str(field.annotation).startswith("tuple")
-        yield from sections(inner, where.get(name, (*path, name, 0) if many else (*path, name)))
+        found = sections_of(field.annotation)
+        for inner in found:
+            here = where.get(name, (*path, name, 0) if many else (*path, name))
+            yield from sections(inner, watched(inner) if len(found) > 1 else here)
+
+
+def watched(model: type[BaseModel]) -> tuple[str | int, ...]:
+    """Where the example has a job with a watcher of this kind."""
+    (kind,) = get_args(model.model_fields["kind"].annotation)
+    kinds = [job.get("watch", {}).get("kind") for job in tomllib.loads(TEXT)["jobs"]]
+    assert kind in kinds, f"no job of the example watches a {kind}"
+    return ("jobs", kinds.index(kind), "watch")
+
+
+def shown_once(model: type[BaseModel]) -> set[str]:
+    """Settings that all kinds share stand with the first kind only."""
+    return set(WatchBase.model_fields) if issubclass(model, WatchBase) else set()
 
 
 SECTIONS = [pytest.param(*one, id=one[0].__name__) for one in sections(schema.Config, ())]
@@ -62,7 +78,8 @@ def test_every_setting_is_shown_with_its_sentence(
 ) -> None:
     """A setting that is added to the schema is added to the example."""
     shown = at(tomllib.loads(OFF.sub("", TEXT)), path)
-    missing = [name for name in model.model_fields if name not in shown and name != "price"]
+    elsewhere = {"price"} | (set() if model is FilesWatch else shown_once(model))
+    missing = [name for name in model.model_fields if name not in shown and name not in elsewhere]
     assert missing == []
     said = " ".join(re.sub(r"^# ?", "", TEXT, flags=re.MULTILINE).split())
     silent = [
@@ -81,7 +98,7 @@ def test_what_is_shown_is_the_default(model: type[BaseModel], path: tuple[str | 
     wrong = {}
     for name, field in model.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        plain = section_of(field.annotation) is None and not field.is_required()
+        plain = not sections_of(field.annotation) and not field.is_required()
         if plain and default not in (None, {}) and getattr(parsed, name) != default:
             wrong[name] = default
     assert wrong == {}

@@ -16,6 +16,7 @@ from twotier.models import starter
 from twotier.router.rules import TREE
 
 CANARY = "sk-canary-5d1c"
+WATCH = '[[jobs]]\nname = "a"\nprompt = "p"\nevery = "1m"\n'
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,24 @@ CANARY = "sk-canary-5d1c"
             "jobs.0.evry: unknown key; did you mean 'every'?",
         ),
         ('[[jobs]]\nname = "a"\nprompt = "p"', "jobs.0: needs either every"),
+        (WATCH + 'watch = { kind = "files", pth = "x" }', "jobs.0.watch.pth: unknown key; did you"),
+        (WATCH + 'watch = { kind = "files", pth = "x" }', "jobs.0.watch.path: is needed"),
+        (
+            WATCH + 'watch = { kind = "command", argv = ["x"], settle_seconds = 1 }',
+            "jobs.0.watch.settle_seconds: unknown key; known: items_max, item_bytes_max",
+        ),
+        (
+            WATCH + 'watch = { kind = "file", path = "x" }',
+            "jobs.0.watch.kind: unknown kind; did you mean 'files'?",
+        ),
+        (
+            WATCH + 'watch = { kind = "quux", path = "x" }',
+            "jobs.0.watch.kind: unknown kind; known: files, command",
+        ),
+        (
+            WATCH + 'watch = { path = "x" }',
+            "jobs.0.watch.kind: is needed; there are: files, command",
+        ),
         ('[tiers.x]\nengine = "openai"\nmodel = "m"', 'engine "openai" needs base_url'),
         ('[aliases]\na = "nowhere"', "aliases.a: no tier 'nowhere'"),
         ('[[budgets]]\nzone = "Mars/Olympus"', "'Mars/Olympus' is not a time zone"),

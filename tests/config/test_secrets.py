@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
-from twotier.config.secrets import how_to_set, resolve
+from twotier.config.secrets import Named, how_to_set, resolve
+from twotier.config.section import Section
+from twotier.config.values import SecretPlace
 from twotier.errors import ConfigError
 
 CANARY = "canary-5d1c-not-to-be-seen"
@@ -93,3 +96,45 @@ def test_every_place_has_a_command_that_fills_it() -> None:
     assert how_to_set("env:ANTHROPIC_API_KEY", home=home) == "export ANTHROPIC_API_KEY=..."
     assert how_to_set("file:a.key", home=home) == "(umask 077; cat > '/my conf/a.key')"
     assert how_to_set("keyring:anthropic", home=home) == "keyring set anthropic twotier"
+
+
+class Inner(Section):
+    """A section with places in all the shapes there are."""
+
+    one: SecretPlace = "env:TT_ONE"
+    maybe: SecretPlace | None = None
+    by_name: dict[str, SecretPlace] = Field({})
+    text: str = "env:TT_TEXT"
+
+
+class Outer(Section):
+    """A section in a section, and in a list."""
+
+    inner: Inner | None = None
+    many: tuple[Inner, ...] = ()
+
+
+def test_every_named_secret_is_found_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log hides them all; what only looks like a place is text."""
+    for name in ("ONE", "TWO", "THREE", "TEXT"):
+        monkeypatch.setenv(f"TT_{name}", f"secret-{name}")
+    inner = Inner(maybe="env:TT_TWO", by_name={"a": "env:TT_THREE"})
+    named = Named([Outer(inner=inner), Outer(many=(inner,))], home=tmp_path)
+    assert named.all() == ["secret-ONE", "secret-TWO", "secret-THREE"]
+    assert named.get("env:TT_TWO") == "secret-TWO"
+    with pytest.raises(ConfigError, match="env:TT_TEXT is not in the configuration"):
+        named.get("env:TT_TEXT")
+
+
+def test_a_missing_secret_is_an_error_for_who_asks(tmp_path: Path) -> None:
+    """One job without its token does not stop the others, and the sentence names the place."""
+    open_file = write(tmp_path / "key", "secret", mode=0o644)
+    sections = [Inner(one="env:TT_NOT_SET", maybe=f"file:{open_file.name}")]
+    named = Named(sections, home=tmp_path)
+    assert named.all() == []
+    with pytest.raises(ConfigError, match="nothing lies at env:TT_NOT_SET; set it and start"):
+        named.get("env:TT_NOT_SET")
+    with pytest.raises(ConfigError, match="can be read by others"):
+        named.get("file:key")

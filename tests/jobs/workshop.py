@@ -21,6 +21,7 @@ from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import ON_THE_WAY, RunStore
 from twotier.notify.base import Channel
 from twotier.notify.http import Ntfy, Webhook
+from twotier.watch.base import Around
 from twotier.watch.kinds import make
 
 INBOX = {
@@ -103,9 +104,7 @@ async def workshop(
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock))
             channels: dict[str, Channel] = {"webhook": Webhook(), "ntfy": Ntfy(ntfy_url)}
             delivery = Delivery(home, stores.results, channels=channels)
-            watchers = {
-                job.name: make(job.watch, home=home, clock=clock) for job in jobs if job.watch
-            }
+            watchers = {job.name: make(job.watch, Around(home, clock)) for job in jobs if job.watch}
             scheduler = Scheduler(
                 jobs,
                 store=runs,

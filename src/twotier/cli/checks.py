@@ -35,6 +35,7 @@ from twotier.config.load import Loaded
 from twotier.config.schema import TierConfig
 from twotier.config.secrets import how_to_set, resolve
 from twotier.config.starter import FRONTIER_KEY
+from twotier.config.watch import FilesWatch
 from twotier.domain.urls import shown_url
 from twotier.engines import pinned
 from twotier.engines.base import lock_path
@@ -324,7 +325,7 @@ def prices(loaded: Loaded, _: Status) -> Iterator[Finding]:
 def folders(loaded: Loaded, _: Status) -> Iterator[Finding]:
     """Every folder that a job watches is there."""
     for job in loaded.config.jobs:
-        if job.watch is None:
+        if not isinstance(job.watch, FilesWatch):
             continue
         title, path = f"{job.name} folder", loaded.resolve(job.watch.path)
         if path.is_dir():

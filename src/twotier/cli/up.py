@@ -20,6 +20,7 @@ from twotier.clock import SystemClock
 from twotier.config.load import Loaded, load
 from twotier.config.secrets import how_to_set
 from twotier.config.starter import FRONTIER_KEY
+from twotier.config.watch import AnyWatch, FilesWatch
 from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
 from twotier.errors import AlreadyRunningError, NotRunningError
@@ -106,10 +107,15 @@ def next_job(jobs: Sequence[JobConfig], now: datetime) -> str | None:
     if not slots:
         return None
     slot, job = min(slots, key=lambda pair: pair[0])
-    seen = f", looks into {job.watch.path}/" if job.watch else ""
+    seen = f", looks {place_of(job.watch)}" if job.watch else ""
     here = slot.astimezone()
     day = "" if here.date() == now.astimezone().date() else f"{here:%Y-%m-%d} "
     return f"{job.name} at {day}{here:%H:%M:%S}{seen}"
+
+
+def place_of(watch: AnyWatch) -> str:
+    """What a job looks at, for a sentence."""
+    return f"into {watch.path}/" if isinstance(watch, FilesWatch) else f"for news ({watch.kind})"
 
 
 def first_slot(job: JobConfig, now: datetime) -> datetime | None:

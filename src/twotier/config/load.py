@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 import typing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,44 +82,81 @@ def explain(error: ErrorDetails) -> list[str]:
     A section whose settings do not fit together tells all of it in one error, a line for each.
     """
     loc = tuple(part for part in error["loc"] if part != "[key]")  # pydantic's word for a name
-    where = ".".join(str(part) for part in loc)
+    where = ".".join(str(part) for part in written(loc))
     if error["type"] == "extra_forbidden":
-        *parents, key = loc
-        near = difflib.get_close_matches(str(key), keys_at(tuple(parents)), n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known: {known_at(tuple(parents))}"
+        hint = nearest(str(loc[-1]), keys_at(loc[:-1]))
         return [f"{where}: unknown key{hint}"]
+    if error["type"] == "union_tag_invalid":
+        # The tag is not repeated unless it is near: anything may have been pasted there.
+        told = error["ctx"]
+        tags = [tag.strip(" '") for tag in str(told["expected_tags"]).split(",")]
+        name = tag_name(told)
+        return [f"{where}.{name}: unknown {name}{nearest(str(told['tag']), tags)}"]
+    if error["type"] == "union_tag_not_found":
+        kinds = ", ".join(kinds_at(loc))
+        return [f"{where}.{tag_name(error['ctx'])}: is needed; there are: {kinds}"]
     if error["type"] == "missing":
         return [f"{where}: is needed"]
     lines = error["msg"].removeprefix("Value error, ").splitlines()
     return [f"{where}: {line}" if where else line for line in lines]
 
 
-def known_at(parents: tuple[int | str, ...]) -> str:
-    """The keys of a section, for an error message."""
-    return ", ".join(keys_at(parents)) or "none"
+def nearest(name: str, known: Sequence[str]) -> str:
+    """The end of a message about an unknown name."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known) or 'none'}"
 
 
-def keys_at(parents: tuple[int | str, ...]) -> list[str]:
-    """The keys that the section at this path knows."""
-    model: Any = Config
+def tag_name(told: Mapping[str, Any]) -> str:
+    """The setting that says which kind a section is."""
+    return str(told["discriminator"]).strip("'")
+
+
+def keys_at(loc: Sequence[int | str]) -> list[str]:
+    """The keys that the section at this path of an error knows."""
+    sections, _ = walk(loc)
+    return list(sections[0].model_fields) if len(sections) == 1 else []
+
+
+def kinds_at(loc: Sequence[int | str]) -> list[str]:
+    """The kinds that the section at this path of an error may be."""
+    return [kind for section in walk(loc)[0] for kind in kinds_of(section)]
+
+
+def written(loc: Sequence[int | str]) -> list[int | str]:
+    """The path of an error as it stands in the file: pydantic adds the kind of a section."""
+    return walk(loc)[1]
+
+
+def walk(loc: Sequence[int | str]) -> tuple[list[type[BaseModel]], list[int | str]]:
+    """The sections that may stand at the path of an error, and that path as it is in the file."""
+    sections: list[type[BaseModel]] = [Config]
+    shown: list[int | str] = []
     inside_container = False
-    for part in parents:
+    for part in loc:
         if inside_container:  # the part is an index or a tier's name: same section
             inside_container = False
+        elif len(sections) > 1:  # the part is the kind, which says which of them it is
+            sections = [one for one in sections if part in kinds_of(one)]
             continue
-        field = model.model_fields.get(str(part))
-        if field is None:
-            return []
-        inside_container = typing.get_origin(field.annotation) in (dict, tuple)
-        model = section_of(field.annotation)
-        if model is None:
-            return []
-    return list(model.model_fields)
+        else:
+            field = sections[0].model_fields.get(str(part)) if sections else None
+            annotation = field.annotation if field else None
+            inside_container = typing.get_origin(annotation) in (dict, tuple)
+            sections = sections_of(annotation)
+        shown.append(part)
+    return sections, shown
 
 
-def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The section inside `Section | None`, `tuple[Section, ...]` or `dict[str, Section]`."""
+def kinds_of(section: type[BaseModel]) -> tuple[Any, ...]:
+    """What `kind` may say in this section."""
+    field = section.model_fields.get("kind")
+    return typing.get_args(field.annotation) if field else ()
+
+
+def sections_of(annotation: Any) -> list[type[BaseModel]]:
+    """The sections inside `Section | None`, `tuple[Section, ...]`, `A | B` or `dict[str, A]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    sections = (section_of(argument) for argument in typing.get_args(annotation))
-    return next((found for found in sections if found), None)
+        return [annotation]
+    parts = typing.get_args(annotation)
+    return [found for argument in parts for found in sections_of(argument)]

@@ -11,11 +11,17 @@ import importlib
 import os
 import shlex
 import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel
 
 from twotier.config.paths import with_home
+from twotier.config.values import secret_place
 from twotier.errors import ConfigError
+
+T = TypeVar("T")
 
 KEYRING_USER = "twotier"
 
@@ -71,6 +77,61 @@ def from_keyring(service: str) -> str | None:
             " unlock it, or use env:NAME or file:PATH"
         ) from exc
     return found or None
+
+
+class Named:
+    """The secrets that sections of the configuration name, looked up once: those the log hides.
+
+    One that is missing, or must not be used, is an error for who asks for it and for nobody else.
+    """
+
+    def __init__(self, sections: Iterable[BaseModel], *, home: Path) -> None:
+        self._found: dict[str, str] = {}
+        self._missing: dict[str, str] = {}
+        for place in dict.fromkeys(place for one in sections for place in places(one)):
+            try:
+                if found := resolve(place, home=home):
+                    self._found[place] = found
+                else:
+                    self._missing[place] = f"nothing lies at {place}; set it and start again"
+            except ConfigError as exc:
+                self._missing[place] = exc.message
+
+    def all(self) -> list[str]:
+        """Every secret there is, for the log to hide."""
+        return list(self._found.values())
+
+    def get(self, place: str) -> str:
+        """The secret at a place that is named. Raises `ConfigError` where there is none."""
+        if place not in self._found:
+            raise ConfigError(self._missing.get(place, f"{place} is not in the configuration"))
+        return self._found[place]
+
+
+def places(section: BaseModel) -> Iterator[str]:
+    """Every place of a secret that a section names, and the sections inside it."""
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if secret_place in validators(field.annotation, field.metadata):
+            yield from each(value, str)
+        for inside in each(value, BaseModel):
+            yield from places(inside)
+
+
+def validators(annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[Any]:
+    """The functions that check a setting, wherever in its type they stand."""
+    yield from (getattr(one, "func", None) for one in metadata)
+    if get_origin(annotation) is Annotated:
+        yield from (getattr(one, "func", None) for one in annotation.__metadata__)
+    for part in get_args(annotation):
+        yield from validators(part)
+
+
+def each(value: Any, kind: type[T]) -> Iterator[T]:
+    """The values of a kind in a setting, in a list or in a table of them."""
+    many = value.values() if isinstance(value, dict) else value
+    many = many if isinstance(value, dict | tuple) else (value,)
+    yield from (one for one in many if isinstance(one, kind))
 
 
 def how_to_set(place: str, *, home: Path) -> str:

@@ -1,17 +1,14 @@
-"""The settings of scheduled work: a job, and what it looks at before a model is asked."""
+"""The settings of scheduled work: a job with its trigger, tier policy and delivery."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from twotier.config.section import Section, raise_all
 from twotier.config.values import (
-    FolderPath,
     Limit,
-    Seconds,
     Usd,
     Zone,
     check_cron,
@@ -20,26 +17,10 @@ from twotier.config.values import (
     file_target,
     folder_of,
 )
+from twotier.config.watch import AnyWatch, FilesWatch
 from twotier.domain.tier import TierPolicy
 
 BATCH_DEADLINE_SECONDS_MIN = 3_600.0  # most batches end within an hour
-
-
-class WatchConfig(Section):
-    """Looks for something new before any model is asked; nothing new, no model call."""
-
-    kind: Literal["files"] = Field(description="What to look at: files in a folder.")
-    path: FolderPath = Field(description="The folder, relative to this file.")
-    match: tuple[str, ...] = Field(
-        ("*.txt", "*.md"), description="File names that count, as shell patterns."
-    )
-    settle_seconds: Seconds = Field(
-        1.0, description="A file counts once it was not written to for this long."
-    )
-    item_bytes_max: int = Field(
-        12_000, ge=100, description="More than this of a file is cut off, and the prompt says so."
-    )
-    items_max: int = Field(50, ge=1, description="Most items taken in one run; the rest wait.")
 
 
 class JobConfig(Section):
@@ -52,7 +33,7 @@ class JobConfig(Section):
     every: Limit | None = Field(None, ge=1, description="Period, for example 30m.")
     cron: str = Field("", description="Cron expression of 5 fields, in place of every.")
     zone: Zone = Field("local", description="Time zone of cron.")
-    watch: WatchConfig | None = Field(None, description="What to look at before asking.")
+    watch: AnyWatch | None = Field(None, description="What to look at before asking.")
     tier: TierPolicy = Field(
         TierPolicy.AUTO,
         description="Which tiers it may use: auto, local-only, local-then-frontier, frontier.",
@@ -113,7 +94,8 @@ class JobConfig(Section):
         if self.batch and self.deadline < BATCH_DEADLINE_SECONDS_MIN:
             yield 'batch = true needs time to wait: deadline = "1h" or more'
         target = file_target(self.deliver, job=self.name)
-        if target and self.watch and folder_of(target) == folder_of(f"{self.watch.path}/x"):
+        watched = self.watch.path if isinstance(self.watch, FilesWatch) else None
+        if target and watched and folder_of(target) == folder_of(f"{watched}/x"):
             yield (
                 f"deliver = {self.deliver!r} points into the folder the job watches, and would"
                 " feed it with its own answers; name another folder"

@@ -60,7 +60,8 @@ class Job:
 class Item:
     """One new thing a watcher found. `id` is stable: the same thing found again has the same.
 
-    `bytes_cut` is how much of it was left out of `text`; the prompt says so.
+    `bytes_cut` is how much of it was left out of `text`; the prompt says so. `author`, `at` (when
+    it was made, ISO 8601) and `link` are empty where they are not known.
     """
 
     id: str
@@ -68,6 +69,9 @@ class Item:
     text: str
     source: str
     bytes_cut: int = 0
+    author: str = ""
+    at: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)

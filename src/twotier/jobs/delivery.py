@@ -65,11 +65,17 @@ class Delivery:
                 f"deliver = {job.deliver!r} points outside {self._home}; files are only written"
                 " inside the folder of the configuration"
             )
-        if job.watch and folder == (self._home / str(job.watch["path"])).resolve():
+        if self._watched(job) == folder:
             raise JobError(
                 f"deliver = {job.deliver!r} points into the folder the job watches, and would"
                 " feed it with its own answers; name another folder"
             )
+
+    def _watched(self, job: Job) -> Path | None:
+        """The folder whose files the job works on, if it does."""
+        if job.watch is None or job.watch["kind"] != "files":
+            return None
+        return (self._home / str(job.watch["path"])).resolve()
 
     async def deliver(self, letter: Letter) -> str:
         """Hand it over; returns where it is now. Raises `DeliveryError`."""

@@ -144,7 +144,16 @@ class ItemStore:
             .order_by(items.c.tries, items.c.place)
         )
         return [
-            Item(row.id, row.title, row.text, row.source, row.bytes_cut)
+            Item(
+                row.id,
+                row.title,
+                row.text,
+                row.source,
+                bytes_cut=row.bytes_cut,
+                author=row.author,
+                at=row.at,
+                link=row.link,
+            )
             for row in connection.execute(query)
         ]
 
@@ -170,5 +179,8 @@ def row_of(job: str, item: Item, *, because: str) -> dict[str, Any]:
         "text": item.text,
         "source": item.source,
         "bytes_cut": item.bytes_cut,
+        "author": item.author,
+        "at": item.at,
+        "link": item.link,
         "error": because,
     }

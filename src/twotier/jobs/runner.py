@@ -12,7 +12,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
-from typing import Any
 
 from twotier.agent.model import Answer, MainClient, Question
 from twotier.domain.clock import Clock
@@ -202,16 +201,16 @@ class Runner:
         return [Part(job, run, ALL, tuple(items))] if items else []
 
     async def _look(self, job: Job) -> list[str]:
-        watch = place_of(job.watch or {})
-        cursor = await self._stores.items.cursor(job.name, watch)
+        watcher = self._watchers[job.name]
+        cursor = await self._stores.items.cursor(job.name, watcher.place)
         try:
             async with asyncio.timeout(job.deadline_seconds):
-                look: Look = await self._watchers[job.name].look(cursor)
+                look: Look = await watcher.look(cursor)
         except TimeoutError as exc:
             raise WatchError(f"no answer within {job.deadline_seconds:.0f} s") from exc
         if look.cursor == cursor and not look.items and not look.unreadable:
             return []
-        return await self._stores.items.store_look(job.name, watch, look=look)
+        return await self._stores.items.store_look(job.name, watcher.place, look=look)
 
     async def _one(self, part: Part, tally: Tally, *, ends_at: float) -> Next:
         """One part, its failure noted."""
@@ -362,8 +361,3 @@ def first_three(texts: Sequence[str]) -> str:
 def named(part: Part, message: str) -> str:
     """A failure with the item it is about."""
     return f"{part.title}: {message}" if part.title else message
-
-
-def place_of(watch: Mapping[str, Any]) -> str:
-    """What a watcher looks at. Where it changes, an old cursor means nothing."""
-    return f"{watch.get('kind')}:{watch.get('path', '')}"

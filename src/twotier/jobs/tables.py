@@ -58,6 +58,9 @@ items = sa.Table(
     sa.Column("text", sa.Text, nullable=False),  # emptied when it is done or failed
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("bytes_cut", sa.BigInteger, nullable=False),
+    sa.Column("author", sa.Text, nullable=False, default=""),
+    sa.Column("at", sa.Text, nullable=False, default=""),  # when it was made, ISO 8601
+    sa.Column("link", sa.Text, nullable=False, default=""),
     sa.Column("tries", sa.Integer, nullable=False, default=0),
     sa.Column("error", sa.Text, nullable=False, default=""),
     sa.Column("found_ms", sa.BigInteger, nullable=False),

@@ -1,16 +1,23 @@
-"""What a watcher is: one method, `look`.
+"""What a watcher is: one method, `look`, and the name of the place it looks at.
 
 It gets the cursor it returned last time and returns what is new, with the next cursor. The caller
 stores both in one transaction. Finding nothing is a `Look` without items; not being able to look
 is a `WatchError`. The two are never the same thing.
+
+The first look (cursor None) is the baseline: it remembers what is there and reports nothing of it,
+unless the owner says how far back it shall go. A folder is the exception, because it is an inbox.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
+from twotier.domain.clock import Clock
 from twotier.domain.job import Item
+from twotier.tools.web import Web
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,30 @@ class Look:
 class Watcher(Protocol):
     """One place that is looked at."""
 
+    @property
+    def place(self) -> str:
+        """What it looks at, in a word. Where it changes, an old cursor means nothing."""
+        ...
+
     async def look(self, cursor: Any) -> Look:
         """Look once. Raises `WatchError` when it could not look."""
         ...
+
+
+def no_secret(place: str) -> str:
+    """Where nobody holds secrets, none is needed."""
+    raise LookupError(place)
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a watcher gets beside its own settings.
+
+    `home` is where relative paths start. `secret` gives what lies at a place such as `env:NAME`,
+    and raises `WatchError` where nothing does. `web` is the one way to another machine.
+    """
+
+    home: Path
+    clock: Clock
+    secret: Callable[[str], str] = no_secret
+    web: Web = field(default_factory=Web)

@@ -21,7 +21,7 @@ from typing import Any
 from twotier.domain.clock import Clock
 from twotier.domain.job import Item
 from twotier.errors import WatchError
-from twotier.watch.base import Look, Unreadable
+from twotier.watch.base import Around, Look, Unreadable
 
 TEMPORARY = ("*~", "*.tmp", "*.swp", "*.part", "*.crdownload", "#*#")
 CHUNK_BYTES = 1 << 20
@@ -36,17 +36,24 @@ class FilesWatcher:
     settle_seconds: float
     item_bytes_max: int
     clock: Clock
+    name: str
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any], *, home: Path, clock: Clock) -> FilesWatcher:
+    def of(cls, settings: Mapping[str, Any], around: Around) -> FilesWatcher:
         """The watcher of a job's `watch` settings."""
         return cls(
-            folder=home / Path(str(settings["path"])).expanduser(),
+            folder=around.home / Path(str(settings["path"])).expanduser(),
             match=tuple(settings["match"]),
             settle_seconds=float(settings["settle_seconds"]),
             item_bytes_max=int(settings["item_bytes_max"]),
-            clock=clock,
+            clock=around.clock,
+            name=str(settings["path"]),
         )
+
+    @property
+    def place(self) -> str:
+        """The folder as it is written."""
+        return f"files:{self.name}"
 
     async def look(self, cursor: Any) -> Look:
         """New items since `cursor`, oldest file first. Reads in a thread: disks can be slow."""

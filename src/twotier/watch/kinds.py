@@ -1,22 +1,54 @@
-"""The watchers there are, by their `kind`. A new one is a new file and a line here."""
+"""The watchers there are, by their `kind`. A new one is a new file and a line here.
+
+Each is loaded when a job first uses it: most people use two or three of them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
-from twotier.domain.clock import Clock
+from twotier.domain.label import NO_LABELS, Label, Labels
 from twotier.errors import WatchError
-from twotier.watch.base import Watcher
-from twotier.watch.files import FilesWatcher
+from twotier.watch.base import Around, Watcher
 
-KINDS = {"files": FilesWatcher.of}
+OURS: Labels = NO_LABELS
+THEIRS: Labels = frozenset({Label.UNTRUSTED})  # somebody else wrote it
+LETTERS: Labels = frozenset({Label.UNTRUSTED, Label.PRIVATE})  # and it is for the owner alone
 
 
-def make(settings: Mapping[str, Any], *, home: Path, clock: Clock) -> Watcher:
-    """The watcher that a job's `watch` describes; `home` is where its relative paths start."""
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Where a watcher's class lies, `module:Class`, and the labels of what it brings."""
+
+    place: str
+    labels: Labels
+
+
+KINDS = {
+    "command": Kind("twotier.watch.command:CommandWatcher", THEIRS),
+    "files": Kind("twotier.watch.files:FilesWatcher", THEIRS),
+}
+
+
+def make(settings: Mapping[str, Any], around: Around) -> Watcher:
+    """The watcher that a job's `watch` describes. Raises `WatchError` for an unknown kind."""
+    module, _, name = kind_of(settings).place.partition(":")
+    made: Watcher = getattr(import_module(module), name).of(settings, around)
+    return made
+
+
+def labels_of(settings: Mapping[str, Any]) -> Labels:
+    """The labels of every item that this watcher brings. The owner may trust his own files."""
+    kind = kind_of(settings)
+    return OURS if settings.get("trusted") is True else kind.labels
+
+
+def kind_of(settings: Mapping[str, Any]) -> Kind:
+    """The kind that these settings name."""
     kind = str(settings.get("kind"))
     if kind not in KINDS:
         raise WatchError(f"there is no watcher of kind {kind!r}; known: {', '.join(KINDS)}")
-    return KINDS[kind](settings, home=home, clock=clock)
+    return KINDS[kind]
