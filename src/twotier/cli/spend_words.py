@@ -110,3 +110,19 @@ def confirm(*, as_json: Json = False, config: Config) -> int:
     from twotier.cli.spend import confirmed
 
     return confirmed(config, as_json=as_json)
+
+
+@spend.command
+def check(*, above: str, item: Flag = False, config: Config) -> int:
+    """Say what was spent today if it is more than this; nothing otherwise. For scripts and jobs.
+
+    Parameters
+    ----------
+    above
+        Dollars, such as 15; what did not come through twotier counts where it is known.
+    item
+        As one JSON line for a job's `watch = { kind = "command", json_lines = true }`: one a day.
+    """
+    from twotier.cli.spend_check import checked
+
+    return checked(config, above=above, as_item=item)
