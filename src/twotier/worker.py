@@ -35,6 +35,7 @@ from twotier.jobs.delivery import Delivery
 from twotier.jobs.items import ItemStore
 from twotier.jobs.results import ResultStore
 from twotier.jobs.runner import Runner, Stores
+from twotier.jobs.schedule import at_of
 from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import RunStore
 from twotier.lock import only_one
@@ -113,13 +114,15 @@ async def watch_main(client: MainClient, stop: Stop) -> None:
 def job_of(config: JobConfig, home: Path) -> Job:
     """A job of the configuration as the worker's noun: zones named, durations in seconds."""
     kind, _, window = config.missed.partition(":")
+    zone = zone_name(config.zone)
+    every = config.every or (config.watch.every if config.watch else None)
     return Job(
         name=config.name,
         prompt=config.prompt,
-        every_seconds=config.every,
+        every_seconds=every,
         cron=config.cron,
-        zone=zone_name(config.zone),
-        watch=config.watch.model_dump(mode="json") if config.watch else None,
+        zone=zone,
+        watch=config.watch.model_dump(mode="json", exclude={"every"}) if config.watch else None,
         tier=config.tier,
         model=config.model,
         deliver=config.deliver,
@@ -131,6 +134,11 @@ def job_of(config: JobConfig, home: Path) -> Job:
         enabled=config.enabled,
         root=str(home),
         batch=config.batch,
+        at=None if config.at is None else at_of(config.at, zone),
+        after=config.after,
+        webhook=config.webhook,
+        jitter_seconds=config.jitter,
+        overlap=config.overlap or ("queue" if config.webhook else "skip"),
     )
 
 

@@ -18,10 +18,11 @@ from twotier.config.watch_base import WatchBase
 
 TEXT = (Path(schema.__file__).parent / "example.toml").read_text(encoding="utf-8")
 OFF = re.compile(r"^#(?=[a-z_0-9]+ = )", re.MULTILINE)
-# Of two settings that exclude one another the example shows one switched off, and it has no second
-# local tier.
+# Of settings that exclude one another the example shows all but one switched off, and it has no
+# second local tier.
 EXCLUDED = re.compile(
-    r"^#(?:cron|in_place_of|command|command_env|command_folder) = .*$", re.MULTILINE
+    r"^#(?:every|cron|at|after|webhook_secret|in_place_of|command(?:_env|_folder)?) = .*$",
+    re.MULTILINE,
 )
 
 

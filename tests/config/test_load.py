@@ -33,12 +33,12 @@ WATCH = '[[jobs]]\nname = "a"\nprompt = "p"\nevery = "1m"\n'
             '[[jobs]]\nname = "a"\nprompt = "p"\nevry = "1m"',
             "jobs.0.evry: unknown key; did you mean 'every'?",
         ),
-        ('[[jobs]]\nname = "a"\nprompt = "p"', "jobs.0: needs either every"),
+        ('[[jobs]]\nname = "a"\nprompt = "p"', "jobs.0: needs one trigger: every"),
         (WATCH + 'watch = { kind = "files", pth = "x" }', "jobs.0.watch.pth: unknown key; did you"),
         (WATCH + 'watch = { kind = "files", pth = "x" }', "jobs.0.watch.path: is needed"),
         (
             WATCH + 'watch = { kind = "command", argv = ["x"], settle_seconds = 1 }',
-            "jobs.0.watch.settle_seconds: unknown key; known: items_max, item_bytes_max",
+            "jobs.0.watch.settle_seconds: unknown key; known: every, items_max",
         ),
         (
             WATCH + 'watch = { kind = "file", path = "x" }',

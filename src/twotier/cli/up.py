@@ -24,7 +24,7 @@ from twotier.config.watch import AnyWatch, FilesWatch
 from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
 from twotier.errors import AlreadyRunningError, NotRunningError
-from twotier.jobs.schedule import cron_after, every_after
+from twotier.jobs.schedule import at_of, cron_after, every_after
 
 TIERS_SHOWN = 3
 
@@ -119,7 +119,16 @@ def place_of(watch: AnyWatch) -> str:
 
 
 def first_slot(job: JobConfig, now: datetime) -> datetime | None:
-    """The first slot after `now`; None where the cron expression has no more."""
-    if job.every is not None:
-        return next(every_after(job.every, now), None)
-    return next(cron_after(job.cron, zone_name(job.zone), after=now), None)
+    """The first slot after `now`, give or take its jitter; None where there is none that is known:
+    it is over, or waits for another job or a post.
+    """
+    every = job.every or (job.watch.every if job.watch else None)
+    zone = zone_name(job.zone)
+    if every is not None:
+        return next(every_after(every, now))
+    if job.cron:
+        return next(cron_after(job.cron, zone, after=now))
+    if job.at is None:
+        return None
+    at = at_of(job.at, zone)
+    return at if at > now else None

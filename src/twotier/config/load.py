@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from twotier.config.job_files import JobFile, job_files, placed, with_files
 from twotier.config.paths import Paths, with_home
 from twotier.config.schema import Config
 from twotier.errors import ConfigError
@@ -45,7 +46,9 @@ class Loaded:
 
 
 def load(path: Path) -> Loaded:
-    """Read and check a file. Raises `ConfigError` with the path of each wrong key."""
+    """Read and check a file, and the jobs in files beside it. Raises `ConfigError` with the path of
+    each wrong key.
+    """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as exc:
@@ -54,7 +57,7 @@ def load(path: Path) -> Loaded:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
     except ValueError as exc:  # also bytes that are no text, and numbers of thousands of digits
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
-    return Loaded(check(raw, str(path)), path)
+    return Loaded(check(raw, str(path), files=job_files(path.parent)), path)
 
 
 def check_text(text: str, source: str) -> Config:
@@ -65,14 +68,17 @@ def check_text(text: str, source: str) -> Config:
         raise ConfigError(f"{source} would not be valid TOML: {exc}; change it by hand") from exc
 
 
-def check(raw: dict[str, Any], source: str) -> Config:
-    """The typed configuration of plain values; `source` is named in errors."""
+def check(raw: dict[str, Any], source: str, *, files: Sequence[JobFile] = ()) -> Config:
+    """The typed configuration of plain values and of jobs in files; `source` is named in errors."""
     try:
-        return Config.model_validate(raw)
+        return Config.model_validate(with_files(raw, files))
     except ValidationError as exc:
         # A default error would print the input, and the input may be a key somebody pasted in.
         errors = exc.errors(include_input=False, include_url=False)
-        problems = [line for error in errors for line in explain(error)]
+        inline = len(with_files(raw, files).get("jobs", [])) - len(files) if files else 0
+        problems = [
+            placed(line, files, inline=inline) for error in errors for line in explain(error)
+        ]
         raise ConfigError(f"{source}:\n" + "\n".join(f"  {line}" for line in problems)) from None
 
 

@@ -19,6 +19,7 @@ from twotier.config.outside import OutsideConfig
 from twotier.config.prices import PriceConfig, PriceName
 from twotier.config.savings import SavingsConfig
 from twotier.config.section import Section, listed, raise_all
+from twotier.config.trigger import order_problems
 from twotier.config.upkeep import LedgerConfig, LogConfig, TelemetryConfig
 from twotier.config.values import (
     FolderPath,
@@ -236,6 +237,13 @@ class TierConfig(Section):
         description="Requests that may wait for a slot; one more goes to the next tier it may use,"
         " or is refused with 429 and the time to come back.",
     )
+    runs_at_once: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        description="Runs of jobs that are given to it at a time. Default: its slots for a local"
+        " tier, 1 where none are set; 2 for others.",
+    )
     in_place_of: TierName | None = Field(
         None,
         description="Another tier whose place in memory this one takes while it is loaded: it"
@@ -391,6 +399,7 @@ class Config(Section):
             self.alias_problems(),
             self.standby_problems(),
             self.job_problems(),
+            order_problems(self.jobs),
             budget_problems(self.budgets, tiers=self.tiers, jobs=self.jobs),
         )
         mail = "" if self.smtp.host else self.alerts.mail_problem()

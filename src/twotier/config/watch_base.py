@@ -11,6 +11,9 @@ from twotier.config.values import Limit
 class WatchBase(Section):
     """Looks for something new before any model is asked; nothing new, no model call."""
 
+    every: Limit | None = Field(
+        None, ge=1, description="How often to look, where the job itself has no trigger."
+    )
     items_max: int = Field(50, ge=1, description="Most items taken in one run; the rest wait.")
     item_bytes_max: int = Field(
         12_000, ge=100, description="More than this of an item is cut off, and the prompt says so."

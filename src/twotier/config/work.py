@@ -6,34 +6,26 @@ from collections.abc import Iterator
 
 from pydantic import Field, field_validator, model_validator
 
-from twotier.config.section import Section, raise_all
+from twotier.config.section import raise_all
+from twotier.config.trigger import TriggerConfig
 from twotier.config.values import (
     Limit,
     Usd,
-    Zone,
-    check_cron,
     check_delivery,
     duration_seconds,
     file_target,
     folder_of,
 )
-from twotier.config.watch import AnyWatch, FilesWatch
+from twotier.config.watch import FilesWatch
 from twotier.domain.tier import TierPolicy
 
 BATCH_DEADLINE_SECONDS_MIN = 3_600.0  # most batches end within an hour
 
 
-class JobConfig(Section):
+class JobConfig(TriggerConfig):
     """A piece of work that comes back: trigger, prompt, tier policy, delivery."""
 
-    name: str = Field(
-        pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="Unique name: a-z, 0-9, - and _."
-    )
     prompt: str = Field(min_length=1, description="What the model is asked to do.")
-    every: Limit | None = Field(None, ge=1, description="Period, for example 30m.")
-    cron: str = Field("", description="Cron expression of 5 fields, in place of every.")
-    zone: Zone = Field("local", description="Time zone of cron.")
-    watch: AnyWatch | None = Field(None, description="What to look at before asking.")
     tier: TierPolicy = Field(
         TierPolicy.AUTO,
         description="Which tiers it may use: auto, local-only, local-then-frontier, frontier.",
@@ -87,10 +79,7 @@ class JobConfig(Section):
 
     def problems(self) -> Iterator[str]:
         """What does not fit, one sentence each."""
-        if (self.every is None) == (not self.cron):
-            yield 'needs either every = "30m" or cron = "30 6 * * 1-5"'
-        if self.cron and (failed := check_cron(self.cron)):
-            yield f"cron {self.cron!r} cannot be read: {failed}"
+        yield from self.trigger_problems()
         if self.batch and self.deadline < BATCH_DEADLINE_SECONDS_MIN:
             yield 'batch = true needs time to wait: deadline = "1h" or more'
         target = file_target(self.deliver, job=self.name)

@@ -28,8 +28,13 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job as configured. Exactly one of `every_seconds` and `cron` is set.
+    """One job as configured. Exactly one of `every_seconds`, `cron`, `at`, `after` and `webhook`
+    says when it runs.
 
+    `at` is one instant; `after` names a job whose good end starts this one; `webhook`: it runs when
+    something was posted to it. `jitter_seconds` moves each slot of `every` and `cron` by up to so
+    much. `overlap` is what becomes of a slot while a run is on its way: `skip`, `queue` or
+    `replace`. `tiers` are those that may serve it, its first choice first; none where all may.
     `watch` is the watcher's kind and settings, None for a job that always asks. `deliver` is
     `file:PATTERN`, `log`, `webhook:URL` or `ntfy:TOPIC`. `missed` is `once`, `skip` or
     `within:SECONDS`. `answer_lines` is the number of lines the answer must have, 0 for free form.
@@ -53,6 +58,12 @@ class Job:
     enabled: bool
     root: str
     batch: bool = False
+    at: datetime | None = None
+    after: str = ""
+    webhook: bool = False
+    jitter_seconds: float = 0.0
+    overlap: str = "skip"
+    tiers: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -86,7 +97,7 @@ class Run:
     slot: datetime
     state: RunState
     tries: int = 0
-    trigger: str = "schedule"  # or hand
+    trigger: str = "schedule"  # or hand, webhook, after:RUN
     started_at: datetime | None = None
     ended_at: datetime | None = None
     items: int = 0
