@@ -34,6 +34,8 @@ SHELVES = {"utils", "util", "helpers", "helper", "manager", "data", "info", "com
 # Signatures that somebody else calls by position: ASGI, the end of a `with`, aiohttp's resolver.
 FOREIGN = {("scope", "receive", "send"), ("__exit__",), ("__aexit__",), ("redirect_request",)}
 FOREIGN |= {("host", "port", "family")}
+FOREIGN |= {("messages", "model_settings", "model_request_parameters")}
+FOREIGN |= {("name", "tool_args", "_", "__")}
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -349,6 +349,18 @@ class ReachError(JobError):
         self.page_status = page_status
 
 
+class StuckError(JobError):
+    """An agent's turn ended without a result: a limit was reached, or it went round in circles."""
+
+    code = "stuck"
+
+
+class ApprovalWaitsError(JobError):
+    """A call of a tool needs its owner's yes; the run goes on when there is one, or a no."""
+
+    code = "waiting_approval"
+
+
 class DeliveryError(JobError):
     """A result is there and stored, but could not be handed over yet.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 import aiohttp
 
+from twotier.agent.said import Chat, Said
 from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.tier import TierPolicy
 from twotier.errors import DeadlineError, NotRunningError, StreamBrokenError, UpstreamError
@@ -27,6 +28,7 @@ ALIVE_URL = "http://main/control/alive"
 RELEASE_URL = "http://main/control/models/release"
 BATCHES_URL = "http://main/control/batches/release"
 CONNECT_SECONDS = 5.0
+KEY_CHARACTERS_MAX = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +96,29 @@ class MainClient:
         Raises `UpstreamError` with main's status and code, `DeadlineError`, `StreamBrokenError`
         for half an answer, and `NotRunningError` when main is not there any more.
         """
-        try:
-            async with asyncio.timeout(question.deadline_seconds):
-                return await self._ask(question)
-        except TimeoutError as exc:
-            raise DeadlineError(
-                f"no answer within {question.deadline_seconds:.0f} s; give the job more time"
-            ) from exc
-        except aiohttp.ClientPayloadError as exc:
-            raise StreamBrokenError(f"the answer broke off: {exc}") from exc
-        except (aiohttp.ClientError, OSError) as exc:
-            raise NotRunningError(f"main does not answer on {self._socket}: {exc}") from exc
+        async with answered(question.deadline_seconds, self._socket):
+            return await self._ask(question)
+
+    async def chat(self, chat: Chat) -> Said | None:
+        """The same for an agent's call: a message, which may hold calls of tools."""
+        async with answered(chat.deadline_seconds, self._socket):
+            raw, headers = await self._post(chat_body(chat), chat)
+            return None if headers.get("x-twotier-batch") == "waits" else said_of(raw, headers)
 
     async def _ask(self, question: Question) -> Answer | None:
-        async with self._open().post(
-            URL, json=body_of(question), headers=headers_of(question)
-        ) as reply:
+        raw, headers = await self._post(body_of(question), question)
+        if headers.get("x-twotier-batch") == "waits":
+            return None
+        return answer_of(raw, headers)
+
+    async def _post(
+        self, body: Mapping[str, Any], asking: Question | Chat
+    ) -> tuple[bytes, Mapping[str, str]]:
+        async with self._open().post(URL, json=body, headers=headers_of(asking)) as reply:
             raw = await reply.read()
             if reply.status >= 400:
                 raise refusal(reply.status, raw, headers=reply.headers)
-            if reply.headers.get("x-twotier-batch") == "waits":
-                return None
-            return answer_of(raw, reply.headers)
+            return raw, reply.headers
 
     async def done_with(self, model: str) -> None:
         """A run that asked for this model has ended. Nobody waits for what main makes of it."""
@@ -151,6 +154,22 @@ class MainClient:
         return self._session
 
 
+@contextlib.asynccontextmanager
+async def answered(deadline_seconds: float, socket: Path) -> AsyncIterator[None]:
+    """A whole answer within the deadline. What the wire raises becomes an error of ours."""
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            yield
+    except TimeoutError as exc:
+        raise DeadlineError(
+            f"no answer within {deadline_seconds:.0f} s; give the job more time"
+        ) from exc
+    except aiohttp.ClientPayloadError as exc:
+        raise StreamBrokenError(f"the answer broke off: {exc}") from exc
+    except (aiohttp.ClientError, OSError) as exc:
+        raise NotRunningError(f"main does not answer on {socket}: {exc}") from exc
+
+
 async def until_closed(reply: aiohttp.ClientResponse) -> None:
     """Read and drop whatever main says, until it says no more. A break is an end like any other."""
     try:
@@ -173,14 +192,36 @@ def body_of(question: Question) -> dict[str, Any]:
     }
     if question.schema is not None:
         body["temperature"] = question.temperature
-        body["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "strict": True, "schema": question.schema},
-        }
+        body["response_format"] = response_format(question.schema)
     return body
 
 
-def headers_of(question: Question) -> dict[str, str]:
+def chat_body(chat: Chat) -> dict[str, Any]:
+    """The chat completion of an agent. What never changes comes first, for the server's cache."""
+    body: dict[str, Any] = {
+        "model": chat.model,
+        "stream": False,
+        "max_tokens": chat.output_tokens_max,
+    }
+    if chat.tools:
+        body["tools"] = list(chat.tools)
+    if chat.tools and chat.tool_choice:
+        body["tool_choice"] = chat.tool_choice
+    if chat.schema is not None:
+        body["response_format"] = response_format(chat.schema)
+    body["messages"] = list(chat.messages)
+    return body
+
+
+def response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """How the wire asks for an answer of this form."""
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "strict": True, "schema": schema},
+    }
+
+
+def headers_of(question: Question | Chat) -> dict[str, str]:
     """Who asks, and within which limits."""
     headers = {
         "x-twotier-job": question.job,
@@ -190,6 +231,8 @@ def headers_of(question: Question) -> dict[str, str]:
         "x-twotier-policy": question.policy.value,
         "x-twotier-deadline": f"{max(0.1, question.deadline_seconds):.1f}",
     }
+    if isinstance(question, Chat) and not question.batch:  # asked again, it is not paid again
+        headers["idempotency-key"] = f"{question.run}:{question.step}"[-KEY_CHARACTERS_MAX:]
     if question.batch:
         headers["x-twotier-batch"] = "yes"
     if question.period_seconds is not None:
@@ -217,6 +260,29 @@ def answer_of(raw: bytes, headers: Mapping[str, str]) -> Answer:
         rule=headers.get("x-twotier-rule", ""),
         request=headers.get("x-twotier-request", ""),
         tokens=int(usage.get("total_tokens") or 0),
+        cost_microusd=microusd(headers.get("x-twotier-cost-usd", "0")),
+    )
+
+
+def said_of(raw: bytes, headers: Mapping[str, str]) -> Said:
+    """A finished chat completion as an agent takes it; it may be without words."""
+    try:
+        body = json.loads(raw)
+        choice = body["choices"][0]
+        message, finish = dict(choice["message"]), str(choice["finish_reason"])
+    except (ValueError, LookupError, TypeError) as exc:
+        raise StreamBrokenError("main's answer is not a chat completion") from exc
+    usage = body.get("usage") or {}
+    tokens_out = int(usage.get("completion_tokens") or 0)
+    return Said(
+        message=message,
+        finish=finish,
+        tier=headers.get("x-twotier-tier", ""),
+        model=headers.get("x-twotier-model", str(body.get("model", ""))),
+        rule=headers.get("x-twotier-rule", ""),
+        request=headers.get("x-twotier-request", ""),
+        tokens_in=int(usage.get("total_tokens") or 0) - tokens_out,
+        tokens_out=tokens_out,
         cost_microusd=microusd(headers.get("x-twotier-cost-usd", "0")),
     )
 
