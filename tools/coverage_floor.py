@@ -70,6 +70,10 @@ PURE = (
     "src/twotier/matrix/tools.py",
     "src/twotier/tools/addresses.py",
     "src/twotier/tools/unpack.py",
+    "src/twotier/watch/cut.py",
+    "src/twotier/watch/github_wire.py",
+    "src/twotier/watch/html_text.py",
+    "src/twotier/watch/visible.py",
 )
 FLOOR_PERCENT = 90.0
 

@@ -12,6 +12,12 @@ from pydantic import Field
 
 from twotier.config.values import FolderPath, Limit, Seconds
 from twotier.config.watch_base import WatchBase
+from twotier.config.watch_github import (
+    GithubDiscussionsWatch,
+    GithubIssuesWatch,
+    GithubNotificationsWatch,
+    GithubReleasesWatch,
+)
 
 
 class FilesWatch(WatchBase):
@@ -47,4 +53,12 @@ class CommandWatch(WatchBase):
     timeout: Limit = Field(60.0, description="Longest time it may take; then it is ended.")
 
 
-AnyWatch = Annotated[FilesWatch | CommandWatch, Field(discriminator="kind")]
+AnyWatch = Annotated[
+    FilesWatch
+    | CommandWatch
+    | GithubDiscussionsWatch
+    | GithubIssuesWatch
+    | GithubNotificationsWatch
+    | GithubReleasesWatch,
+    Field(discriminator="kind"),
+]

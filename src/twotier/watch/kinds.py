@@ -30,6 +30,12 @@ class Kind:
 KINDS = {
     "command": Kind("twotier.watch.command:CommandWatcher", THEIRS),
     "files": Kind("twotier.watch.files:FilesWatcher", THEIRS),
+    "github-discussions": Kind("twotier.watch.github_discussions:DiscussionsWatcher", THEIRS),
+    "github-issues": Kind("twotier.watch.github_issues:IssuesWatcher", THEIRS),
+    "github-notifications": Kind(
+        "twotier.watch.github_notifications:NotificationsWatcher", LETTERS
+    ),
+    "github-releases": Kind("twotier.watch.github_releases:ReleasesWatcher", THEIRS),
 }
 
 
@@ -41,9 +47,13 @@ def make(settings: Mapping[str, Any], around: Around) -> Watcher:
 
 
 def labels_of(settings: Mapping[str, Any]) -> Labels:
-    """The labels of every item that this watcher brings. The owner may trust his own files."""
-    kind = kind_of(settings)
-    return OURS if settings.get("trusted") is True else kind.labels
+    """The labels of every item that this watcher brings. The owner may trust his own files, and
+    say that a place others write to is private.
+    """
+    labels = kind_of(settings).labels
+    if settings.get("private") is True:
+        labels |= {Label.PRIVATE}
+    return OURS if settings.get("trusted") is True else labels
 
 
 def kind_of(settings: Mapping[str, Any]) -> Kind:
