@@ -44,6 +44,7 @@ PURE = (
     "src/twotier/agent/said.py",
     "src/twotier/agent/talk.py",
     "src/twotier/agent/turn.py",
+    "src/twotier/tools/mcp_text.py",
     "src/twotier/batch/settle.py",
     "src/twotier/alerts/conditions.py",
     "src/twotier/alerts/incidents.py",

@@ -21,7 +21,8 @@ OFF = re.compile(r"^#(?=[a-z_0-9]+ = )", re.MULTILINE)
 # Of settings that exclude one another the example shows all but one switched off, and it has no
 # second local tier.
 EXCLUDED = re.compile(
-    r"^#(?:every|cron|at|after|webhook_secret|in_place_of|command(?:_env|_folder)?) = .*$",
+    r"^#(?:every|cron|at|after|webhook_secret|in_place_of|env|secrets|command(?:_env|_folder)?)"
+    r" = .*$",
     re.MULTILINE,
 )
 
@@ -35,6 +36,7 @@ def sections(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterator[tu
             "price": ("tiers", "frontier", "price"),
             "prices": ("tiers", "frontier", "price"),
             "channels": ("alerts", "channels", "phone"),
+            "mcp": ("tools", "mcp", "tickets"),
         }
         many = str(field.annotation).startswith("tuple")
         found = sections_of(field.annotation)

@@ -16,6 +16,7 @@ from cyclopts import App, CycloptsError, Parameter
 from twotier import __version__
 from twotier.cli.budget_words import budget
 from twotier.cli.engine_words import engine
+from twotier.cli.mcp_words import mcp_servers
 from twotier.cli.notify_words import notify
 from twotier.cli.outside_words import spend
 from twotier.cli.price_words import prices
@@ -44,7 +45,7 @@ job = App(name="job", help="Scheduled work: list it, look at it, run it now.")
 models = App(name="models", help="What can be asked, what lies on this disk, and what fits.")
 config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
-for group in (job, models, engine, prices, config_app, key, budget, notify, spend):
+for group in (job, models, engine, prices, config_app, key, budget, notify, spend, mcp_servers):
     app.command(group)
 
 

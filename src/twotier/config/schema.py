@@ -19,6 +19,7 @@ from twotier.config.outside import OutsideConfig
 from twotier.config.prices import PriceConfig, PriceName
 from twotier.config.savings import SavingsConfig
 from twotier.config.section import Section, listed, raise_all
+from twotier.config.tools import ToolsConfig
 from twotier.config.trigger import order_problems
 from twotier.config.upkeep import LedgerConfig, LogConfig, TelemetryConfig
 from twotier.config.values import (
@@ -370,6 +371,9 @@ class Config(Section):
     )
     budgets: tuple[BudgetConfig, ...] = Field((), description="Alerts and limits.")
     jobs: tuple[JobConfig, ...] = Field((), description="Scheduled work.")
+    tools: ToolsConfig = Field(
+        default_factory=ToolsConfig, description="What jobs may use beside a model."
+    )
     savings: SavingsConfig = Field(
         default_factory=SavingsConfig, description="What savings are compared with."
     )

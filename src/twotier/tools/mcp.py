@@ -13,7 +13,6 @@ import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 from twotier.domain.clock import Clock
@@ -64,7 +63,7 @@ class Session:
 class Server:
     """One MCP server and its session, if there is one now."""
 
-    def __init__(self, spec: ServerSpec, group: asyncio.TaskGroup, clock: Clock) -> None:
+    def __init__(self, spec: ServerSpec, *, group: asyncio.TaskGroup, clock: Clock) -> None:
         self.spec = spec
         self.starts = 0
         self._group = group
@@ -93,7 +92,7 @@ class Server:
         session = await self._ready(self.spec.start_seconds)
         for _ in range(PAGES_MAX):
             page = await self._within(
-                session, session.client.list_tools(cursor=cursor), self.spec.start_seconds
+                session, session.client.list_tools(cursor=cursor), seconds=self.spec.start_seconds
             )
             found |= {tool.name: tool for tool in page.tools}
             if not (cursor := page.next_cursor):
@@ -106,7 +105,7 @@ class Server:
         async with self._turns:
             session = await self._ready(seconds)
             return await self._within(
-                session, session.client.call_tool(tool, dict(arguments)), limit
+                session, session.client.call_tool(tool, dict(arguments)), seconds=limit
             )
 
     async def stop(self) -> None:
@@ -138,6 +137,8 @@ class Server:
         """The session there is, or a new one, after the pause that is due."""
         if self._session is not None and self.running:
             return self._session
+        if self._session is not None and self._session.task is not None:
+            await asyncio.wait((self._session.task,))
         if (pause := self._not_before - self._clock.monotonic()) > 0:
             await self._clock.sleep(pause)
         now = self._clock.monotonic()
@@ -178,7 +179,7 @@ class Server:
                 LOG.info("mcp server idle", extra={"server": self.spec.name})
                 self._failures = 0
                 return
-            await first_of(session.over, self._clock, max(rest, 1.0))
+            await first_of(session.over, clock=self._clock, seconds=max(rest, 1.0))
 
     def _ended(self, session: Session) -> None:
         """Note how it went, so that the next start comes after the right pause."""
@@ -190,7 +191,7 @@ class Server:
         session.over.set()
         session.ready.set()
 
-    async def _within(self, session: Session, asked: Any, seconds: float) -> Any:
+    async def _within(self, session: Session, asked: Any, *, seconds: float) -> Any:
         """What the server answers within so many seconds."""
         name = self.spec.name
         session.calls += 1
@@ -227,7 +228,7 @@ class Server:
 class McpTool:
     """One tool of a server, under its name for models."""
 
-    def __init__(self, server: Server, remote: str, spec: ToolSpec) -> None:
+    def __init__(self, server: Server, remote: str, *, spec: ToolSpec) -> None:
         self._server = server
         self._remote = remote
         self._spec = spec
@@ -263,15 +264,11 @@ class Servers:
         await self._group.__aenter__()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         for server in self._servers.values():
             await server.stop()
-        await self._group.__aexit__(kind, error, trace)
+        # The group is told of no error: one of the body stays what it is, and no session fails.
+        await self._group.__aexit__(None, None, None)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -284,7 +281,7 @@ class Servers:
             there = ", ".join(self._specs) or "none"
             raise ToolError(f"there is no MCP server {name!r} in [tools.mcp]; there are: {there}")
         if name not in self._servers:
-            self._servers[name] = Server(self._specs[name], self._group, self._clock)
+            self._servers[name] = Server(self._specs[name], group=self._group, clock=self._clock)
         return self._servers[name]
 
     async def tools(self, wanted: Sequence[str]) -> list[McpTool]:
@@ -326,20 +323,17 @@ async def tool_of(server: Server, remote: str) -> McpTool:
     tool = listed[remote]
     labels = spec.labels.get(remote, UNKNOWN)
     own = spec.describe.get(remote) or tool.description or tool.title or remote
-    return McpTool(
-        server,
-        remote,
-        ToolSpec(
-            name=tool_name(spec.name, remote),
-            description=described(own, characters_max=DESCRIPTION_CHARACTERS_MAX),
-            parameters=schema_of(tool.input_schema, tool=f"{spec.name}.{remote}"),
-            labels=labels,
-            repeatable=not labels & EFFECTS,
-        ),
+    about = ToolSpec(
+        name=tool_name(spec.name, remote),
+        description=described(own, characters_max=DESCRIPTION_CHARACTERS_MAX),
+        parameters=schema_of(tool.input_schema, tool=f"{spec.name}.{remote}"),
+        labels=labels,
+        repeatable=not labels & EFFECTS,
     )
+    return McpTool(server, remote, spec=about)
 
 
-async def first_of(event: asyncio.Event, clock: Clock, seconds: float) -> None:
+async def first_of(event: asyncio.Event, *, clock: Clock, seconds: float) -> None:
     """Wait for the event, at most so long."""
     async with asyncio.TaskGroup() as group:
         slept = group.create_task(clock.sleep(seconds))

@@ -12,9 +12,10 @@ import contextlib
 import importlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class ServerSpec:
     call_seconds: float = 60.0
     idle_seconds: float = 600.0
     calls_max: int = 4  # at once
+    problem: str = ""  # why it cannot be started: a secret that is not there
 
 
 def library(name: str = "mcp") -> Any:
@@ -69,6 +71,8 @@ async def connected(
     `heard` gets the end of what a child says on stderr.
     """
     mcp = library()
+    if spec.problem:
+        raise ToolError(spec.problem)
     async with contextlib.AsyncExitStack() as stack:
         if spec.command:
             transport: Any = child(spec, gone=gone, heard=heard)
@@ -107,14 +111,13 @@ async def child(
     try:
         # The library ends what it began through scopes of anyio, so its group is used here.
         async with anyio.create_task_group() as group:
-            group.start_soon(hear, process, received, gone)
+            group.start_soon(partial(hear, process, received=received, gone=gone))
             group.start_soon(tell, process, sent)
             group.start_soon(listen, process, heard)
             try:
                 yield reads, writes
             finally:
-                with anyio.CancelScope(shield=True):
-                    await end(process)
+                await shielded(end(process))
                 group.cancel_scope.cancel()
     finally:
         kill_group(process.pid, signal.SIGKILL)
@@ -125,24 +128,28 @@ async def child(
 
 
 async def hear(
-    process: asyncio.subprocess.Process, received: Any, gone: Callable[[], None]
+    process: asyncio.subprocess.Process, *, received: Any, gone: Callable[[], None]
 ) -> None:
     """Hand on what the child says, line by line, until it says no more."""
     assert process.stdout is not None  # noqa: S101 - made with a pipe
-    message, adapter = library("mcp.shared.message"), library("mcp_types").jsonrpc_message_adapter
     anyio: Any = importlib.import_module("anyio")
     with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
         async with received:
             while line := await line_of(process):
-                try:
-                    said = message.SessionMessage(adapter.validate_json(line, by_name=False))
-                except ValueError as exc:  # a print that went astray is no reason to end
-                    said = exc
-                await received.send(said)
+                await received.send(message_of(line))
     gone()
     # A child that cannot write does not come to its end.
     while await process.stdout.read(65_536):
         pass
+
+
+def message_of(line: bytes) -> Any:
+    """A line as a message. A print that went astray is an error to tell of, no reason to end."""
+    try:
+        read = library("mcp_types").jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValueError as exc:
+        return exc
+    return library("mcp.shared.message").SessionMessage(read)
 
 
 async def line_of(process: asyncio.subprocess.Process) -> bytes:
@@ -174,6 +181,13 @@ async def listen(process: asyncio.subprocess.Process, heard: bytearray) -> None:
     while part := await process.stderr.read(4_096):
         heard += part
         del heard[:-STDERR_BYTES_KEPT]
+
+
+async def shielded(work: Awaitable[None]) -> None:
+    """Do it although the scope round us is cancelled. Whatever it does has an end of its own."""
+    anyio: Any = importlib.import_module("anyio")
+    with anyio.CancelScope(shield=True):
+        await work
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
