@@ -57,7 +57,7 @@ class Hands:
             asked = asked_of(tool, arguments)
             judgement = self._judge(asked)
         if judgement.verdict is Verdict.ASK:
-            judgement = await self._approved(asked, judgement)
+            judgement = await self._approved(asked, judgement, number=number)
         key = self._steps.key_of(f"tool:{name}")
         given = await self._steps.do(
             f"tool:{name}",
@@ -80,11 +80,13 @@ class Hands:
             rules=self._guard.rules,
         )
 
-    async def _approved(self, asked: Asked, judgement: Judgement) -> Judgement:
+    async def _approved(self, asked: Asked, judgement: Judgement, *, number: int) -> Judgement:
         """The owner's word for exactly these arguments. What was said is a step."""
         request = Request(
             job=self._turn.job,
             run=self._turn.run,
+            key=self._turn.key,
+            number=number,
             tool=asked.tool,
             arguments=asked.arguments,
             labels=asked.labels,

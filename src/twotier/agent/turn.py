@@ -103,10 +103,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call that waits for its owner's yes, as it is shown. `source` is what the run had read."""
+    """A call that waits for its owner's yes, as it is shown. `source` is what the run had read.
+
+    `key` and `number` are its place in the run: the same call made twice is asked for twice.
+    """
 
     job: str
     run: str
+    key: str
+    number: int
     tool: str
     arguments: Mapping[str, Any]
     labels: Labels

@@ -119,3 +119,62 @@ schedules = sa.Table(
     sa.Column("schedule", sa.Text, nullable=False),
     sa.Column("seen_ms", sa.BigInteger, nullable=False),
 )
+
+# Calls of tools that need their owner's yes. `id` is made of the call's place and arguments.
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("tool", sa.Text, nullable=False),
+    sa.Column("arguments", sa.Text, nullable=False),  # canonical JSON
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("labels", sa.Text, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("price_microusd", sa.BigInteger, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("expires_ms", sa.BigInteger, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),  # empty, yes, no
+    sa.Column("decided_by", sa.Text, nullable=False),  # command line, link, time
+    sa.Column("decided_ms", sa.BigInteger),
+    sa.Column("told", sa.Boolean, nullable=False),
+    sa.Index("approvals_verdict", "verdict", "expires_ms"),
+    sa.Index("approvals_run", "run"),
+)
+
+# Every call of a tool that a model wanted. A trigger keeps rows from being changed.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("part", sa.Text, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("event", sa.Text, nullable=False),  # judged, ended, escalated
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("tool", sa.Text, nullable=False, default=""),
+    sa.Column("sha256", sa.Text, nullable=False, default=""),
+    sa.Column("labels", sa.Text, nullable=False, default=""),
+    sa.Column("taint", sa.Text, nullable=False, default=""),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("rule", sa.Text, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("cost_microusd", sa.BigInteger, nullable=False, default=0),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.UniqueConstraint("run", "part", "number", "event", "sha256", name="audit_once"),
+    sa.Index("audit_job", "job", "event", "at_ms"),
+)
+
+# What was said in an agent's turn, as JSON. It goes earlier than the run's row.
+transcripts = sa.Table(
+    "transcripts",
+    metadata,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("part", sa.Text, primary_key=True),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("made_ms", sa.BigInteger, nullable=False),
+    sa.Index("transcripts_made", "made_ms"),
+)
