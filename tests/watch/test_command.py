@@ -114,7 +114,7 @@ def test_ten_is_skip_and_leaves_the_cursor(program: Program) -> None:
     [
         ("import sys; print('no key', file=sys.stderr); raise SystemExit(3)", "with 3: no key"),
         ("raise SystemExit(1)", "ended with 1: it said nothing"),
-        ("print('x' * (2 << 20))", "printed more than 1 MB"),
+        ("print('x' * (2 << 20))", "printed more than 1,048,576 bytes"),
         ("print('x\\n' * 1001)", "printed 1001 lines"),
     ],
 )

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from twotier.config.values import FolderPath, Limit, Seconds
-from twotier.config.watch_base import WatchBase
+from twotier.config.values import FolderPath, HttpUrl, Limit, Seconds
+from twotier.config.watch_base import LooksBack, WatchBase
 from twotier.config.watch_github import (
     GithubDiscussionsWatch,
     GithubIssuesWatch,
@@ -53,9 +53,28 @@ class CommandWatch(WatchBase):
     timeout: Limit = Field(60.0, description="Longest time it may take; then it is ended.")
 
 
+class FeedWatch(LooksBack):
+    """A feed: RSS, Atom or JSON Feed. An entry that is edited is new again."""
+
+    kind: Literal["feed"] = Field(description="What to look at: a feed.")
+    url: HttpUrl = Field(description="The feed's address.")
+
+
+class PageWatch(WatchBase):
+    """A web page, or a part of it: the difference to the last look is what is new."""
+
+    kind: Literal["page"] = Field(description="What to look at: a web page.")
+    url: HttpUrl = Field(description="The page's address.")
+    selector: str = Field(
+        "", description="CSS selector of the part that counts; empty for the whole text."
+    )
+
+
 AnyWatch = Annotated[
     FilesWatch
     | CommandWatch
+    | FeedWatch
+    | PageWatch
     | GithubDiscussionsWatch
     | GithubIssuesWatch
     | GithubNotificationsWatch

@@ -2,8 +2,7 @@
 
 The contract is its exit code: 0 with output is something new, 0 without is quiet, 10 is "I did not
 look, and that is in order", anything else is could not look. It is started from its words, never by
-a shell, with a bare environment: what we know (secrets, configuration) is none of its business. Who
-takes too long is ended with everything it has started.
+a shell, with a bare environment; who takes too long is ended (see `child`).
 
 A line that is printed again and again is one item; one that was gone and is back is another. A JSON
 line with an `id` is one item as long as it says the same. So a program may print all it knows.
@@ -11,11 +10,7 @@ line with an `id` is one item as long as it says the same. So a program may prin
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import os
-import signal
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +20,11 @@ from twotier.domain.clock import Clock
 from twotier.domain.job import Item
 from twotier.errors import WatchError
 from twotier.watch.base import Around, Look
+from twotier.watch.child import Limits, run
 from twotier.watch.cut import cut, first_line, mark, one_line
 
 SKIP_CODE = 10
-OUTPUT_BYTES_MAX = 1 << 20
-ERROR_BYTES_MAX = 4_096
-ERROR_CHARACTERS_MAX = 300
 LINES_MAX = 1_000
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,52 +99,10 @@ class CommandWatcher:
 
     async def _printed(self) -> str | None:
         """Its output, None where it said that it did not look."""
-        try:
-            child = await asyncio.create_subprocess_exec(
-                *self.argv,
-                cwd=self.folder,
-                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-            )
-        except OSError as exc:
-            raise WatchError(f"{self.argv[0]} cannot be started: {exc.strerror}") from exc
-        try:
-            async with asyncio.timeout(self.timeout_seconds):
-                output, said = await self._heard(child)
-                code = await child.wait()
-        except TimeoutError as exc:
-            raise WatchError(
-                f"{self.argv[0]} took longer than {self.timeout_seconds:g} s and was ended"
-            ) from exc
-        finally:
-            # What it left behind in its group goes too, whatever became of itself.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)
-            await child.wait()
-        if code == SKIP_CODE:
+        ended = await run(self.argv, Limits(self.timeout_seconds), folder=self.folder)
+        if ended.code == SKIP_CODE:
             return None
-        if code != 0:
-            raise WatchError(f"{self.argv[0]} ended with {code}: {said or 'it said nothing'}")
-        return output
-
-    async def _heard(self, child: asyncio.subprocess.Process) -> tuple[str, str]:
-        """What it prints, and the end of what it complains about."""
-        async with asyncio.TaskGroup() as group:
-            printing = group.create_task(read(child.stdout, OUTPUT_BYTES_MAX + 1))
-            complaining = group.create_task(read(child.stderr, ERROR_BYTES_MAX))
-        output = printing.result()
-        if len(output) > OUTPUT_BYTES_MAX:
-            raise WatchError(f"{self.argv[0]} printed more than {OUTPUT_BYTES_MAX >> 20} MB")
-        said = one_line(complaining.result().decode("utf-8", errors="replace"))
-        return output.decode("utf-8", errors="replace"), said[:ERROR_CHARACTERS_MAX]
-
-
-async def read(stream: asyncio.StreamReader | None, bytes_max: int) -> bytes:
-    """The first bytes of a stream; the rest is read and dropped, so that nobody waits for us."""
-    head = bytearray()
-    while stream is not None and (chunk := await stream.read(1 << 16)):
-        head += chunk[: bytes_max - len(head)]
-    return bytes(head)
+        if ended.code != 0:
+            said = ended.said or "it said nothing"
+            raise WatchError(f"{self.argv[0]} ended with {ended.code}: {said}")
+        return ended.output

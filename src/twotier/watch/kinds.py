@@ -29,6 +29,7 @@ class Kind:
 
 KINDS = {
     "command": Kind("twotier.watch.command:CommandWatcher", THEIRS),
+    "feed": Kind("twotier.watch.feed:FeedWatcher", THEIRS),
     "files": Kind("twotier.watch.files:FilesWatcher", THEIRS),
     "github-discussions": Kind("twotier.watch.github_discussions:DiscussionsWatcher", THEIRS),
     "github-issues": Kind("twotier.watch.github_issues:IssuesWatcher", THEIRS),
@@ -36,6 +37,7 @@ KINDS = {
         "twotier.watch.github_notifications:NotificationsWatcher", LETTERS
     ),
     "github-releases": Kind("twotier.watch.github_releases:ReleasesWatcher", THEIRS),
+    "page": Kind("twotier.watch.page:PageWatcher", THEIRS),
 }
 
 
