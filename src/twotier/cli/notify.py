@@ -140,7 +140,7 @@ def text_of(config: Path) -> str:
 
 def write(config: Path, text: str) -> None:
     """Put the changed text in place, whole, if it can be used. Raises `ConfigError` if not."""
-    check_text(text, str(config))
+    check_text(text, config)
     rewrite(config, text)
 
 

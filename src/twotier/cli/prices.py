@@ -17,7 +17,7 @@ from twotier.build.tiers import shown_model
 from twotier.cli.output import emit, say, show
 from twotier.clock import SystemClock
 from twotier.config.edit import put
-from twotier.config.load import Loaded, check, load
+from twotier.config.load import Loaded, check_text, load
 from twotier.config.prices import PriceConfig
 from twotier.config.write import rewrite
 from twotier.domain.money import MICROUSD_PER_USD, Price
@@ -242,4 +242,4 @@ def raw(text: str) -> dict[str, Any]:
 
 def checked(text: str, config: Path) -> None:
     """Raises `ConfigError` for a file that would not load any more."""
-    check(raw(text), str(config))
+    check_text(text, config)

@@ -21,7 +21,7 @@ from pathlib import Path
 from twotier.cli.output import emit, say
 from twotier.cli.processes import engines_alive, main_process
 from twotier.config.edit import drop, put
-from twotier.config.load import check, load
+from twotier.config.load import check_text, load
 from twotier.config.paths import make_private, paths_of
 from twotier.config.write import put_file, rewrite
 from twotier.errors import ConfigError, EngineError, UsageError
@@ -128,7 +128,7 @@ def rewritten(config: Path, moves: Movable, *, name: str) -> str:
     """The file with its changes, which can be read. Raises `ConfigError`."""
     try:
         text = changed(config.read_text(encoding="utf-8"), moves, name=name)
-        check(tomllib.loads(text), str(config))
+        check_text(text, config)
         return text
     except ValueError as exc:
         raise ConfigError(

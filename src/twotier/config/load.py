@@ -60,12 +60,15 @@ def load(path: Path) -> Loaded:
     return Loaded(check(raw, str(path), files=job_files(path.parent)), path)
 
 
-def check_text(text: str, source: str) -> Config:
-    """The typed configuration of a text that is not in a file yet. Raises `ConfigError`."""
+def check_text(text: str, path: Path, *, more: Sequence[JobFile] = ()) -> Config:
+    """The typed configuration of a text that is not in its file yet, with the jobs in files beside
+    it and `more` of them. Raises `ConfigError`.
+    """
     try:
-        return check(tomllib.loads(text), source)
+        raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{source} would not be valid TOML: {exc}; change it by hand") from exc
+        raise ConfigError(f"{path} would not be valid TOML: {exc}; change it by hand") from exc
+    return check(raw, str(path), files=[*job_files(path.parent), *more])
 
 
 def check(raw: dict[str, Any], source: str, *, files: Sequence[JobFile] = ()) -> Config:
