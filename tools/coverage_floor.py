@@ -37,6 +37,7 @@ PURE = (
     "src/twotier/jobs/judging.py",
     "src/twotier/jobs/proposal.py",
     "src/twotier/jobs/suggesting.py",
+    "src/twotier/jobs/overlap.py",
     "src/twotier/jobs/schedule.py",
     "src/twotier/jobs/standing.py",
     "src/twotier/agent/course.py",

@@ -16,28 +16,35 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from twotier.agent.model import MainClient
 from twotier.clock import SystemClock
 from twotier.config import secrets
 from twotier.config.load import Loaded, load
+from twotier.config.schema import Config
 from twotier.config.values import duration_seconds
 from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
 from twotier.domain.job import Job
+from twotier.domain.tier import TierPolicy
 from twotier.errors import ConfigError, TwotierError, WatchError
 from twotier.jobs.api import Api, Server, listen, server
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
 from twotier.jobs.items import ItemStore
+from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
+from twotier.jobs.rounds import Rounds
 from twotier.jobs.runner import Runner, Stores
 from twotier.jobs.schedule import at_of
 from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import RunStore
+from twotier.jobs.triggers import TriggerStore
 from twotier.lock import only_one
 from twotier.logs import start_logging
 from twotier.notify.base import Channel
@@ -60,30 +67,37 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             runs = RunStore(database, clock)
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock))
             delivery = Delivery(loaded.home, stores.results, channels=channels(loaded))
-            jobs = [job_of(job, loaded.home) for job in loaded.config.jobs]
+            jobs = jobs_of(loaded)
             around = Around(loaded.home, clock, secret=partial(secret_of, named))
             watchers = {job.name: make(job.watch, around) for job in jobs if job.watch is not None}
             runner = Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock)
             scheduler = Scheduler(
                 jobs,
                 store=runs,
-                results=stores.results,
+                triggers=TriggerStore(database, clock),
                 runner=runner,
-                delivery=delivery,
+                places=Places(at_once(loaded.config)),
                 clock=clock,
             )
+            rounds = Rounds(runs, results=stores.results, delivery=delivery, clock=clock)
             api = server(
                 Api(scheduler, runs=runs, items=stores.items, results=stores.results).app()
             )
-            await run(scheduler, api, client=client, loaded=loaded, stop=stop)
+            watch = partial(watch_main, client, stop)
+            await run(scheduler, api, beside=(rounds.run, watch), loaded=loaded, stop=stop)
     finally:
         database.close()
 
 
 async def run(
-    scheduler: Scheduler, api: Server, *, client: MainClient, loaded: Loaded, stop: Stop
+    scheduler: Scheduler,
+    api: Server,
+    *,
+    beside: Sequence[Callable[[], Coroutine[Any, Any, None]]],
+    loaded: Loaded,
+    stop: Stop,
 ) -> None:
-    """Everything at once, until `stop`: jobs, the private API and the eye on main."""
+    """Everything at once, until `stop`: jobs, the private API, and what goes on `beside` them."""
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(
@@ -92,14 +106,14 @@ async def run(
     sock = listen(loaded.paths.worker_socket)
     try:
         async with asyncio.TaskGroup() as group:
-            eye = group.create_task(watch_main(client, stop))
+            others = [group.create_task(one()) for one in beside]
             group.create_task(api.serve(sockets=[sock]))
             LOG.info("worker ready", extra={"jobs": len(scheduler.jobs), "pid": os.getpid()})
             try:
                 await scheduler.run(stop)
             finally:
                 api.should_exit = True
-                eye.cancel()
+                _ = [other.cancel() for other in others]
     finally:
         loaded.paths.worker_socket.unlink(missing_ok=True)
     LOG.info("worker stopped", extra={"because": stop.because})
@@ -109,6 +123,40 @@ async def watch_main(client: MainClient, stop: Stop) -> None:
     """Hold the connection whose end means that main has gone."""
     await client.stay()
     stop.ask("main has gone", grace_seconds=MAIN_GONE_SECONDS)
+
+
+def jobs_of(loaded: Loaded) -> list[Job]:
+    """The jobs of the configuration, with the tiers that may serve each."""
+    return [
+        replace(job_of(job, loaded.home), tiers=tiers_of(job, loaded.config))
+        for job in loaded.config.jobs
+    ]
+
+
+def tiers_of(job: JobConfig, config: Config) -> tuple[str, ...]:
+    """The tiers whose places a run of the job may take, local ones first; none where it is not
+    known. What prefers the local tier takes its place there: it is main that goes on to the other.
+    """
+    target = config.aliases.get(job.model, job.model)
+    pinned = [
+        name
+        for name, tier in config.tiers.items()
+        if target in (name, tier.model, f"{tier.provider}/{tier.model}")
+    ]
+    if pinned:
+        return (pinned[0],)
+    asked = {name: tier for name, tier in config.tiers.items() if tier.in_place_of is None}
+    here = tuple(name for name, tier in asked.items() if tier.is_local)
+    there = tuple(name for name in asked if name not in here)
+    if job.tier is TierPolicy.FRONTIER:
+        return there
+    return here + there if job.tier is TierPolicy.AUTO else here or there
+
+
+def at_once(config: Config) -> dict[str, int]:
+    """How many runs each tier is given at a time."""
+    usual = {name: (tier.slots or 1 if tier.is_local else 2) for name, tier in config.tiers.items()}
+    return {name: tier.runs_at_once or usual[name] for name, tier in config.tiers.items()}
 
 
 def job_of(config: JobConfig, home: Path) -> Job:
@@ -138,7 +186,7 @@ def job_of(config: JobConfig, home: Path) -> Job:
         after=config.after,
         webhook=config.webhook,
         jitter_seconds=config.jitter,
-        overlap=config.overlap or ("queue" if config.webhook else "skip"),
+        overlap=config.overlap or "skip",
     )
 
 

@@ -64,7 +64,7 @@ def test_each_trigger_can_be_written(tmp_path: Path, trigger: str) -> None:
         ('every = "1h"\nwebhook_secret = "env:S"', "webhook_secret is for a job with webhook"),
         (
             'webhook = true\nwebhook_secret = "env:S"\noverlap = "skip"',
-            "would lose what is posted during a run",
+            "overlap is for slots: take it out",
         ),
         (
             'webhook = true\nwebhook_secret = "env:S"\n[jobs.watch]\nkind = "files"\npath = "in"',

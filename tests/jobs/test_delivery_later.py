@@ -13,7 +13,7 @@ from tests.jobs.making import job
 from tests.jobs.workshop import INBOX, Workshop, workshop
 from tests.notify.test_http import receiving
 from twotier.domain.job import Run, RunState
-from twotier.jobs.scheduler import OUTBOX_SECONDS
+from twotier.jobs.rounds import OUTBOX_SECONDS
 
 
 async def run_in_state(shop: Workshop, run_id: str, state: RunState) -> Run:

@@ -15,10 +15,13 @@ from twotier.domain.job import Job, Run
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
 from twotier.jobs.items import ItemStore
+from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
+from twotier.jobs.rounds import Rounds
 from twotier.jobs.runner import Runner, Stores
 from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import ON_THE_WAY, RunStore
+from twotier.jobs.triggers import TriggerStore
 from twotier.notify.base import Channel
 from twotier.notify.http import Ntfy, Webhook
 from twotier.watch.base import Around
@@ -91,6 +94,7 @@ async def workshop(
     clock: HandClock | None = None,
     script: Script = three_lines,
     ntfy_url: str = "http://127.0.0.1:9",
+    places: Places | None = None,
 ) -> AsyncIterator[Workshop]:
     """Build it, let it work, and stop it as a kill would: nothing is finished on purpose."""
     (home / "inbox").mkdir(exist_ok=True)
@@ -108,18 +112,21 @@ async def workshop(
             scheduler = Scheduler(
                 jobs,
                 store=runs,
-                results=stores.results,
+                triggers=TriggerStore(database, clock),
                 runner=Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock),
-                delivery=delivery,
+                places=places or Places(),
                 clock=clock,
             )
+            rounds = Rounds(runs, results=stores.results, delivery=delivery, clock=clock)
             stop = Stop()
             async with asyncio.TaskGroup() as group:
                 group.create_task(scheduler.run(stop))
+                going_round = group.create_task(rounds.run())
                 await scheduler.started.wait()
                 yield Workshop(
                     home, clock, main, scheduler, runs, stores.items, stores.results, stop
                 )
+                going_round.cancel()
                 stop.ask("the test is over", grace_seconds=0.0)
     finally:
         database.close()

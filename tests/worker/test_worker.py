@@ -216,7 +216,7 @@ async def explained(child: Worker) -> None:
     assert (await child.get("/nothing"))["error"]["code"] == "not_found"
     wrong = (await child.get("/runs?state=tired"))["error"]
     assert wrong["code"] == "invalid_request"
-    assert "'tired' is not a valid RunState; there are: due, running, quiet" in wrong["message"]
+    assert "'tired' is not a valid RunState; there are: due, running, waiting-" in wrong["message"]
     assert (await child.get("/runs?limit=x"))["error"]["code"] == "invalid_request"
     assert (await child.get("/runs/none"))["error"]["code"] == "not_found"
 

@@ -62,7 +62,7 @@ class TriggerConfig(Section):
     overlap: Literal["skip", "queue", "replace"] | None = Field(
         None,
         description="A slot while the run before is still on: skip it, queue (one waits) or replace"
-        " the run. Default: skip; queue with webhook.",
+        " the run. Default: skip.",
     )
     watch: AnyWatch | None = Field(None, description="What to look at before asking.")
 
@@ -111,10 +111,9 @@ class TriggerConfig(Section):
             )
         if self.webhook_secret is not None and not (self.webhook or kind == INBOX):
             yield "webhook_secret is for a job with webhook = true; add that, or take it out"
-        if self.webhook and self.overlap == "skip":
+        if self.webhook and self.overlap is not None:
             yield (
-                'overlap = "skip" would lose what is posted during a run; take it out, or say'
-                ' "queue"'
+                "overlap is for slots: take it out; what is posted during a run waits for the next"
             )
 
 

@@ -1,39 +1,43 @@
-"""The loop under all jobs: which slots are due, one row for each, at most a few runs at a time.
+"""The loop under all jobs: what is due, one row for each slot, and who may run now.
 
 A row is written before anything else happens, and a run's row stays `running` until it is over. So
 whatever kills the process, the next one finds what was on the way and goes on with it. A job never
-runs twice at the same time: a slot that comes up meanwhile is `skipped`.
+runs twice at the same time; what becomes of a slot that comes up meanwhile is the job's `overlap`.
+Whatever the number of due jobs, runs begin in order of their slots, as many as the tiers can serve.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 from twotier.domain.clock import Clock
 from twotier.domain.job import Job, JobStanding, Run, RunState
-from twotier.errors import DeliveryError, NotFoundError, NotRunningError
-from twotier.jobs.delivery import Delivery
-from twotier.jobs.results import ResultStore
+from twotier.errors import NotFoundError, NotRunningError
+from twotier.jobs.overlap import turn
+from twotier.jobs.places import Place, Places
 from twotier.jobs.runner import PausedError, Runner
 from twotier.jobs.schedule import due_slots, next_slots, plan
 from twotier.jobs.standing import standing
 from twotier.jobs.store import ON_THE_WAY, Ended, RunStore, new_run
+from twotier.jobs.triggers import Ending, TriggerStore
 
 LOG = logging.getLogger("twotier.jobs")
 
-RUNS_AT_ONCE = 2
 REST_SECONDS = 1.0  # a run that waits looks this often whether all of it stops
 BATCH = "waits for a batch"
 TRIES_MAX = 5  # a run that brings the machine down must not do so for ever
 TICK_SECONDS_MAX = 30.0  # wall clocks jump and machines sleep: look at least this often
-OUTBOX_SECONDS = 5.0
 RUNS_LOOKED_AT = 20  # to say how a job stands
-RETENTION_SECONDS = 86_400.0
+POSTED_PAUSE = timedelta(seconds=60)  # before what was posted is tried again after a failure
+NEXT_SHOWN = 5
+GONE = "the job is not in the configuration any more"
 
 
 @dataclass(slots=True)
@@ -53,34 +57,56 @@ class Stop:
         self.asked.set()
 
 
+@dataclass(slots=True)
+class Underway:
+    """A run that was launched, and the task that does it. `cut` is how it ends where somebody ends
+    it early.
+    """
+
+    run: Run
+    task: asyncio.Task[None] | None = None
+    cut: Ended | None = None
+
+
+async def nobody() -> list[str]:
+    """No run waits for anything."""
+    return []
+
+
 class Scheduler:
-    """Runs jobs until it is told to stop."""
+    """Runs jobs until it is told to stop. `again` tells which runs need not wait any more for what
+    they have waited for.
+    """
 
     def __init__(
         self,
         jobs: Sequence[Job],
         *,
         store: RunStore,
-        results: ResultStore,
+        triggers: TriggerStore,
         runner: Runner,
-        delivery: Delivery,
+        places: Places,
         clock: Clock,
     ) -> None:
         self.jobs = {job.name: job for job in jobs}
         self.started = asyncio.Event()  # old runs are taken up, new ones can be ordered
+        self.again: Callable[[], Awaitable[list[str]]] = nobody
+        self.paused: set[str] = set()
         self._store = store
-        self._results = results
+        self._triggers = triggers
         self._runner = runner
-        self._delivery = delivery
+        self._places = places
         self._clock = clock
         self._stop = Stop()
         self._since = clock.now()
         self._seen: dict[str, datetime] = {}
-        self._active: dict[str, list[str]] = {name: [] for name in self.jobs}
-        self._one_per_job = {name: asyncio.Lock() for name in self.jobs}
-        self._few = asyncio.Semaphore(RUNS_AT_ONCE)
+        self._underway: defaultdict[str, list[Underway]] = defaultdict(list)
+        self._one_per_job: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._waiting: set[str] = set()  # runs that rest, or have rested
+        self._ending: set[str] = set()  # runs whose end is being written
+        self._slots = asyncio.Lock()  # nobody changes the jobs while their slots become rows
         self._changed = asyncio.Condition()
+        self._look = asyncio.Event()  # something may be due before its time
         self._running: set[asyncio.Task[None]] = set()
         self._group: asyncio.TaskGroup | None = None
 
@@ -91,20 +117,17 @@ class Scheduler:
             self._group = group
             await self._store.forget_old()
             await self._resume()
-            loops = [
-                group.create_task(self._tick()),
-                group.create_task(self._deliver_again()),
-                group.create_task(self._forget()),
-            ]
+            tick = group.create_task(self._tick())
             self.started.set()
             await stop.asked.wait()
             self._group = None
-            for loop in loops:
-                loop.cancel()
+            tick.cancel()
             if self._running:
                 await asyncio.wait(self._running, timeout=stop.grace_seconds)
             for task in self._running:
                 task.cancel()
+
+    # -- what people say
 
     async def order(self, name: str) -> Run:
         """A run by hand, now, after one that is still going on. Returns its row."""
@@ -115,6 +138,47 @@ class Scheduler:
         self._launch(run)
         return run
 
+    async def pause(self, name: str) -> None:
+        """The job's slots are neither run nor missed until it is resumed; a run goes on."""
+        self.job(name)
+        await self._triggers.pause(name)
+        self.paused.add(name)
+        LOG.info("job paused", extra={"job": name})
+
+    async def resume(self, name: str) -> None:
+        """The job's slots count again, from now on."""
+        self.job(name)
+        async with self._slots:
+            now = await self._triggers.resume(name)
+            self.paused.discard(name)
+            if name in self._seen:
+                self._seen[name] = now
+        LOG.info("job resumed", extra={"job": name})
+        self.look()
+
+    async def use(self, jobs: Sequence[Job]) -> None:
+        """Other jobs from now on. Runs that have begun go on as what they were."""
+        async with self._slots:
+            self.jobs = {job.name: job for job in jobs}
+            await self._count_slots()
+        LOG.info("jobs reloaded", extra={"jobs": len(jobs)})
+        self.look()
+
+    def cut(self, run_id: str, because: str) -> bool:
+        """End a run as `interrupted`; what it had not finished is new again. False where it is not
+        on its way here.
+        """
+        for underway in self._all_underway():
+            if underway.run.id == run_id and underway.task and run_id not in self._ending:
+                underway.cut = Ended(RunState.INTERRUPTED, because, gives_back=True)
+                underway.task.cancel()
+                return True
+        return False
+
+    def look(self) -> None:
+        """Something has happened that a job may wait for."""
+        self._look.set()
+
     def job(self, name: str) -> Job:
         """The job of this name. Raises `NotFoundError`."""
         if name not in self.jobs:
@@ -122,16 +186,19 @@ class Scheduler:
             raise NotFoundError(f"there is no job {name!r}; there are: {known}")
         return self.jobs[name]
 
-    def upcoming(self, job: Job, count: int = 5) -> list[datetime]:
+    def upcoming(self, job: Job, count: int = NEXT_SHOWN) -> list[datetime]:
         """The job's next slots."""
-        return next_slots(job, after=self._clock.now(), count=count) if job.enabled else []
+        if not job.enabled or job.name in self.paused:
+            return []
+        return next_slots(job, after=self._clock.now(), count=count)
 
     async def standings(self) -> list[JobStanding]:
-        """How every job stands that is switched on."""
+        """How every job stands that is switched on and not paused."""
         found = []
         for job in [job for job in self.jobs.values() if job.enabled]:
-            runs = await self._store.latest(job=job.name, limit=RUNS_LOOKED_AT)
-            found.append(standing(job, runs, since=self._since, now=self._clock.now()))
+            if job.name not in self.paused:
+                runs = await self._store.latest(job=job.name, limit=RUNS_LOOKED_AT)
+                found.append(standing(job, runs, since=self._since, now=self._clock.now()))
         return found
 
     async def ended(self, run_id: str, *, within_seconds: float) -> Run:
@@ -155,18 +222,26 @@ class Scheduler:
     async def _resume(self) -> None:
         """Go on with what a worker before us left, unless it was killed by it too often."""
         for run in await self._store.unfinished():
+            if run.state is RunState.WAITING:
+                continue  # what it waits for has not come yet, or `again` tells
             if run.job not in self.jobs:
-                await self._give_up(run, "the job is not in the configuration any more")
+                await self._give_up(run, GONE)
             elif run.tries >= TRIES_MAX:
                 await self._give_up(run, f"it was cut off {run.tries} times")
                 await self._runner.abandon(run)
             else:
                 LOG.info("run resumed", extra={"job": run.job, "run": run.id, "tries": run.tries})
                 self._launch(run)
+        await self._count_slots()
+
+    async def _count_slots(self) -> None:
+        """Since when slots of each job count: those of a job that is new or changed from now on."""
         enabled = [job for job in self.jobs.values() if job.enabled]
         await self._store.forget_schedules_except({job.name for job in enabled})
-        for job in enabled:
-            self._seen[job.name] = await self._store.since(job.name, schedule_text(job))
+        self.paused = await self._triggers.paused()
+        self._seen = {
+            job.name: await self._store.since(job.name, schedule_text(job)) for job in enabled
+        }
 
     async def _give_up(self, run: Run, because: str) -> None:
         await self._store.end(run.id, Ended(RunState.INTERRUPTED, because))
@@ -176,121 +251,204 @@ class Scheduler:
 
     async def _tick(self) -> None:
         while True:
-            now = self._clock.now()
-            for name in self._seen:
-                await self._due(self.jobs[name], now)
-            await self._clock.sleep(self._seconds_to_next())
+            self._look.clear()
+            async with self._slots:
+                self.paused = await self._triggers.paused()
+                due = await self._due()
+            for run in sorted(due, key=lambda run: (run.slot, run.job)):
+                self._launch(run)
+            await self._nap(self._seconds_to_next())
+
+    async def _nap(self, seconds: float) -> None:
+        """Sleep, unless there is something to look at before."""
+        async with asyncio.TaskGroup() as group:
+            naps = [
+                group.create_task(self._clock.sleep(seconds)),
+                group.create_task(self._look.wait()),
+            ]
+            await asyncio.wait(naps, return_when=asyncio.FIRST_COMPLETED)
+            for nap in naps:
+                nap.cancel()
 
     def _seconds_to_next(self) -> float:
         """Until the next slot of any job. A slot already past is taken up at once."""
         now = self._clock.now()
         soon = now + timedelta(seconds=TICK_SECONDS_MAX)
         for name, seen in self._seen.items():
-            soon = min([soon, *next_slots(self.jobs[name], after=seen)])
+            if name not in self.paused:
+                soon = min([soon, *next_slots(self.jobs[name], after=seen)])
         return max(0.0, (soon - now).total_seconds())
 
-    async def _due(self, job: Job, now: datetime) -> None:
-        slots = due_slots(job, after=self._seen[job.name], now=now)
+    async def _due(self) -> list[Run]:
+        """New rows of everything that is due now, and old ones that need not wait any more."""
+        now, due = self._clock.now(), list[Run]()
+        for name in list(self._seen):
+            if name in self.paused:
+                self._seen[name] = max(now, self._seen[name])
+            else:
+                due += await self._due_of(self.jobs[name], now)
+        due += await self._posted()
+        here = {underway.run.id for underway in self._all_underway()}
+        for run_id in await self.again():
+            run = await self._store.run(run_id)
+            if run is not None and run.id not in here:
+                due.append(run)
+        return due
+
+    async def _due_of(self, job: Job, now: datetime) -> list[Run]:
+        seen = self._seen[job.name]
+        endings: dict[datetime, Ending] = {}
+        if job.after:
+            found = await self._triggers.endings(job.after, job=job.name, since=seen)
+            endings = {ending.at: ending for ending in found}
+        slots = list(endings) or due_slots(job, after=seen, now=now)
         if not slots:
-            return
+            return []
         choice = plan(slots, now=now, missed=job.missed)
         rows = [
-            replace(new_run(job.name, slot, state=RunState.MISSED), because=choice.because)
+            replace(
+                row_of(job, slot, endings=endings), state=RunState.MISSED, because=choice.because
+            )
             for slot in choice.missed
         ]
         if choice.run is not None:
-            rows.append(self._row(job, choice.run, late=choice.late))
+            row = replace(row_of(job, choice.run, endings=endings), late=choice.late)
+            rows.append(self._in_turn(job, row))
         self._seen[job.name] = slots[-1]
-        for run in await self._store.write_due(rows, job=job.name, seen=slots[-1]):
-            if run.state is RunState.DUE:
-                self._launch(run)
+        new = await self._store.write_due(rows, job=job.name, seen=slots[-1])
+        return [run for run in new if run.state is RunState.DUE]
 
-    def _row(self, job: Job, slot: datetime, *, late: bool) -> Run:
-        if self._active[job.name]:
-            because = f"the run {self._active[job.name][0]} is still going on"
-            return replace(new_run(job.name, slot, state=RunState.SKIPPED), because=because)
-        return replace(new_run(job.name, slot), late=late)
+    def _in_turn(self, job: Job, row: Run) -> Run:
+        """The row, skipped where the job's runs are in the way; or they are."""
+        ids = [underway.run.id for underway in self._underway[job.name]]
+        decided = turn(job.overlap, ids)
+        for run_id in decided.replaces:
+            self.cut(run_id, f"the run {row.id} took its place")
+        if decided.skip:
+            return replace(row, state=RunState.SKIPPED, because=decided.because)
+        return row
+
+    async def _posted(self) -> list[Run]:
+        """A run for each job that something was posted to, unless one is on its way: it takes what
+        it finds, and what comes later has the next one.
+        """
+        waiting = [
+            name
+            for name in self._seen
+            if self.jobs[name].webhook and name not in self.paused and not self._underway[name]
+        ]
+        now = self._clock.now()
+        posted = await self._triggers.posted(waiting, failed_before=now - POSTED_PAUSE)
+        return [await self._store.add_by_hand(name, trigger="webhook") for name in sorted(posted)]
 
     # -- runs
+
+    def _all_underway(self) -> list[Underway]:
+        return [one for several in self._underway.values() for one in several]
 
     def _launch(self, run: Run) -> None:
         if self._group is None:
             return  # the row is there; the next worker takes it up
-        self._active[run.job].append(run.id)
-        task = self._group.create_task(self._one(run))
+        underway = Underway(run)
+        self._underway[run.job].append(underway)
+        task = self._group.create_task(self._one(underway))
+        underway.task = task
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _one(self, run: Run) -> None:
+    async def _one(self, underway: Underway) -> None:
+        run = underway.run
         try:
-            async with self._one_per_job[run.job], self._few:
-                if not self._stop.asked.is_set():
-                    await self._do(self.jobs[run.job], await self._store.start(run.id))
+            async with self._one_per_job[run.job]:
+                await self._begin(run)
         except PausedError:
             LOG.info("run paused", extra={"job": run.job, "run": run.id})
         except NotRunningError as exc:
             self._stop.ask(exc.message, grace_seconds=0.0)
+        except asyncio.CancelledError:
+            if underway.cut is None:
+                raise
+            await self._runner.abandon(run)
+            await self._over(run, underway.cut)
         finally:
-            self._active[run.job].remove(run.id)
+            self._underway[run.job].remove(underway)
+            self.look()
             async with self._changed:
                 self._changed.notify_all()
 
-    async def _do(self, job: Job, run: Run) -> None:
+    async def _begin(self, run: Run) -> None:
+        if self._stop.asked.is_set():
+            return
+        job = self.jobs.get(run.job)
+        if job is None:
+            await self._give_up(run, GONE)
+            return
+        place = Place(self._places, job, run)
         try:
-            stopped, rest = self._stop.asked.is_set, partial(self._rest, run)
+            await place.take()
+            if not self._stop.asked.is_set():
+                await self._do(job, await self._store.start(run.id), place=place)
+        finally:
+            place.leave()
+
+    async def _do(self, job: Job, run: Run, *, place: Place) -> None:
+        try:
+            stopped, rest = self._stop.asked.is_set, partial(self._rest, place)
             ended = await self._runner.run(job, run, paused=stopped, rest=rest)
         except (PausedError, NotRunningError):
             raise
         except Exception as exc:  # top of a run: a fault in one job is its own
             LOG.exception("run broke", extra={"job": job.name, "run": run.id})
             ended = Ended(RunState.FAILED, f"internal: {type(exc).__name__}: {exc}")
+        await self._over(run, ended)
+
+    async def _over(self, run: Run, ended: Ended) -> None:
         self._waiting.discard(run.id)
-        await self._store.end(run.id, ended)
+        self._ending.add(run.id)
+        try:
+            await self._store.end(run.id, ended)
+        finally:
+            self._ending.discard(run.id)
         level = logging.WARNING if ended.state is RunState.FAILED else logging.INFO
         if ended.state is RunState.QUIET:
             level = logging.DEBUG
-        facts = {"job": job.name, "run": run.id, "state": ended.state, "because": ended.because}
+        facts = {"job": run.job, "run": run.id, "state": ended.state, "because": ended.because}
         LOG.log(level, "run ended", extra=facts)
 
-    async def _rest(self, run: Run, seconds: float) -> None:
+    async def _rest(self, place: Place, seconds: float) -> None:
         """Let other runs work while this one waits; ends early when all of it stops."""
+        run = place.run
         if run.id not in self._waiting:
             self._waiting.add(run.id)
             await self._store.waits(run.id, BATCH)
             LOG.info("run waits", extra={"job": run.job, "run": run.id, "because": BATCH})
-        self._few.release()
-        try:
-            while seconds > 0 and not self._stop.asked.is_set():
-                await self._clock.sleep(min(seconds, REST_SECONDS))
-                seconds -= REST_SECONDS
-        finally:
-            await self._few.acquire()
+        place.leave()
+        while seconds > 0 and not self._stop.asked.is_set():
+            await self._clock.sleep(min(seconds, REST_SECONDS))
+            seconds -= REST_SECONDS
+        await place.take()
 
-    # -- what comes round
 
-    async def _deliver_again(self) -> None:
-        while True:
-            for letter in await self._results.due_letters():
-                try:
-                    place = await self._delivery.deliver(letter)
-                except DeliveryError as exc:
-                    await self._results.undelivered(letter, [], because=exc.message)
-                else:
-                    await self._results.delivered_later(letter, place)
-                    LOG.info("delivered late", extra={"job": letter.job, "run": letter.run})
-            await self._clock.sleep(OUTBOX_SECONDS)
-
-    async def _forget(self) -> None:
-        while True:
-            await self._clock.sleep(RETENTION_SECONDS)
-            await self._store.forget_old()
+def row_of(job: Job, slot: datetime, *, endings: Mapping[datetime, Ending]) -> Run:
+    """A new row. After another job the slot is that of its run, so that each has one and no more,
+    on any machine.
+    """
+    ending = endings.get(slot)
+    if ending is None:
+        return new_run(job.name, slot)
+    return new_run(job.name, ending.slot, trigger=f"after:{ending.run}")
 
 
 def schedule_text(job: Job) -> str:
     """When a job runs, for people, and to notice that it was changed."""
+    spread = f", spread over {duration(job.jitter_seconds)}" if job.jitter_seconds else ""
     if job.every_seconds is not None:
-        return f"every {duration(job.every_seconds)}"
-    return f"cron {job.cron} {job.zone}"
+        return f"every {duration(job.every_seconds)}{spread}"
+    if job.cron:
+        return f"cron {job.cron} {job.zone}{spread}"
+    if job.at is not None:
+        return f"at {job.at.astimezone(ZoneInfo(job.zone)).isoformat()}"
+    return f"after {job.after}" if job.after else "webhook"
 
 
 def duration(seconds: float) -> str:

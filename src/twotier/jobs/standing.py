@@ -26,16 +26,18 @@ def standing(job: Job, runs: Sequence[Run], *, since: datetime, now: datetime) -
     failed = list(takewhile(lambda run: run.state in FAILED, worked))
     blind = list(takewhile(lambda run: run.because.startswith(BLIND), failed))
     limit = _latest_end(job, runs, since=since)
-    overdue_seconds = max(0.0, (now - limit).total_seconds())
+    overdue_seconds = 0.0 if limit is None else max(0.0, (now - limit).total_seconds())
     because = failed[0].because if failed else ""
     return JobStanding(job.name, len(failed), len(blind), because, overdue_seconds)
 
 
-def _latest_end(job: Job, runs: Sequence[Run], *, since: datetime) -> datetime:
-    """Until when its next run should have begun, or the one on its way should be over."""
-    newest = next((run for run in runs if run.trigger == "schedule"), None)
+def _latest_end(job: Job, runs: Sequence[Run], *, since: datetime) -> datetime | None:
+    """Until when its next run should have begun, or the one on its way should be over; None for a
+    job that no clock starts again.
+    """
+    newest = next((run for run in runs if run.trigger != "hand"), None)
     if newest is not None and newest.state in ON_THE_WAY:
         begun = max(since, newest.started_at or newest.slot)
         return begun + timedelta(seconds=job.deadline_seconds) + LATE
     after = since if newest is None else max(since, newest.slot)
-    return next_slots(job, after=after)[0] + LATE
+    return next((slot + LATE for slot in next_slots(job, after=after)), None)

@@ -27,11 +27,14 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended: its state, why in one sentence, and what came out."""
+    """How a run ended: its state, why in one sentence, and what came out. `gives_back`: what it
+    had not finished is new again, though it was interrupted: that was not its items' doing.
+    """
 
     state: RunState
     because: str
     result: str = ""
+    gives_back: bool = False
 
 
 class RunStore:
@@ -83,13 +86,13 @@ class RunStore:
 
         return await self._database.do(work)
 
-    async def add_by_hand(self, job: str) -> Run:
-        """A row for a run somebody ordered; its slot is the instant of the order."""
+    async def add_by_hand(self, job: str, *, trigger: str = "hand") -> Run:
+        """A row for a run somebody ordered, or posted for; its slot is the instant of the order."""
 
         def work(connection: sa.Connection) -> Run:
-            run = new_run(job, instant(ms(self._clock.now())), trigger="hand")
+            run = new_run(job, instant(ms(self._clock.now())), trigger=trigger)
             while slot_known(connection, run):  # two orders within one millisecond
-                run = new_run(job, run.slot + timedelta(milliseconds=1), trigger="hand")
+                run = new_run(job, run.slot + timedelta(milliseconds=1), trigger=trigger)
             connection.execute(sa.insert(runs).values(**values_of(run)))
             return run
 
@@ -142,7 +145,8 @@ class RunStore:
             if ended.state is RunState.QUIET:
                 count_look(connection, run.job, slot=instant(run.slot_ms))
             unfinished = (items.c.run == run_id) & (items.c.state == "taken")
-            if ended.state is RunState.INTERRUPTED:  # they may be what killed us: not again
+            if ended.state is RunState.INTERRUPTED and not ended.gives_back:
+                # they may be what killed us: not again
                 change = {"state": "failed", "error": ended.because, "text": ""}
             else:
                 change = {"state": "new", "run": ""}

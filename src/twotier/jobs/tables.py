@@ -3,7 +3,8 @@
 Times are integer milliseconds since the epoch, money is integer micro-dollars. Who wrote what:
 `runs` one row per due slot; `items` what watchers found, kept by id so that nothing is done twice;
 `cursors` how far a watcher has looked; `answers` finished model answers, so that none is paid for
-twice; `outbox` what is to be delivered; `schedules` since when a job's slots count; `looks` how
+twice; `outbox` what is to be delivered; `schedules` since when a job's slots count; `pauses` jobs
+that somebody has paused; `looks` how
 often nothing was found.
 """
 
@@ -177,4 +178,11 @@ transcripts = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("made_ms", sa.BigInteger, nullable=False),
     sa.Index("transcripts_made", "made_ms"),
+)
+
+pauses = sa.Table(
+    "pauses",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("since_ms", sa.BigInteger, nullable=False),
 )
