@@ -75,6 +75,7 @@ PURE = (
     "src/twotier/watch/cut.py",
     "src/twotier/watch/github_wire.py",
     "src/twotier/watch/html_text.py",
+    "src/twotier/watch/mail_text.py",
     "src/twotier/watch/visible.py",
 )
 FLOOR_PERCENT = 90.0

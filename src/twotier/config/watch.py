@@ -18,6 +18,7 @@ from twotier.config.watch_github import (
     GithubNotificationsWatch,
     GithubReleasesWatch,
 )
+from twotier.config.watch_mail import ImapWatch
 
 
 class FilesWatch(WatchBase):
@@ -78,6 +79,7 @@ AnyWatch = Annotated[
     | GithubDiscussionsWatch
     | GithubIssuesWatch
     | GithubNotificationsWatch
-    | GithubReleasesWatch,
+    | GithubReleasesWatch
+    | ImapWatch,
     Field(discriminator="kind"),
 ]

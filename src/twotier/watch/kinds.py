@@ -38,6 +38,7 @@ KINDS = {
     ),
     "github-releases": Kind("twotier.watch.github_releases:ReleasesWatcher", THEIRS),
     "page": Kind("twotier.watch.page:PageWatcher", THEIRS),
+    "imap": Kind("twotier.watch.imap:ImapWatcher", LETTERS),
 }
 
 
