@@ -114,8 +114,8 @@ def leaves(message: Message) -> Iterator[Message]:
     while waiting and count < PARTS_MAX:
         part = waiting.pop()
         is_mail = part.get_content_maintype() == "message" and part is not message
-        if part.is_multipart() and not is_mail:
-            inside = part.get_payload()
+        inside = part.get_payload() if part.is_multipart() and not is_mail else None
+        if isinstance(inside, list):
             waiting += [one for one in reversed(inside) if isinstance(one, Message)]
         else:
             count += 1
@@ -140,11 +140,7 @@ def filename(part: Message) -> str:
 def decoded(part: Message) -> str:
     """The text of a part; what cannot be decoded is shown as U+FFFD."""
     charset = CHARSET.search(visible(str(part.get("content-type", "")))[:HEADER_BYTES_MAX])
-    try:
-        payload = part.get_payload(decode=True)
-    except ODD:  # an encoding it trips over; it needs none to give the bytes
-        del part["content-type"]
-        payload = part.get_payload(decode=True)
+    payload = part.get_payload(decode=True)  # without `decode` it trips over odd encodings
     raw = payload if isinstance(payload, bytes) else b""
     return in_charset(raw, charset.group(1) if charset else "utf-8")
 
