@@ -169,7 +169,7 @@ class Visit:
                     told.append(self._made_anew(folder, now))
                 if begun.validity != now.validity:
                     begun = Begun(now.validity, self._baseline(box, now, first=not begun.validity))
-                found, last = self._mails(box, folder, begun)
+                found, last = self._mails(box, folder, begun=begun)
                 items += found
                 moved[folder] = {"validity": now.validity, "last": last}
         finally:
@@ -185,7 +185,7 @@ class Visit:
             return min(since) - 1 if since else now.last
         return now.last
 
-    def _mails(self, box: BaseMailBox, folder: str, begun: Begun) -> tuple[list[Item], int]:
+    def _mails(self, box: BaseMailBox, folder: str, *, begun: Begun) -> tuple[list[Item], int]:
         """New mails as items, and the number of the last one that was looked at."""
         # `n:*` always names the last mail, also where its number is lower.
         new = [uid for uid in numbers(box, f"UID {begun.last + 1}:*") if uid > begun.last]
