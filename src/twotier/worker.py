@@ -30,6 +30,7 @@ from twotier.config.schema import Config
 from twotier.config.values import duration_seconds
 from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
+from twotier.domain.clock import Clock
 from twotier.domain.job import Job
 from twotier.domain.tier import TierPolicy
 from twotier.errors import ConfigError, TwotierError, WatchError
@@ -37,8 +38,10 @@ from twotier.jobs.api import Api, Server, listen, server
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
 from twotier.jobs.items import ItemStore
+from twotier.jobs.keeping import Keeping
 from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
+from twotier.jobs.retention import Elsewhere, Keep, Retention
 from twotier.jobs.rounds import Rounds
 from twotier.jobs.runner import Runner, Stores
 from twotier.jobs.schedule import at_of
@@ -79,12 +82,15 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
                 places=Places(at_once(loaded.config)),
                 clock=clock,
             )
-            rounds = Rounds(runs, results=stores.results, delivery=delivery, clock=clock)
+            retention = retention_of(loaded, database, clock=clock)
+            rounds = Rounds(stores.results, delivery=delivery, clock=clock)
             api = server(
-                Api(scheduler, runs=runs, items=stores.items, results=stores.results).app()
+                Api(scheduler, runs=runs, items=stores.items, results=stores.results).app(
+                    *Keeping(retention).routes()
+                )
             )
-            watch = partial(watch_main, client, stop)
-            await run(scheduler, api, beside=(rounds.run, watch), loaded=loaded, stop=stop)
+            beside = (rounds.run, retention.run, partial(watch_main, client, stop))
+            await run(scheduler, api, beside=beside, loaded=loaded, stop=stop)
     finally:
         database.close()
 
@@ -188,6 +194,18 @@ def job_of(config: JobConfig, home: Path) -> Job:
         jitter_seconds=config.jitter,
         overlap=config.overlap or "skip",
     )
+
+
+def retention_of(loaded: Loaded, database: Database, *, clock: Clock) -> Retention:
+    """How long texts of jobs are kept."""
+    days = loaded.config.retention
+    keep = Keep(days.items_days, days.transcripts_days, days.runs_days, days.quiet_days)
+    elsewhere = Elsewhere(nothing_else, loaded.paths.artifacts)
+    return Retention(database, clock, keep=keep, elsewhere=elsewhere)
+
+
+async def nothing_else(_: Sequence[str]) -> None:
+    """Where no engine keeps anything of a run."""
 
 
 def channels(loaded: Loaded) -> dict[str, Channel]:

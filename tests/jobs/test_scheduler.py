@@ -229,28 +229,6 @@ def test_a_run_by_hand_waits_for_the_one_before(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
-def test_old_rows_go_and_quiet_ones_go_sooner(tmp_path: Path) -> None:
-    """Quiet rows stay a week, others 90 days; what was seen stays seen."""
-
-    async def scenario() -> None:
-        clock = HandClock()
-        async with workshop(tmp_path, [INBOX_JOB], clock=clock) as shop:
-            shop.drop("note.txt")
-            done = await shop.by_hand("inbox")
-            clock.turn(1)
-            quiet = await shop.by_hand("inbox")
-            assert (done.state, quiet.state) == (RunState.DONE, RunState.QUIET)
-        off = job(watch=INBOX, answer_lines=3, enabled=False)
-        for days, left in ((6, {done.id, quiet.id}), (2, {done.id}), (83, set())):
-            clock.turn(days * 86_400)
-            async with workshop(tmp_path, [off], clock=clock) as shop:
-                assert {run.id for run in await shop.all_runs()} == left
-        async with workshop(tmp_path, [off], clock=clock) as shop:
-            assert (await shop.by_hand("inbox")).state is RunState.QUIET
-
-    asyncio.run(scenario())
-
-
 def test_a_fault_in_one_job_is_its_own(tmp_path: Path) -> None:
     """Something nobody thought of fails that run, with its name, and the worker lives on."""
 

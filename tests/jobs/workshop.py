@@ -117,7 +117,7 @@ async def workshop(
                 places=places or Places(),
                 clock=clock,
             )
-            rounds = Rounds(runs, results=stores.results, delivery=delivery, clock=clock)
+            rounds = Rounds(stores.results, delivery=delivery, clock=clock)
             stop = Stop()
             async with asyncio.TaskGroup() as group:
                 group.create_task(scheduler.run(stop))

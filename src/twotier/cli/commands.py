@@ -22,6 +22,7 @@ from twotier.cli.outside_words import spend
 from twotier.cli.price_words import prices
 from twotier.cli.rights import Policy
 from twotier.cli.rights import Rights as AllRights
+from twotier.cli.trial_words import forget
 from twotier.errors import UsageError
 
 Config = Annotated[Path, Parameter(parse=False)]
@@ -47,6 +48,7 @@ config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
 for group in (job, models, engine, prices, config_app, key, budget, notify, spend, mcp_servers):
     app.command(group)
+app.command(forget)
 
 
 @app.command

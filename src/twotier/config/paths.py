@@ -85,6 +85,11 @@ class Paths:
         return self.state / "work.db"
 
     @property
+    def artifacts(self) -> Path:
+        """Long results of tools: a folder for each run that has any."""
+        return self.state / "artifacts"
+
+    @property
     def client_key(self) -> Path:
         """The token that clients of the gateway send; mode 0600."""
         return self.state / "client.key"

@@ -21,7 +21,7 @@ from twotier.config.savings import SavingsConfig
 from twotier.config.section import Section, listed, raise_all
 from twotier.config.tools import ToolsConfig
 from twotier.config.trigger import order_problems
-from twotier.config.upkeep import LedgerConfig, LogConfig, TelemetryConfig
+from twotier.config.upkeep import LedgerConfig, LogConfig, RetentionConfig, TelemetryConfig
 from twotier.config.values import (
     FolderPath,
     HostName,
@@ -387,6 +387,9 @@ class Config(Section):
     )
     ledger: LedgerConfig = Field(
         default_factory=LedgerConfig, description="What was asked, and what it cost."
+    )
+    retention: RetentionConfig = Field(
+        default_factory=RetentionConfig, description="How long texts of jobs are kept."
     )
     outside: OutsideConfig = Field(
         default_factory=OutsideConfig, description="What did not come through twotier."

@@ -1,4 +1,4 @@
-"""The settings of what is kept and told: the ledger, the log, spans for other programs."""
+"""The settings of what is kept and told: ledger, texts of jobs, log, spans for other programs."""
 
 from __future__ import annotations
 
@@ -41,6 +41,27 @@ class LedgerConfig(Section):
         if 0 < days < KEEP_DAYS_MIN:
             raise ValueError(f"at least {KEEP_DAYS_MIN}, or 0 for all: a month's limit needs them")
         return days
+
+
+class RetentionConfig(Section):
+    """How long the worker keeps what jobs have read and written. What is not done yet stays."""
+
+    items_days: int = Field(
+        30,
+        ge=0,
+        description="Days the texts of items are kept that a watcher found; their ids stay, so that"
+        " nothing is done twice. 0 keeps all.",
+    )
+    transcripts_days: int = Field(
+        30,
+        ge=0,
+        description="Days the texts of a run are kept: answers, transcripts, results of tools. Its"
+        " row stays, with tokens and cost. 0 keeps all.",
+    )
+    runs_days: int = Field(90, ge=0, description="Days a run has a row at all; 0 keeps all.")
+    quiet_days: int = Field(
+        7, ge=0, description="The same for runs that found nothing; how many there were is kept."
+    )
 
 
 class LogConfig(Section):

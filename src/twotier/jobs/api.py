@@ -28,7 +28,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from twotier.domain.job import Job, Run, RunState
 from twotier.domain.money import MICROUSD_PER_USD
@@ -56,8 +56,8 @@ class Api:
         self._items = items
         self._results = results
 
-    def app(self) -> Starlette:
-        """The ASGI application."""
+    def app(self, *more: BaseRoute) -> Starlette:
+        """The ASGI application; `more` are the routes of other parts of the worker."""
         return Starlette(
             routes=[
                 Route("/healthz", self._health),
@@ -70,6 +70,7 @@ class Api:
                 Route("/runs", self._latest),
                 Route("/looks", self._looks),
                 Route("/runs/{id}", self._run),
+                *more,
             ],
             exception_handlers={TwotierError: refuse, 404: no_such_path},  # type: ignore[dict-item]
         )

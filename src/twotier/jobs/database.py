@@ -57,6 +57,20 @@ class Database:
         with self._engine.begin() as connection:
             return work(connection)
 
+    async def compact(self) -> None:
+        """Leave nothing of deleted rows in the file, nor in the log beside it."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._compact)
+
+    def _compact(self) -> None:
+        raw = self._engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            for order in ("wal_checkpoint(TRUNCATE)", "VACUUM", "wal_checkpoint(TRUNCATE)"):
+                cursor.execute(order if order == "VACUUM" else f"PRAGMA {order}")
+            cursor.close()
+        finally:
+            raw.close()
+
     def close(self) -> None:
         """Let the last transaction finish and close the file."""
         self._thread.shutdown(wait=True)
@@ -78,6 +92,7 @@ def connect(path: Path) -> sa.Engine:
             "journal_mode = WAL",
             "synchronous = NORMAL",
             "foreign_keys = ON",
+            "secure_delete = ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -2,8 +2,8 @@
 
 An item goes new -> taken (by a run) -> done or failed. One whose try failed is new again, but
 pauses and then stands behind those that were never tried, so that it holds nobody up. Its
-row stays for ever, because its id is what keeps it from being done twice; its text goes when it is
-done.
+row stays for ever, because its id is what keeps it from being done twice. Its text goes after some
+time (`retention`); until then the work can be tried in another way.
 """
 
 from __future__ import annotations
@@ -119,7 +119,6 @@ class ItemStore:
                     next_ms=pause,
                     error=because,
                     state=sa.case((over, "failed"), else_="new"),
-                    text=sa.case((over, ""), else_=items.c.text),
                 )
             )
 

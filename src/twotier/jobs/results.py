@@ -217,11 +217,11 @@ def count(connection: sa.Connection, run: str, *, answer: Answer) -> None:
 
 
 def done(connection: sa.Connection, job: str, *, item_ids: list[str]) -> None:
-    """Items whose answer is stored are done; their text is not needed any more."""
+    """Items whose answer is stored are done."""
     connection.execute(
         sa.update(items)
         .where(items.c.job == job, items.c.id.in_(item_ids))
-        .values(state="done", text="", error="")
+        .values(state="done", error="")
     )
 
 

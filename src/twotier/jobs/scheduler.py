@@ -115,7 +115,6 @@ class Scheduler:
         self._stop = stop
         async with asyncio.TaskGroup() as group:
             self._group = group
-            await self._store.forget_old()
             await self._resume()
             tick = group.create_task(self._tick())
             self.started.set()

@@ -17,12 +17,9 @@ from twotier.domain.clock import Clock
 from twotier.domain.job import Run, RunState
 from twotier.jobs.database import Database
 from twotier.jobs.looks import Looks, count_look, looks_between
-from twotier.jobs.tables import answers, items, outbox, runs, schedules
+from twotier.jobs.tables import items, runs, schedules
 
-QUIET_DAYS_KEPT = 7
-RUN_DAYS_KEPT = 90
 ON_THE_WAY = (RunState.DUE, RunState.RUNNING, RunState.WAITING)
-DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +144,7 @@ class RunStore:
             unfinished = (items.c.run == run_id) & (items.c.state == "taken")
             if ended.state is RunState.INTERRUPTED and not ended.gives_back:
                 # they may be what killed us: not again
-                change = {"state": "failed", "error": ended.because, "text": ""}
+                change = {"state": "failed", "error": ended.because}
             else:
                 change = {"state": "new", "run": ""}
             connection.execute(sa.update(items).where(unfinished).values(**change))
@@ -176,25 +173,6 @@ class RunStore:
         query = sa.select(runs).order_by(runs.c.slot_ms.desc(), runs.c.id).limit(limit)
         query = query.where(runs.c.state.in_(states)) if states else query
         return await self._select(query.where(runs.c.job == job) if job else query)
-
-    async def forget_old(self) -> int:
-        """Delete rows past their time, with their answers and deliveries; returns how many.
-
-        Items stay: their ids are what keeps a thing from being done twice.
-        """
-        now_ms = ms(self._clock.now())
-        quiet = (runs.c.state == RunState.QUIET) & (
-            runs.c.slot_ms < now_ms - QUIET_DAYS_KEPT * DAY_MS
-        )
-        old = runs.c.state.not_in(ON_THE_WAY) & (runs.c.slot_ms < now_ms - RUN_DAYS_KEPT * DAY_MS)
-        stale = sa.select(runs.c.id).where(quiet | old)
-
-        def work(connection: sa.Connection) -> int:
-            connection.execute(sa.delete(answers).where(answers.c.run.in_(stale)))
-            connection.execute(sa.delete(outbox).where(outbox.c.run.in_(stale)))
-            return connection.execute(sa.delete(runs).where(quiet | old)).rowcount
-
-        return await self._database.do(work)
 
     async def _select(self, query: sa.Select[Any]) -> list[Run]:
         return await self._database.do(

@@ -56,7 +56,7 @@ items = sa.Table(
     sa.Column("state", sa.Text, nullable=False),  # new, taken, done, failed
     sa.Column("run", sa.Text, nullable=False, default=""),
     sa.Column("title", sa.Text, nullable=False),
-    sa.Column("text", sa.Text, nullable=False),  # emptied when it is done or failed
+    sa.Column("text", sa.Text, nullable=False),  # emptied after some time, see `retention`
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("bytes_cut", sa.BigInteger, nullable=False),
     sa.Column("author", sa.Text, nullable=False, default=""),
