@@ -76,6 +76,8 @@ PURE = (
     "src/twotier/watch/github_wire.py",
     "src/twotier/watch/html_text.py",
     "src/twotier/watch/mail_text.py",
+    "src/twotier/watch/seen.py",
+    "src/twotier/watch/thresholds.py",
     "src/twotier/watch/visible.py",
 )
 FLOOR_PERCENT = 90.0

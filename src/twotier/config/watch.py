@@ -12,6 +12,7 @@ from pydantic import Field
 
 from twotier.config.values import FolderPath, HttpUrl, Limit, Seconds
 from twotier.config.watch_base import LooksBack, WatchBase
+from twotier.config.watch_data import GitWatch, HttpWatch, InboxWatch, PricesWatch
 from twotier.config.watch_github import (
     GithubDiscussionsWatch,
     GithubIssuesWatch,
@@ -76,6 +77,10 @@ AnyWatch = Annotated[
     | CommandWatch
     | FeedWatch
     | PageWatch
+    | HttpWatch
+    | PricesWatch
+    | GitWatch
+    | InboxWatch
     | GithubDiscussionsWatch
     | GithubIssuesWatch
     | GithubNotificationsWatch

@@ -11,11 +11,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from twotier.domain.urls import shown_url
 from twotier.errors import ReachError, WatchError
 from twotier.tools.page import Page
 from twotier.tools.web import Web
+from twotier.watch.base import Around
 from twotier.watch.cut import mark
 
 BYTES_MAX = 4_000_000
@@ -56,6 +58,17 @@ async def fetched(web: Web, url: str, *, headers: Mapping[str, str]) -> Page:
         return page.expect_ok()
     except ReachError as exc:
         raise WatchError(exc.message) from exc
+
+
+def secret_header(around: Around, *, place: str, pattern: str) -> dict[str, str]:
+    """The header `Name: value with {secret}`; none without a secret. Raises `WatchError`."""
+    name, _, value = pattern.partition(":")
+    return {name.strip(): value.strip().replace("{secret}", around.secret(place))} if place else {}
+
+
+def quoted(word: str) -> str:
+    """A word as a part of an address."""
+    return quote(word, safe="")
 
 
 def place(kind: str, url: str) -> str:

@@ -31,14 +31,18 @@ KINDS = {
     "command": Kind("twotier.watch.command:CommandWatcher", THEIRS),
     "feed": Kind("twotier.watch.feed:FeedWatcher", THEIRS),
     "files": Kind("twotier.watch.files:FilesWatcher", THEIRS),
+    "git": Kind("twotier.watch.git:GitWatcher", THEIRS),
     "github-discussions": Kind("twotier.watch.github_discussions:DiscussionsWatcher", THEIRS),
     "github-issues": Kind("twotier.watch.github_issues:IssuesWatcher", THEIRS),
     "github-notifications": Kind(
         "twotier.watch.github_notifications:NotificationsWatcher", LETTERS
     ),
     "github-releases": Kind("twotier.watch.github_releases:ReleasesWatcher", THEIRS),
+    "http": Kind("twotier.watch.http:HttpWatcher", THEIRS),
+    "inbox": Kind("twotier.watch.inbox:InboxWatcher", THEIRS),
     "page": Kind("twotier.watch.page:PageWatcher", THEIRS),
     "imap": Kind("twotier.watch.imap:ImapWatcher", LETTERS),
+    "prices": Kind("twotier.watch.prices:PricesWatcher", THEIRS),
 }
 
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
 
 from twotier.domain.job import Item
 from twotier.watch.cut import mark
 
 SEEN_MAX = 1_000
+MS_FROM = 1e11
 KEY_CHARACTERS = 20  # 80 bits: a thousand entries do not meet by chance
 REVISION_CHARACTERS = 12
 
@@ -76,16 +78,29 @@ def since(now: datetime, seconds: float | None) -> str:
 
 
 def instant(text: object) -> str:
-    """A time as ISO 8601 in UTC, so that two of them compare as text; empty where it is none."""
+    """A time (ISO text, or a number since 1970) as ISO 8601 in UTC, so that two compare as text.
+
+    Empty where it is none.
+    """
     try:
-        when = datetime.fromisoformat(str(text))
-    except ValueError:
+        when = from_number(text) if is_number(text) else datetime.fromisoformat(str(text))
+    except (ValueError, OverflowError, OSError):
         return ""
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     try:
         return when.astimezone(UTC).isoformat(timespec="seconds")
     except OverflowError:  # the first hours of year 1 in a zone
         return ""
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a time may be seconds, or milliseconds, since 1970."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def from_number(seconds: float) -> datetime:
+    """Seconds since 1970, or milliseconds where it would be after the year 5138."""
+    return datetime.fromtimestamp(seconds / 1_000 if seconds > MS_FROM else seconds, UTC)
 
 
 def oldest_first(entries: Iterable[Entry]) -> list[Entry]:
