@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from twotier.agent.model import MainClient
+from twotier.build.tools import files_of, hidden, web_of
 from twotier.clock import SystemClock
 from twotier.config import secrets
 from twotier.config.load import Loaded, load
@@ -71,7 +72,9 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock))
             delivery = Delivery(loaded.home, stores.results, channels=channels(loaded))
             jobs = jobs_of(loaded)
-            around = Around(loaded.home, clock, secret=partial(secret_of, named))
+            around = Around(
+                loaded.home, clock, secret=partial(secret_of, named), web=web_of(loaded)
+            )
             watchers = {job.name: make(job.watch, around) for job in jobs if job.watch is not None}
             runner = Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock)
             scheduler = Scheduler(
@@ -186,7 +189,7 @@ def job_of(config: JobConfig, home: Path) -> Job:
         deadline_seconds=config.deadline,
         missed=f"within:{duration_seconds(window):g}" if kind == "within" else config.missed,
         enabled=config.enabled,
-        root=str(home),
+        root=str(files_of(config, home)),
         batch=config.batch,
         at=None if config.at is None else at_of(config.at, zone),
         after=config.after,
@@ -237,13 +240,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loaded = load(options.config.absolute())
         loaded.paths.make()
         log = loaded.config.log
-        named = secrets.Named(loaded.config.jobs, home=loaded.home)
+        named = secrets.Named([*loaded.config.jobs, loaded.config.tools], home=loaded.home)
         start_logging(
             loaded.paths.logs / "worker.log",
             level=log.level,
             bytes_max=log.bytes_max,
             files_kept=log.files_kept,
-            secrets=[*named.all(), *([token] if (token := ntfy_token(loaded)) else [])],
+            secrets=[*named.all(), *hidden(loaded)],
         )
         with only_one(loaded.paths.worker_lock):
             asyncio.run(work(loaded, named))

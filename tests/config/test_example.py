@@ -37,6 +37,9 @@ def sections(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterator[tu
             "prices": ("tiers", "frontier", "price"),
             "channels": ("alerts", "channels", "phone"),
             "mcp": ("tools", "mcp", "tickets"),
+            "api": ("tools", "api", "home"),
+            "send": ("tools", "send", "phone"),
+            "command": ("tools", "command", "words"),
         }
         many = str(field.annotation).startswith("tuple")
         found = sections_of(field.annotation)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twotier.tools.addresses import Reach, allowed, judge, literal, named, plainly_home
+from twotier.tools.addresses import Reach, allowed, judge, listed, literal, named, plainly_home
 
 PUBLIC = (
     *("8.8.8.8", "1.1.1.1", "93.184.216.34", "172.15.255.255", "172.32.0.0", "192.167.255.255"),
@@ -132,6 +132,15 @@ def test_the_owners_list_names_hosts_with_or_without_port() -> None:
     assert not allowed(entries, "evil.nas.local", port=443)
     assert not allowed(entries, "::2", port=80)
     assert named("[0::1]") == "[::1]"
+
+
+def test_a_list_of_hosts_may_name_all_below_a_name() -> None:
+    """`*.example.org` is what lies below, not the name itself and not what ends like it."""
+    hosts = {"docs.example.org", "*.wiki.test"}
+    assert listed(hosts, "DOCS.example.org.")
+    assert listed(hosts, "en.wiki.test")
+    for other in ("example.org", "wiki.test", "evilwiki.test", "docs.example.org.evil.test"):
+        assert not listed(hosts, other)
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,19 @@ async def test_five_redirects_are_followed_and_no_sixth() -> None:
 
 
 @looped
+async def test_only_listed_hosts_are_asked_in_the_end_too() -> None:
+    """A page of a host that may be asked could send on what stands in its address."""
+    async with site() as here:
+        here.pages["/out"] = to(f"http://evil.test:{here.port}/?secret")
+        web = home("docs.test", "evil.test").only(["docs.test"])
+        assert (await web.get(f"http://docs.test:{here.port}/x")).status == 200
+        for path in (f"http://docs.test:{here.port}/out", f"http://evil.test:{here.port}/"):
+            with pytest.raises(ReachError, match=r"evil\.test is not one of the hosts"):
+                await web.get(path)
+        assert here.paths() == ["/x", "/out"]
+
+
+@looped
 async def test_without_redirects_the_redirect_is_the_answer() -> None:
     """For whoever asks a declared address, and nothing else."""
     async with site() as here:

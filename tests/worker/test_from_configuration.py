@@ -42,7 +42,8 @@ def test_durations_are_seconds_and_local_is_a_real_zone(tmp_path: Path) -> None:
     assert (brief.every_seconds, brief.missed) == (None, "within:5400")
     assert ZoneInfo(brief.zone).key == brief.zone
     assert (brief.tier, brief.watch) == (TierPolicy.AUTO, None)
-    assert (inbox.every_seconds, inbox.missed, inbox.root) == (10.0, "once", str(tmp_path))
+    assert (inbox.every_seconds, inbox.missed) == (10.0, "once")
+    assert inbox.root == str(tmp_path.resolve() / "jobs-files" / "inbox")
     assert inbox.tier is TierPolicy.LOCAL_ONLY
     assert inbox.watch is not None
     assert inbox.watch["item_bytes_max"] == 12_000

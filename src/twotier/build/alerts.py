@@ -10,6 +10,7 @@ from pathlib import Path
 from twotier.alerts.desk import Alerts
 from twotier.alerts.outbox import Habits, Way
 from twotier.alerts.quiet import QuietHours
+from twotier.build.mail import mail_by
 from twotier.config.alerts import hours_of, is_place
 from twotier.config.load import Loaded
 from twotier.config.secrets import how_to_set, resolve
@@ -21,7 +22,6 @@ from twotier.notify.apprise import Apprise
 from twotier.notify.base import Channel, Message
 from twotier.notify.desktop import Desktop
 from twotier.notify.http import Ntfy, Webhook
-from twotier.notify.mail import Mail, MailServer
 from twotier.notify.terminal import Terminal
 
 TERMINAL = "terminal"
@@ -108,11 +108,7 @@ def mail(loaded: Loaded) -> Channel:
     password = resolve(config.password, home=loaded.home) if config.password else ""
     if password is None:
         return Unset(config.password or "", loaded.home)
-    sender = config.sender or config.user
-    server = MailServer(
-        config.host, config.port, config.security, sender, user=config.user, password=password
-    )
-    return Mail(server)
+    return mail_by(config, password)
 
 
 MAKERS: Mapping[str, Callable[[Loaded], Channel]] = {

@@ -19,7 +19,7 @@ from twotier.config.outside import OutsideConfig
 from twotier.config.prices import PriceConfig, PriceName
 from twotier.config.savings import SavingsConfig
 from twotier.config.section import Section, listed, raise_all
-from twotier.config.tools import ToolsConfig
+from twotier.config.tools import ToolsConfig, tool_problems
 from twotier.config.trigger import order_problems
 from twotier.config.upkeep import LedgerConfig, LogConfig, RetentionConfig, TelemetryConfig
 from twotier.config.values import (
@@ -407,6 +407,7 @@ class Config(Section):
             self.standby_problems(),
             self.job_problems(),
             order_problems(self.jobs),
+            tool_problems(self.jobs, self.tools, mail=bool(self.smtp.host)),
             budget_problems(self.budgets, tiers=self.tiers, jobs=self.jobs),
         )
         mail = "" if self.smtp.host else self.alerts.mail_problem()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic import Field, field_validator, model_validator
 
 from twotier.config.section import raise_all
+from twotier.config.tools import ToolUseConfig
 from twotier.config.trigger import TriggerConfig
 from twotier.config.values import (
     Limit,
@@ -22,7 +23,7 @@ from twotier.domain.tier import TierPolicy
 BATCH_DEADLINE_SECONDS_MIN = 3_600.0  # most batches end within an hour
 
 
-class JobConfig(TriggerConfig):
+class JobConfig(ToolUseConfig, TriggerConfig):
     """A piece of work that comes back: trigger, prompt, tier policy, delivery."""
 
     prompt: str = Field(min_length=1, description="What the model is asked to do.")

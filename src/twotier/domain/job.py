@@ -38,6 +38,7 @@ class Job:
     `watch` is the watcher's kind and settings, None for a job that always asks. `deliver` is
     `file:PATTERN`, `log`, `webhook:URL` or `ntfy:TOPIC`. `missed` is `once`, `skip` or
     `within:SECONDS`. `answer_lines` is the number of lines the answer must have, 0 for free form.
+    `root` is the one folder of its tools' files.
     `batch`: it has time to wait for a provider's batch.
     """
 

@@ -7,6 +7,7 @@ message is its Message-ID, which is what mail programs know a repeat by.
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from twotier.errors import DeliveryError
 from twotier.notify.apart import apart
 from twotier.notify.base import SEND_SECONDS, Message, one_line
 
+NO_ATOM = re.compile(r"[^A-Za-z0-9_-]+")
 PERMANENT = 500  # from this code on the server will not take it later either
 
 
@@ -51,7 +53,8 @@ def letter_of(message: Message, *, sender: str, receiver: str) -> EmailMessage:
     letter["To"] = receiver
     letter["Subject"] = one_line(message.title)
     letter["Date"] = formatdate(localtime=True)
-    letter["Message-ID"] = f"<{message.key}@twotier.invalid>"
+    # A Message-ID knows no colon: with one, mail programs read half of it.
+    letter["Message-ID"] = f"<{NO_ATOM.sub('.', message.key).strip('.')}@twotier.invalid>"
     letter["Auto-Submitted"] = "auto-generated"
     if message.facts.get("severity") == "urgent":
         letter["X-Priority"] = "1"

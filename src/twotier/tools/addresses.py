@@ -170,6 +170,12 @@ def named(host: str) -> str:
     return f"[{ipaddress.IPv6Address(bare)}]" if ":" in bare else bare
 
 
+def listed(hosts: Collection[str], host: str) -> bool:
+    """Whether a list of hosts, or `*.name` for all below a name, holds this one."""
+    name = named(host)
+    return any(name.endswith(one[1:]) if one.startswith("*.") else name == one for one in hosts)
+
+
 def plainly_home(host: str) -> bool:
     """Whether anybody can see that a host is at home: an address, `localhost`, `nas`, `nas.local`.
 

@@ -26,7 +26,7 @@ from yarl import URL
 from twotier import __version__
 from twotier.errors import DeliveryError, ReachError
 from twotier.notify.apart import apart
-from twotier.tools.addresses import Reach, allowed, judge, literal, named, plainly_home
+from twotier.tools.addresses import Reach, allowed, judge, listed, literal, named, plainly_home
 from twotier.tools.page import Page
 from twotier.tools.unpack import unpacked
 
@@ -74,6 +74,7 @@ class Web:
     """Asks other machines. `private_ok` are hosts, or host:port, which need not be public."""
 
     private_ok: frozenset[str] = frozenset()
+    hosts: frozenset[str] | None = None  # only these, and `*.name` below a name; None: any
     redirects_max: int = REDIRECTS_MAX  # 0: a redirect is the answer
     resolve: Resolve = system_resolve
     tls: ssl.SSLContext | None = field(default=None, repr=False)  # the system's own by default
@@ -85,6 +86,10 @@ class Web:
     def owners(self, url: str) -> Web:
         """The same, for an address the owner wrote: a host that is plainly at home is meant."""
         return self.allowing([place]) if (place := home_place(url)) else self
+
+    def only(self, hosts: Collection[str]) -> Web:
+        """The same, for these hosts alone: a redirect to any other one is refused too."""
+        return replace(self, hosts=frozenset(host.lower() for host in hosts))
 
     async def get(
         self,
@@ -170,6 +175,8 @@ class Web:
     async def _vetted(self, url: URL) -> Sequence[str]:
         """The addresses of a host, if every one of them may be connected to."""
         host, port = url.raw_host or "", url.port or 0
+        if self.hosts is not None and not listed(self.hosts, host):
+            raise ReachError(f"{host} is not one of the hosts that may be asked", forbidden=True)
         try:
             address = literal(host)
         except ValueError as exc:

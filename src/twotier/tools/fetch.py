@@ -1,0 +1,97 @@
+"""Reads a page of the web as text.
+
+What comes back is a stranger's. An address carries out what stands in it, so every fetch sends,
+except to the hosts that the job names; and once a run has read what is private, only those are
+asked, whatever a page redirects to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from twotier.domain.label import Label, Labels
+from twotier.errors import ReachError, ToolError
+from twotier.tools.addresses import listed
+from twotier.tools.base import Call, Result, Tool, ToolSpec
+from twotier.tools.page import Page
+from twotier.tools.readable import readable
+from twotier.tools.settings import Bench, Wanted
+from twotier.tools.web import host_of
+
+READS: Labels = frozenset({Label.UNTRUSTED})
+LABELS: Labels = READS | {Label.SENDS}
+ACCEPT = "text/html, application/xhtml+xml, text/plain;q=0.9, application/json;q=0.9, */*;q=0.5"
+HTML = ("text/html", "application/xhtml+xml")
+TEXTS = ("application/json", "application/xml", "application/yaml", "application/javascript")
+TEXT_ENDINGS = ("+json", "+xml", "+yaml")
+
+
+def make(wanted: Wanted, bench: Bench) -> Sequence[Tool]:
+    """The tool; it takes no targets."""
+    del wanted
+    return [Fetch(bench)]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """GETs an address and makes text of it."""
+
+    bench: Bench
+
+    @property
+    def spec(self) -> ToolSpec:
+        """What it takes."""
+        parameters = {
+            "type": "object",
+            "properties": {"url": {"type": "string"}},
+            "required": ["url"],
+            "additionalProperties": False,
+        }
+        return ToolSpec("fetch", "Read a web page as text.", parameters, LABELS)
+
+    def needs(self, arguments: Mapping[str, Any]) -> Labels:
+        """Nothing is sent where the job itself names the host."""
+        try:
+            host = host_of(str(arguments.get("url", "")))
+        except ReachError:
+            return LABELS
+        return READS if listed(self.bench.hosts, host) else LABELS
+
+    async def call(self, arguments: Mapping[str, Any], call: Call) -> Result:
+        """The page's title, address and text. Raises `ToolError`."""
+        web = self.bench.web
+        if Label.PRIVATE in call.taint:
+            web = web.only(self.bench.hosts)
+        sizes = self.bench.sizes
+        try:
+            page = await web.get(
+                str(arguments["url"]),
+                headers={"accept": ACCEPT},
+                bytes_max=sizes.page_bytes_max,
+                seconds=min(sizes.seconds_max, call.deadline_seconds),
+            )
+            page.expect_ok()
+        except ReachError as exc:
+            raise ToolError(exc.message) from exc
+        title, text = await text_of(page)
+        head = f"{title}\n{page.url}" if title else page.url
+        return Result(f"{head}\n\n{text}", READS)
+
+
+async def text_of(page: Page) -> tuple[str, str]:
+    """Title and text. Raises `ToolError` for what cannot be read as text."""
+    kind = page.content_type
+    looks_html = not kind and page.body[:200].lstrip()[:1] == b"<"
+    if kind in HTML or looks_html:
+        title, text = await asyncio.to_thread(readable, page.text, page.url)
+        if not text:
+            raise ToolError("the page holds no text; it may be drawn by scripts")
+        return title, text
+    if kind.startswith("text/") or kind in TEXTS or kind.endswith(TEXT_ENDINGS) or not kind:
+        if b"\0" in page.body[:8_192] and "charset" not in page.headers.get("content-type", ""):
+            raise ToolError("the address holds no text")
+        return "", page.text
+    raise ToolError(f"the address holds {kind}, which cannot be read as text")
