@@ -36,6 +36,7 @@ from twotier.domain.job import Job
 from twotier.domain.tier import TierPolicy
 from twotier.errors import ConfigError, TwotierError, WatchError
 from twotier.jobs.api import Api, Server, listen, server
+from twotier.jobs.api_watch import Watching
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
 from twotier.jobs.items import ItemStore
@@ -85,11 +86,12 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
                 places=Places(at_once(loaded.config)),
                 clock=clock,
             )
+            watching = Watching(scheduler, watchers, items=stores.items, runs=runs)
             retention = retention_of(loaded, database, clock=clock)
             rounds = Rounds(stores.results, delivery=delivery, clock=clock)
             api = server(
                 Api(scheduler, runs=runs, items=stores.items, results=stores.results).app(
-                    *Keeping(retention).routes()
+                    *Keeping(retention).routes(), *watching.routes()
                 )
             )
             beside = (rounds.run, retention.run, partial(watch_main, client, stop))

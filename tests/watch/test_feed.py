@@ -112,9 +112,19 @@ async def test_a_guid_that_is_a_number_is_no_date(tmp_path: Path) -> None:
         shelf = Shelf(rss([]))
         feed = Place({"kind": "feed", "url": shelf.at(here, "/feed")}, tmp_path)
         await feed.look()
-        shelf.body = rss([("7", "one")])
-        (item,) = (await feed.look()).items
-    assert item.at == ""
+        shelf.body = rss([("7", "one"), ("a", "two")])
+        assert [item.at for item in (await feed.look()).items] == ["", ""]
+
+
+@looped
+async def test_a_byte_that_xml_does_not_allow_damages_nothing(tmp_path: Path) -> None:
+    """The parser would take another way for the whole feed, and every entry would look edited."""
+    async with site() as here:
+        shelf = Shelf(rss([("a", "one")]))
+        feed = Place({"kind": "feed", "url": shelf.at(here, "/feed")}, tmp_path)
+        await feed.look()
+        shelf.body = rss([("b", "two \x1b[31m\x00"), ("a", "one")])
+        assert texts(await feed.look()) == ["two [31m bold"]
 
 
 @looped

@@ -23,6 +23,7 @@ from twotier.cli.price_words import prices
 from twotier.cli.rights import Policy
 from twotier.cli.rights import Rights as AllRights
 from twotier.cli.trial_words import forget
+from twotier.cli.watch_words import watch
 from twotier.errors import UsageError
 
 Config = Annotated[Path, Parameter(parse=False)]
@@ -49,6 +50,7 @@ key = App(name="key", help="The keys that clients of the gateway send.")
 for group in (job, models, engine, prices, config_app, key, budget, notify, spend, mcp_servers):
     app.command(group)
 app.command(forget)
+app.command(watch)
 
 
 @app.command

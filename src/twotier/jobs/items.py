@@ -124,6 +124,40 @@ class ItemStore:
 
         await self._database.do(work)
 
+    async def waiting(self, job: str, *, limit: int) -> list[Item]:
+        """The items that no run has taken yet, in the order in which they would be."""
+        query = (
+            sa.select(items)
+            .where(items.c.job == job, items.c.state == "new")
+            .order_by(items.c.tries, items.c.place)
+            .limit(limit)
+        )
+        return await self._database.do(
+            lambda connection: [item_of(row) for row in connection.execute(query)]
+        )
+
+    async def waiting_count(self, job: str) -> int:
+        """How many items wait for a run."""
+        query = (
+            sa.select(sa.func.count())
+            .select_from(items)
+            .where(items.c.job == job, items.c.state == "new")
+        )
+        return await self._database.do(lambda connection: connection.scalar(query) or 0)
+
+    async def unknown(self, job: str, look: Look) -> list[Item]:
+        """Those of a look that would be stored; nothing is."""
+        ids = [item.id for item in look.items]
+        query = sa.select(items.c.id).where(items.c.job == job, items.c.id.in_(ids))
+        known = await self._database.do(lambda connection: set(connection.scalars(query)))
+        return [item for item in look.items if item.id not in known]
+
+    async def forget_cursor(self, job: str) -> None:
+        """The next look is a first one. What was found before stays known."""
+        await self._database.do(
+            lambda connection: connection.execute(sa.delete(cursors).where(cursors.c.job == job))
+        )
+
     async def of_run(self, run: str) -> list[dict[str, Any]]:
         """Title, state and error of the run's items, to be shown."""
         query = (
@@ -142,19 +176,21 @@ class ItemStore:
             .where(items.c.run == run, items.c.state == "taken")
             .order_by(items.c.tries, items.c.place)
         )
-        return [
-            Item(
-                row.id,
-                row.title,
-                row.text,
-                row.source,
-                bytes_cut=row.bytes_cut,
-                author=row.author,
-                at=row.at,
-                link=row.link,
-            )
-            for row in connection.execute(query)
-        ]
+        return [item_of(row) for row in connection.execute(query)]
+
+
+def item_of(row: sa.Row[Any]) -> Item:
+    """A row as the item it was."""
+    return Item(
+        row.id,
+        row.title,
+        row.text,
+        row.source,
+        bytes_cut=row.bytes_cut,
+        author=row.author,
+        at=row.at,
+        link=row.link,
+    )
 
 
 def found(look: Look) -> list[tuple[Item, str]]:

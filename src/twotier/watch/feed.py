@@ -8,6 +8,8 @@ feed without entries. The parser works in a thread, on bytes that we fetched our
 from __future__ import annotations
 
 import asyncio
+import codecs
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,8 +27,14 @@ from twotier.watch.seen import Entry, instant, news, oldest_first, since
 from twotier.watch.visible import visible
 
 ENTRIES_MAX = 500
-DATE_DIGITS = 8
-MIDNIGHT = "T00:00:00+00:00"
+# Where a feed has no dates the parser makes one of the guid: `7` and `a` are days of this year.
+DATED = re.compile(
+    rb'<(?:\w+:)?(?:pubdate|date|published|updated|modified|issued|created)\b|"date_',
+    re.IGNORECASE,
+)
+# XML allows no such bytes. With them the parser takes another way, on which it loses entities.
+ILLEGAL = bytes({*range(0x20)} - {0x09, 0x0A, 0x0D})
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 ACCEPT = "application/atom+xml, application/rss+xml, application/feed+json, */*;q=0.5"
 
 
@@ -71,13 +79,16 @@ class FeedWatcher:
         """What the feed holds, its newest entries first. Raises `WatchError`."""
         import fastfeedparser
 
+        clean = body if body.startswith(UTF_16) else body.translate(None, ILLEGAL)
         try:
-            found = fastfeedparser.parse(body, include_tags=False, include_media=False)
+            found = fastfeedparser.parse(clean, include_tags=False, include_media=False)
             entries = [entry for entry in found.entries if isinstance(entry, dict)]
             title = one_line(str(found.feed.get("title") or "")) or shown_url(url)
         # The parser knows no error of its own: broken feeds make it stumble anywhere.
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as exc:
             raise WatchError(f"what is there is no feed that can be read ({exc})"[:300]) from exc
+        if not DATED.search(clean):
+            entries = [entry | {"published": "", "updated": ""} for entry in entries]
         made = [self._entry(entry, title, url=url) for entry in entries[:ENTRIES_MAX]]
         shared = {key for key, count in Counter(one.key for one in made).items() if count > 1}
         return [apart(one) if one.key in shared else one for one in made]
@@ -95,7 +106,7 @@ class FeedWatcher:
             source=source,
             bytes_cut=bytes_cut,
             author=one_line(visible(str(entry.get("author") or ""))),
-            at=made_at(entry),
+            at=instant(entry.get("published") or entry.get("updated") or ""),
             link=one_line(urljoin(url, link)) if link else "",
         )
         return Entry(key, item)
@@ -104,14 +115,6 @@ class FeedWatcher:
 def apart(entry: Entry) -> Entry:
     """An entry whose guid others have too, known by what it says beside it."""
     return replace(entry, key=mark(entry.key, entry.item.link, entry.item.title))
-
-
-def made_at(entry: Mapping[str, Any]) -> str:
-    """When it was made. The parser takes a guid for a date where there is none, and `7` for one."""
-    when = instant(entry.get("published") or entry.get("updated") or "")
-    guid = str(entry.get("id") or "")
-    guessed = guid.isdecimal() and len(guid) <= DATE_DIGITS and when.endswith(MIDNIGHT)
-    return "" if guessed else when
 
 
 def words(entry: Mapping[str, Any]) -> str:
