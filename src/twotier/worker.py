@@ -17,7 +17,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,21 @@ from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
 from twotier.domain.clock import Clock
 from twotier.domain.job import Job
+from twotier.domain.terms import Terms
 from twotier.domain.tier import TierPolicy
 from twotier.errors import ConfigError, TwotierError, WatchError
+from twotier.jobs.agent_api import AgentApi
 from twotier.jobs.api import Api, Server, listen, server
 from twotier.jobs.api_watch import Watching
+from twotier.jobs.approvals import ApprovalStore
+from twotier.jobs.approve_api import ApproveApi
+from twotier.jobs.audit import AuditStore
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
+from twotier.jobs.desk import JobDesk
 from twotier.jobs.items import ItemStore
 from twotier.jobs.keeping import Keeping
+from twotier.jobs.links import Links
 from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
 from twotier.jobs.retention import Elsewhere, Keep, Retention
@@ -49,6 +56,7 @@ from twotier.jobs.runner import Runner, Stores
 from twotier.jobs.schedule import at_of
 from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import RunStore
+from twotier.jobs.transcripts import TranscriptStore
 from twotier.jobs.triggers import TriggerStore
 from twotier.lock import only_one
 from twotier.logs import start_logging
@@ -87,15 +95,19 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
                 clock=clock,
             )
             watching = Watching(scheduler, watchers, items=stores.items, runs=runs)
+            owner = owner_of(loaded, database, clock=clock)
+            scheduler.again = owner.desk.again
             retention = retention_of(loaded, database, clock=clock)
-            rounds = Rounds(stores.results, delivery=delivery, clock=clock)
-            api = server(
-                Api(scheduler, runs=runs, items=stores.items, results=stores.results).app(
-                    *Keeping(retention).routes(), *watching.routes()
-                )
+            routes = (
+                *owner.approve.routes(),
+                *owner.agent.routes(),
+                *Keeping(retention).routes(),
+                *watching.routes(),
             )
+            api = Api(scheduler, runs=runs, items=stores.items, results=stores.results)
+            rounds = Rounds(stores.results, delivery=delivery, clock=clock)
             beside = (rounds.run, retention.run, partial(watch_main, client, stop))
-            await run(scheduler, api, beside=beside, loaded=loaded, stop=stop)
+            await run(scheduler, server(api.app(*routes)), beside=beside, loaded=loaded, stop=stop)
     finally:
         database.close()
 
@@ -193,6 +205,7 @@ def job_of(config: JobConfig, home: Path) -> Job:
         enabled=config.enabled,
         root=str(files_of(config, home)),
         batch=config.batch,
+        terms=terms_of(config),
         at=None if config.at is None else at_of(config.at, zone),
         after=config.after,
         webhook=config.webhook,
@@ -211,6 +224,49 @@ def retention_of(loaded: Loaded, database: Database, *, clock: Clock) -> Retenti
 
 async def nothing_else(_: Sequence[str]) -> None:
     """Where no engine keeps anything of a run."""
+
+
+def terms_of(config: JobConfig) -> Terms:
+    """How far the job's agent may go, and where its owner is asked."""
+    return Terms(
+        steps_max=config.steps_max,
+        tokens_max=config.tokens_max,
+        schema=config.answer_schema,
+        quarantine=config.quarantine,
+        escalate=config.escalate,
+        escalations_max=config.escalations_max,
+        approve=config.approve,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What stands between agents and their owner, and how it is asked about."""
+
+    desk: JobDesk
+    approve: ApproveApi
+    agent: AgentApi
+    transcripts: TranscriptStore
+
+
+def owner_of(loaded: Loaded, database: Database, *, clock: Clock) -> Owner:
+    """Approvals, the audit, and the ways to their owner."""
+    config = loaded.config
+    approvals = ApprovalStore(database, clock, expires_seconds=config.approvals.expires)
+    audit, transcripts = AuditStore(database, clock), TranscriptStore(database, clock)
+    gateway = config.gateway
+    base = config.approvals.url or gateway.public_url or f"http://127.0.0.1:{gateway.port}"
+    links = Links.of(loaded.paths.approve_key, base=base)
+    desk = JobDesk(
+        approvals,
+        audit,
+        links=links,
+        channels=channels(loaded),
+        places={job.name: job.approve for job in config.jobs},
+        clock=clock,
+    )
+    approve = ApproveApi(approvals, links, clock)
+    return Owner(desk, approve, AgentApi(audit, transcripts), transcripts)
 
 
 def channels(loaded: Loaded) -> dict[str, Channel]:

@@ -188,6 +188,7 @@ class StandIn:
             "POST /jobs/inbox/run": {"schema_version": 1, "run": "r1"},
             "GET /runs": {"schema_version": 1, "runs": [RUN]},
             "GET /runs/r1": {"schema_version": 1, **about},
+            "GET /runs/r1/calls": {"schema_version": 1, "calls": []},
         }.get(f"{method} {path}")
 
     async def handle(self, request: web.Request) -> web.StreamResponse:

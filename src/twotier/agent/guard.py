@@ -192,3 +192,11 @@ def plain_arguments(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain_arguments(one) for one in value]
     return value
+
+
+def unlinked(text: str) -> str:
+    """The text with its addresses written so that no program follows them, and a person can still
+    read them whole.
+    """
+    text = text.replace("://", "[://]")
+    return HOST_LIKE.sub(lambda found: found.group().replace(".", "[.]"), text)

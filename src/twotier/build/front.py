@@ -24,6 +24,7 @@ from twotier.build.lookout import Lookout, Ping, Sources, standings_of
 from twotier.build.memory import calm_collector
 from twotier.build.money import price_on, priced
 from twotier.build.outside import auditor_of
+from twotier.build.passing import pass_on
 from twotier.build.savings import savings_page
 from twotier.build.slots import limited
 from twotier.build.telemetry import Telemetry
@@ -35,6 +36,7 @@ from twotier.domain.tier import TierFacts
 from twotier.exchange import Ground
 from twotier.gateway.alerts import AlertControl
 from twotier.gateway.app import DIALECT_AT, Gateway
+from twotier.gateway.approve import PATH, ApprovePage
 from twotier.gateway.asgi import Handler
 from twotier.gateway.auth import Door, PrivateDoor
 from twotier.gateway.clients import Clients
@@ -177,6 +179,11 @@ class Front:
         names = self.dispatch.router.names
         bytes_max = self.loaded.config.gateway.body_bytes_max
         repeats = Repeats(answers, body_bytes_max=bytes_max)
+        approve = ApprovePage(
+            lambda method, path, body: pass_on(
+                self.loaded.paths.worker_socket, method, path=path, body=body
+            )
+        )
         asking = {
             ("POST", path): repeats.once(
                 ModelRoute(dialect, self.dispatch, live=live, body_bytes_max=bytes_max)
@@ -187,6 +194,8 @@ class Front:
             **asking,
             ("GET", "/v1/models"): ModelList(names, int(status.started_at.timestamp())),
             ("GET", "/healthz"): healthz,
+            ("GET", PATH): approve.shown,
+            ("POST", PATH): approve.pressed,
             ("GET", "/metrics"): MetricsPage(
                 counts=self.telemetry.counts,
                 live=live,

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from twotier import __version__
+from twotier.cli.approve_words import approve
 from twotier.cli.budget_words import budget
 from twotier.cli.engine_words import engine
 from twotier.cli.mcp_words import mcp_servers
@@ -51,6 +52,7 @@ for group in (job, models, engine, prices, config_app, key, budget, notify, spen
     app.command(group)
 app.command(forget)
 app.command(watch)
+app.command(approve)
 
 
 @app.command

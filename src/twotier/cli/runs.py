@@ -12,6 +12,8 @@ from twotier.cli.peers import worker_of
 from twotier.errors import NotFoundError, UsageError
 
 HEADS = ("RUN", "JOB", "SLOT", "STATE", "ITEMS", "CALLS", "TOKENS", "COST", "TIER", "BECAUSE")
+CALL_HEADS = ("AT", "TOOL", "VERDICT", "RULE", "LABELS", "COST", "BECAUSE")
+MICROUSD = 1_000_000
 LIMIT_MAX = 1_000  # the worker's own limit
 FIELDS_SHOWN = (
     *("id", "job", "slot", "state", "trigger", "started_at", "ended_at", "items", "model_calls"),
@@ -37,11 +39,14 @@ def one(config: Path, run_id: str, *, as_json: bool) -> int:
     """One run in full."""
     if "/" in run_id:
         raise NotFoundError(f"there is no run {run_id!r}; `twotier runs` lists them")
-    told = worker_of(config).get(f"/runs/{quote(run_id, safe='')}")
+    worker, path = worker_of(config), f"/runs/{quote(run_id, safe='')}"
+    told = worker.get(path)
+    told["calls"] = worker.get(f"{path}/calls")["calls"]
     if as_json:
         emit(told)
     else:
         show_run(told)
+        show_calls(told["calls"])
         show_answers(told["answers"])
     return 0
 
@@ -70,6 +75,27 @@ def row(run: Mapping[str, Any]) -> tuple[object, ...]:
 def show_run(run: Mapping[str, Any]) -> None:
     """A run as lines of name and value, empty ones left out."""
     show((field, run[field]) for field in FIELDS_SHOWN if run.get(field) not in ("", None))
+
+
+def show_calls(calls: Sequence[Mapping[str, Any]]) -> None:
+    """Every call of a tool that its agent wanted: what was decided, why, and what came of it."""
+    if calls:
+        print()
+        show([CALL_HEADS, *(call_row(call) for call in calls)])
+
+
+def call_row(call: Mapping[str, Any]) -> tuple[object, ...]:
+    """A line of the audit."""
+    cost = call["cost_microusd"] / MICROUSD
+    return (
+        local_time(call["at"]),
+        call["tool"] or call["event"],
+        call["verdict"] if call["event"] == "judged" else call["event"],
+        call["rule"],
+        call["labels"] or "-",
+        f"${cost:.4f}" if cost else "-",
+        call["because"],
+    )
 
 
 def show_answers(answers: Sequence[Mapping[str, Any]]) -> None:

@@ -90,6 +90,11 @@ class Paths:
         return self.state / "artifacts"
 
     @property
+    def approve_key(self) -> Path:
+        """What links to approvals are signed with; mode 0600."""
+        return self.state / "approve.key"
+
+    @property
     def client_key(self) -> Path:
         """The token that clients of the gateway send; mode 0600."""
         return self.state / "client.key"

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from twotier.config.agent import ApprovalsConfig
 from twotier.config.alerts import AlertsConfig, NtfyConfig, SmtpConfig
 from twotier.config.budgets import BudgetConfig, budget_problems
 from twotier.config.outside import OutsideConfig
@@ -373,6 +374,9 @@ class Config(Section):
     jobs: tuple[JobConfig, ...] = Field((), description="Scheduled work.")
     tools: ToolsConfig = Field(
         default_factory=ToolsConfig, description="What jobs may use beside a model."
+    )
+    approvals: ApprovalsConfig = Field(
+        default_factory=ApprovalsConfig, description="Calls of tools that wait for your yes."
     )
     savings: SavingsConfig = Field(
         default_factory=SavingsConfig, description="What savings are compared with."

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import Field, field_validator, model_validator
 
+from twotier.config.agent import AgentUseConfig
 from twotier.config.section import raise_all
 from twotier.config.tools import ToolUseConfig
 from twotier.config.trigger import TriggerConfig
@@ -23,7 +24,7 @@ from twotier.domain.tier import TierPolicy
 BATCH_DEADLINE_SECONDS_MIN = 3_600.0  # most batches end within an hour
 
 
-class JobConfig(ToolUseConfig, TriggerConfig):
+class JobConfig(AgentUseConfig, ToolUseConfig, TriggerConfig):
     """A piece of work that comes back: trigger, prompt, tier policy, delivery."""
 
     prompt: str = Field(min_length=1, description="What the model is asked to do.")

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from twotier.domain.terms import Terms
 from twotier.domain.tier import TierPolicy
 
 
@@ -59,6 +60,7 @@ class Job:
     enabled: bool
     root: str
     batch: bool = False
+    terms: Terms = field(default_factory=Terms)
     at: datetime | None = None
     after: str = ""
     webhook: bool = False

@@ -1,4 +1,4 @@
-"""On which terms a job's agent works: its tools, how far it may go, and who is asked."""
+"""On which terms a job's agent works: how far it may go, and who is asked."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the owner's configuration says of a job that works with tools.
+    """What the owner's configuration says beside a job's tools.
 
-    `tools` names them. `hosts` may be asked after private text. `schema` is the form of the result,
-    None for free text. `approve` is where the owner is asked for a yes (a way out as in `deliver`),
-    empty where nobody is asked. `quarantine` and `escalate` are explained in docs/safety.md.
+    `schema` is the form of the result, None for free text. `approve` is where the owner is asked
+    for a yes (a way out as in `deliver`), empty where nobody is asked. What `quarantine` and
+    `escalate` mean is told in docs/safety.md.
     """
 
-    tools: tuple[str, ...] = ()
-    hosts: frozenset[str] = frozenset()
-    tools_microusd: int = 0
     steps_max: int = 12
     tokens_max: int = 200_000
     schema: Mapping[str, Any] | None = None
@@ -26,8 +23,3 @@ class Terms:
     escalate: bool = False
     escalations_max: int = 5
     approve: str = ""
-
-    @property
-    def agent(self) -> bool:
-        """Whether an agent works on the job, and not a single question."""
-        return bool(self.tools) or self.schema is not None

@@ -63,7 +63,7 @@ class Gateway:
     control: App | None = None
     refusals: Refusals = field(kw_only=True)
     spans: bool = False
-    open_paths: frozenset[str] = field(default_factory=lambda: frozenset({"/healthz"}))
+    open_paths: frozenset[str] = field(default_factory=lambda: frozenset({"/healthz", "/approve"}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or say why not; never with a stack trace."""
