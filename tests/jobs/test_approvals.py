@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import stat
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,6 +31,7 @@ from twotier.jobs.audit import AuditStore
 from twotier.jobs.database import Database
 from twotier.jobs.desk import JobDesk
 from twotier.jobs.links import Links
+from twotier.jobs.retention import Elsewhere, Keep, Retention
 from twotier.jobs.store import RunStore, new_run
 from twotier.jobs.transcripts import TranscriptStore
 from twotier.notify.base import Message
@@ -237,6 +238,10 @@ async def test_an_owner_who_could_not_be_told_is_told_later(tmp_path: Path) -> N
     assert len(at.phone.got) == 1
 
 
+async def forget_nothing(_: Sequence[str]) -> None:
+    """No engine."""
+
+
 @lived
 async def test_the_audit_is_only_added_to(tmp_path: Path) -> None:
     """The same line after a kill is one line, and the database itself refuses a change."""
@@ -249,9 +254,14 @@ async def test_the_audit_is_only_added_to(tmp_path: Path) -> None:
             await at.database.do(
                 lambda connection: connection.execute(sa.text("UPDATE audit SET verdict = 'allow'"))
             )
-        assert await at.audit.forget_old() == 0
-        at.clock.turn(401 * DAY)
-        assert await at.audit.forget_old() == 2
+        elsewhere = Elsewhere(forget_nothing, tmp_path / "artifacts")
+        retention = Retention(at.database, at.clock, keep=Keep(), elsewhere=elsewhere)
+        at.clock.turn(399 * DAY)
+        await retention.expire()
+        assert await at.audit.of_run("mail-1") == lines
+        at.clock.turn(2 * DAY)
+        await retention.expire()
+        assert await at.audit.of_run("mail-1") == []
     assert [(one["event"], one["verdict"], one["labels"]) for one in lines] == [
         ("judged", "refuse", "sends"),
         ("ended", "failed", "sends"),
@@ -272,27 +282,14 @@ async def test_strangers_text_goes_up_so_often_a_day(tmp_path: Path) -> None:
 
 
 @lived
-async def test_a_transcript_is_kept_for_its_time(tmp_path: Path) -> None:
-    """The last try of a part replaces the one before."""
+async def test_a_transcript_is_that_of_the_last_try(tmp_path: Path) -> None:
+    """It replaces the one before."""
     async with office(tmp_path) as at:
         for text in ("first", "second"):
             messages = [{"role": "user", "content": text}]
             await at.transcripts.keep("mail", "mail-1", part="all", messages=messages)
         turns = await at.transcripts.of_run("mail-1")
-        at.clock.turn(31 * DAY)
-        assert await at.transcripts.forget_old(days=30) == 1
     assert turns == [{"part": "all", "messages": [{"role": "user", "content": "second"}]}]
-
-
-@lived
-async def test_decided_approvals_are_forgotten_after_their_time(tmp_path: Path) -> None:
-    """Long after anybody may ask who allowed what."""
-    async with office(tmp_path) as at:
-        await at.desk.decision(SEND)
-        assert await at.approvals.forget_old() == 0
-        at.clock.turn(401 * DAY)
-        await at.approvals.open()
-        assert await at.approvals.forget_old() == 1
 
 
 def test_a_link_says_one_word_about_one_approval(tmp_path: Path) -> None:

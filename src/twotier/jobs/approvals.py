@@ -26,7 +26,6 @@ from twotier.jobs.store import instant, ms
 from twotier.jobs.tables import approvals, runs
 
 ID_CHARACTERS = 12
-KEPT_DAYS = 400  # as long as anybody may ask who allowed what
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,14 +149,6 @@ class ApprovalStore:
             return list(connection.scalars(query))
 
         return await self._database.do(work)
-
-    async def forget_old(self) -> int:
-        """Delete what was decided long ago; returns how many."""
-        before = ms(self._clock.now() - timedelta(days=KEPT_DAYS))
-        query = sa.delete(approvals).where(
-            approvals.c.verdict != "", approvals.c.created_ms < before
-        )
-        return await self._database.do(lambda connection: connection.execute(query).rowcount)
 
     def _close(self, connection: sa.Connection) -> None:
         """What nobody answered in time is a no, from the moment it ran out."""

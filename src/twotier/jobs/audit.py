@@ -1,7 +1,8 @@
 """The audit: one line for every call of a tool that a model wanted, and one for what came of it.
 
-Lines are added and never changed, which the database itself sees to; they go when they are older
-than `KEPT_DAYS`. They hold labels, verdict and reason, and the arguments by their hash alone.
+Lines are added and never changed, which the database itself sees to; they go when they are
+older than `retention.AUDIT_DAYS`. They hold labels, verdict and reason, and the arguments by their
+hash alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from twotier.jobs.database import Database
 from twotier.jobs.store import instant, ms
 from twotier.jobs.tables import audit
 
-KEPT_DAYS = 400
 BECAUSE_CHARACTERS_MAX = 300
 ESCALATED = "escalated"
 
@@ -86,12 +86,6 @@ class AuditStore:
         return await self._database.do(
             lambda connection: [shown(row) for row in connection.execute(query).mappings()]
         )
-
-    async def forget_old(self) -> int:
-        """Delete lines past their time; returns how many."""
-        before = ms(self._clock.now() - timedelta(days=KEPT_DAYS))
-        query = sa.delete(audit).where(audit.c.at_ms < before)
-        return await self._database.do(lambda connection: connection.execute(query).rowcount)
 
 
 def shown(row: sa.RowMapping) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from twotier.domain.job import RunState
 from twotier.errors import JobError, NotFoundError
 from twotier.jobs.database import Database
 from twotier.jobs.store import ON_THE_WAY, ms
-from twotier.jobs.tables import answers, items, metadata, outbox, runs
+from twotier.jobs.tables import answers, audit, items, metadata, outbox, runs
 
 LOG = logging.getLogger("twotier.jobs")
 
@@ -57,6 +57,9 @@ class Elsewhere:
     artifacts: Path
 
 
+AUDIT_DAYS = 400  # as long as anybody may ask what a run was allowed to do
+
+
 class Retention:
     """`run` it beside the jobs."""
 
@@ -79,6 +82,8 @@ class Retention:
 
         def work(connection: sa.Connection) -> tuple[list[str], list[str]]:
             self._empty_items(connection)
+            old = audit.c.at_ms < self._before(AUDIT_DAYS)
+            connection.execute(sa.delete(audit).where(old))
             stale = self._stale(connection, self._silent())
             for table in run_tables():
                 drop(connection, table, run_ids=stale)
@@ -193,8 +198,11 @@ class Retention:
 
 
 def run_tables() -> list[sa.Table]:
-    """The tables whose rows belong to a run and go with its texts. Items outlive theirs."""
-    return [table for table in metadata.sorted_tables if "run" in table.c and table is not items]
+    """The tables whose rows belong to a run and go with its texts. Items outlive theirs, and so
+    does the audit, which holds none.
+    """
+    outlive = (items, audit)
+    return [one for one in metadata.sorted_tables if "run" in one.c and one not in outlive]
 
 
 def drop(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,9 +44,3 @@ class TranscriptStore:
                 for row in connection.execute(query)
             ]
         )
-
-    async def forget_old(self, *, days: float) -> int:
-        """Delete those older than `days`; returns how many."""
-        before = ms(self._clock.now() - timedelta(days=days))
-        query = sa.delete(transcripts).where(transcripts.c.made_ms < before)
-        return await self._database.do(lambda connection: connection.execute(query).rowcount)
