@@ -27,7 +27,8 @@ EVERY_COMMAND = [
     "config show", "config path", "config schema", "key", "key add", "key list", "key set",
     "key remove", "key show", "key path", "budget", "budget list",
     "budget settle-clock", "notify", "notify add", "notify list", "notify remove",
-    "notify test",
+    "notify test", "spend check", "forget", "mcp-servers", "mcp-servers list", "mcp-servers test",
+    "tools", "tools list", "tools test",
 ]  # fmt: skip
 WITH_JSON = [
     "status", "ask Hello", "route Hello", "job list", "job show inbox", "job run inbox", "runs",

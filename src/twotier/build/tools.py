@@ -64,14 +64,16 @@ def toolbox(loaded: Loaded, web: Web) -> Toolbox:
     return made
 
 
-def bench_of(loaded: Loaded, job: JobConfig, *, web: Web) -> Bench:
-    """What a job's tools are made of. Makes the folder of its files where that is the usual one."""
+def bench_of(loaded: Loaded, job: JobConfig, *, web: Web, folder: bool = True) -> Bench:
+    """What a job's tools are made of. `folder`: the folder of its files is made where it is the
+    usual one and they need it.
+    """
     config = loaded.config.tools
     names = frozenset(named(job.tools))
     return Bench(
         job=job.name,
         web=web,
-        root=root_of(loaded, job, make=bool(names & NEEDS_FOLDER)),
+        root=root_of(loaded, job, make=folder and bool(names & NEEDS_FOLDER)),
         closed=tuple(closed(loaded)),
         names=names,
         hosts=frozenset(job.hosts),

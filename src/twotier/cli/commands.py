@@ -23,6 +23,7 @@ from twotier.cli.outside_words import spend
 from twotier.cli.price_words import prices
 from twotier.cli.rights import Policy
 from twotier.cli.rights import Rights as AllRights
+from twotier.cli.tool_words import tools
 from twotier.cli.trial_words import forget
 from twotier.cli.watch_words import watch
 from twotier.errors import UsageError
@@ -48,7 +49,9 @@ job = App(name="job", help="Scheduled work: list it, look at it, run it now.")
 models = App(name="models", help="What can be asked, what lies on this disk, and what fits.")
 config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
-for group in (job, models, engine, prices, config_app, key, budget, notify, spend, mcp_servers):
+for group in (job, models, engine, prices, config_app, key, budget, notify, spend):
+    app.command(group)
+for group in (tools, mcp_servers):
     app.command(group)
 app.command(forget)
 app.command(watch)
