@@ -38,12 +38,15 @@ from twotier.domain.tier import TierFacts, TierPolicy, TierState
 from twotier.exchange import Ground, Tier
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
+from twotier.jobs.engine import Engine
 from twotier.jobs.items import ItemStore
+from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
-from twotier.jobs.runner import Runner, Stores
+from twotier.jobs.runner import LEAVE, Runner, Stores
 from twotier.jobs.schedule import due_slots
 from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import ON_THE_WAY, RunStore
+from twotier.jobs.triggers import TriggerStore
 from twotier.ledger.book import Book
 from twotier.ledger.savings import Column, Done, Savings, savings
 from twotier.ledger.shipped import shipped_prices
@@ -266,13 +269,19 @@ async def world(home: Path, jobs: list[Job]) -> AsyncIterator[World]:
     )
     database = Database.open(home / "work.db")
     runs = RunStore(database, clock)
-    stores = Stores(ItemStore(database, clock), ResultStore(database, clock))
+    engine = Engine.on(home / "engine.db", leave=LEAVE)
+    stores = Stores(ItemStore(database, clock), ResultStore(database, clock), engine)
     delivery = Delivery(home, stores.results, channels={})
     watchers = {job.name: make(job.watch, Around(home, clock)) for job in jobs if job.watch}
     client = cast("MainClient", Inside(dispatch))
     runner = Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock)
     scheduler = Scheduler(
-        jobs, store=runs, results=stores.results, runner=runner, delivery=delivery, clock=clock
+        jobs,
+        store=runs,
+        triggers=TriggerStore(database, clock),
+        runner=runner,
+        places=Places(),
+        clock=clock,
     )
     stop = Stop()
     try:
@@ -282,6 +291,7 @@ async def world(home: Path, jobs: list[Job]) -> AsyncIterator[World]:
             yield World(home, clock, book, dispatch, runs, jobs)
             stop.ask("the day is over", grace_seconds=0.0)
     finally:
+        await engine.close()
         database.close()
         await book.close()
 

@@ -315,6 +315,12 @@ class JobError(TwotierError):
     code = "job_error"
 
 
+class PausedError(JobError):
+    """The worker stops; the run goes on after its next start."""
+
+    code = "paused"
+
+
 class WatchError(JobError):
     """A watcher could not look. This is never the same as "nothing new"."""
 

@@ -45,14 +45,15 @@ from twotier.jobs.audit import AuditStore
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
 from twotier.jobs.desk import JobDesk
+from twotier.jobs.engine import Engine
 from twotier.jobs.items import ItemStore
 from twotier.jobs.keeping import Keeping
 from twotier.jobs.links import Links
 from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
-from twotier.jobs.retention import Elsewhere, Keep, Retention
+from twotier.jobs.retention import Elsewhere, Forget, Keep, Retention
 from twotier.jobs.rounds import Rounds
-from twotier.jobs.runner import Runner, Stores
+from twotier.jobs.runner import LEAVE, Runner, Stores
 from twotier.jobs.schedule import at_of
 from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import RunStore
@@ -75,10 +76,11 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
     """Run the jobs until SIGTERM, or until main has gone."""
     clock, stop = SystemClock(), Stop()
     database = Database.open(loaded.paths.work)
+    engine = Engine.on(loaded.paths.engine, leave=LEAVE)
     try:
         async with MainClient(loaded.paths.main_socket) as client:
             runs = RunStore(database, clock)
-            stores = Stores(ItemStore(database, clock), ResultStore(database, clock))
+            stores = Stores(ItemStore(database, clock), ResultStore(database, clock), engine)
             delivery = Delivery(loaded.home, stores.results, channels=channels(loaded))
             jobs = jobs_of(loaded)
             around = Around(
@@ -97,7 +99,7 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             watching = Watching(scheduler, watchers, items=stores.items, runs=runs)
             owner = owner_of(loaded, database, clock=clock)
             scheduler.again = owner.desk.again
-            retention = retention_of(loaded, database, clock=clock)
+            retention = retention_of(loaded, database, clock=clock, forget=engine.forget)
             routes = (
                 *owner.approve.routes(),
                 *owner.agent.routes(),
@@ -109,6 +111,7 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             beside = (rounds.run, retention.run, partial(watch_main, client, stop))
             await run(scheduler, server(api.app(*routes)), beside=beside, loaded=loaded, stop=stop)
     finally:
+        await engine.close()
         database.close()
 
 
@@ -214,16 +217,12 @@ def job_of(config: JobConfig, home: Path) -> Job:
     )
 
 
-def retention_of(loaded: Loaded, database: Database, *, clock: Clock) -> Retention:
+def retention_of(loaded: Loaded, database: Database, *, clock: Clock, forget: Forget) -> Retention:
     """How long texts of jobs are kept."""
     days = loaded.config.retention
     keep = Keep(days.items_days, days.transcripts_days, days.runs_days, days.quiet_days)
-    elsewhere = Elsewhere(nothing_else, loaded.paths.artifacts)
+    elsewhere = Elsewhere(forget, loaded.paths.artifacts)
     return Retention(database, clock, keep=keep, elsewhere=elsewhere)
-
-
-async def nothing_else(_: Sequence[str]) -> None:
-    """Where no engine keeps anything of a run."""
 
 
 def terms_of(config: JobConfig) -> Terms:

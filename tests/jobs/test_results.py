@@ -16,8 +16,9 @@ from twotier.domain.job import Item, Run, RunState
 from twotier.errors import JobError
 from twotier.jobs import database as database_module
 from twotier.jobs.database import HEAD, Database, connect, version
-from twotier.jobs.delivery import Delivery, plain, summary
+from twotier.jobs.delivery import Delivery, plain
 from twotier.jobs.items import ItemStore
+from twotier.jobs.parts import told_short
 from twotier.jobs.results import Letter, ResultStore
 from twotier.jobs.store import RunStore, new_run
 from twotier.jobs.tables import metadata
@@ -39,6 +40,7 @@ async def killed_after_the_answer(home: Path, path: str = "") -> Run:
         await items.store_look("inbox", "files:inbox", look=Look((item,), {}))
         await items.take("inbox", run.id, limit=9)
         letter = Letter(run.id, item.id, "inbox", "file:outbox/a.txt", "a.txt", ANSWER.text)
+        await results.count_call(run.id, ANSWER, step="id1:1")
         await results.store_answer(letter, ANSWER, step="id1:1")
         if path:
             await results.plan_path(letter, path)
@@ -123,8 +125,8 @@ def test_an_items_name_cannot_leave_the_folder(tmp_path: Path, title: str, targe
 
 def test_results_are_told_short() -> None:
     """A table has room for three."""
-    assert summary(["a", "b"]) == "a, b"
-    assert summary(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+    assert told_short(["a", "b"]) == "a, b"
+    assert told_short(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
 
 
 def test_the_database_is_private_and_has_the_schema_of_the_tables(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ class House:
         await stores[0].store_look(job, "files:inbox", look=Look((item,), {"seen": SECRET}))
         await stores[0].take(job, run.id, limit=9)
         letter = Letter(run.id, item.id, job, "log", item.title, SECRET)
+        await stores[1].count_call(run.id, ANSWER, step="1")
         await stores[1].store_answer(letter, ANSWER, step="1")
         if delivered:
             await stores[1].delivered(letter, [item.id])
@@ -185,7 +186,8 @@ def test_a_forgotten_job_is_in_no_table_and_in_no_byte_of_the_file(tmp_path: Pat
             run = await home.done("mail")
             assert files_with(SECRET, tmp_path)
             found = sorted((await home.retention.forget("mail")).items())
-            assert [name for name, _ in found] == ["answers", "cursors", "items", "outbox", "runs"]
+            tables = ["answers", "calls", "cursors", "items", "outbox", "runs"]
+            assert [name for name, _ in found] == tables
             assert home.told == [run.id]
             assert files_with(SECRET, tmp_path) == []
             await home.done("other")

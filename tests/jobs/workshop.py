@@ -14,11 +14,12 @@ from twotier.agent.model import MainClient
 from twotier.domain.job import Job, Run
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
+from twotier.jobs.engine import Engine
 from twotier.jobs.items import ItemStore
 from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
 from twotier.jobs.rounds import Rounds
-from twotier.jobs.runner import Runner, Stores
+from twotier.jobs.runner import LEAVE, Runner, Stores
 from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import ON_THE_WAY, RunStore
 from twotier.jobs.triggers import TriggerStore
@@ -102,10 +103,11 @@ async def workshop(
     main = PlayingMain(home / "main.sock", script)
     await main.open()
     database = Database.open(home / "work.db")
+    engine = Engine.on(home / "engine.db", leave=LEAVE)
     try:
         async with MainClient(home / "main.sock") as client:
             runs = RunStore(database, clock)
-            stores = Stores(ItemStore(database, clock), ResultStore(database, clock))
+            stores = Stores(ItemStore(database, clock), ResultStore(database, clock), engine)
             channels: dict[str, Channel] = {"webhook": Webhook(), "ntfy": Ntfy(ntfy_url)}
             delivery = Delivery(home, stores.results, channels=channels)
             watchers = {job.name: make(job.watch, Around(home, clock)) for job in jobs if job.watch}
@@ -119,6 +121,7 @@ async def workshop(
             )
             rounds = Rounds(stores.results, delivery=delivery, clock=clock)
             stop = Stop()
+            await engine.launch()  # its real seconds must not fall into those turned by hand
             async with asyncio.TaskGroup() as group:
                 group.create_task(scheduler.run(stop))
                 going_round = group.create_task(rounds.run())
@@ -129,5 +132,6 @@ async def workshop(
                 going_round.cancel()
                 stop.ask("the test is over", grace_seconds=0.0)
     finally:
+        await engine.close()
         database.close()
         await main.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -231,13 +232,22 @@ def headers_of(question: Question | Chat) -> dict[str, str]:
         "x-twotier-policy": question.policy.value,
         "x-twotier-deadline": f"{max(0.1, question.deadline_seconds):.1f}",
     }
-    if isinstance(question, Chat) and not question.batch:  # asked again, it is not paid again
-        headers["idempotency-key"] = f"{question.run}:{question.step}"[-KEY_CHARACTERS_MAX:]
+    if not question.batch:  # asked again after a kill, it is not paid again
+        headers["idempotency-key"] = key_of(question)[-KEY_CHARACTERS_MAX:]
     if question.batch:
         headers["x-twotier-batch"] = "yes"
     if question.period_seconds is not None:
         headers["x-twotier-period"] = f"{max(1.0, question.period_seconds):.0f}"
     return headers
+
+
+def key_of(question: Question | Chat) -> str:
+    """The same for the same question of a run: a prompt that was edited meanwhile is another."""
+    key = f"{question.run}:{question.step}"
+    if isinstance(question, Chat):
+        return key
+    body = json.dumps(body_of(question), sort_keys=True).encode()
+    return f"{key}:{hashlib.sha256(body).hexdigest()[:8]}"
 
 
 def answer_of(raw: bytes, headers: Mapping[str, str]) -> Answer:

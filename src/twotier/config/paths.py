@@ -95,6 +95,11 @@ class Paths:
         return self.state / "approve.key"
 
     @property
+    def engine(self) -> Path:
+        """Written by the worker alone: the steps of runs."""
+        return self.state / "engine.db"
+
+    @property
     def client_key(self) -> Path:
         """The token that clients of the gateway send; mode 0600."""
         return self.state / "client.key"

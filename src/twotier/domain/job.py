@@ -39,8 +39,9 @@ class Job:
     `watch` is the watcher's kind and settings, None for a job that always asks. `deliver` is
     `file:PATTERN`, `log`, `webhook:URL` or `ntfy:TOPIC`. `missed` is `once`, `skip` or
     `within:SECONDS`. `answer_lines` is the number of lines the answer must have, 0 for free form.
-    `root` is the one folder of its tools' files.
-    `batch`: it has time to wait for a provider's batch.
+    `root` is the one folder of its tools' files. `batch`: it has time to wait for a provider's
+    batch. `when_local_is_down` is empty (its tier policy alone decides), `wait`, `skip` or
+    `frontier:USD` for so much a day.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Job:
     jitter_seconds: float = 0.0
     overlap: str = "skip"
     tiers: tuple[str, ...] = ()
+    when_local_is_down: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

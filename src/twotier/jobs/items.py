@@ -9,6 +9,7 @@ time (`retention`); until then the work can be tried in another way.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -103,6 +104,17 @@ class ItemStore:
 
         return await self._database.do(work)
 
+    async def taken(self, run: str) -> list[Item]:
+        """The items this run has, and has not done yet."""
+        return await self._database.do(lambda connection: self._taken(connection, run))
+
+    async def of(self, job: str, item_ids: Sequence[str]) -> list[Item]:
+        """These items, whatever became of them."""
+        query = sa.select(items).where(items.c.job == job, items.c.id.in_(item_ids))
+        return await self._database.do(
+            lambda connection: [item_of(row) for row in connection.execute(query)]
+        )
+
     async def failed(self, job: str, item_ids: list[str], *, because: str, final: bool) -> None:
         """A try of these items failed, and it was theirs. The last try, or `final`, ends them."""
         over = sa.true() if final else items.c.tries + 1 >= TRIES_MAX
@@ -113,7 +125,7 @@ class ItemStore:
         def work(connection: sa.Connection) -> None:
             connection.execute(
                 sa.update(items)
-                .where(items.c.job == job, items.c.id.in_(item_ids))
+                .where(items.c.job == job, items.c.id.in_(item_ids), items.c.state == "taken")
                 .values(
                     tries=items.c.tries + 1,
                     next_ms=pause,

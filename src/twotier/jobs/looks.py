@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
+from twotier.jobs.database import insert_of
 from twotier.jobs.tables import looks
 
 QUARTER = timedelta(minutes=15)
@@ -29,8 +29,11 @@ class Looks:
 def count_look(connection: sa.Connection, job: str, *, slot: datetime) -> None:
     """One more, in the transaction that ends its run."""
     quarter_ms = (slot - _EPOCH) // QUARTER * QUARTER // timedelta(milliseconds=1)
-    one = insert(looks).values(quarter_ms=quarter_ms, job=job, looks=1)
-    connection.execute(one.on_conflict_do_update(set_={"looks": looks.c.looks + 1}))
+    one = insert_of(connection, looks).values(quarter_ms=quarter_ms, job=job, looks=1)
+    key = [looks.c.quarter_ms, looks.c.job]
+    connection.execute(
+        one.on_conflict_do_update(index_elements=key, set_={"looks": looks.c.looks + 1})
+    )
 
 
 def looks_between(connection: sa.Connection, *, since: datetime, until: datetime) -> list[Looks]:

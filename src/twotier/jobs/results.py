@@ -8,17 +8,17 @@ it writes, so that a repeated delivery overwrites its own file and no other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from twotier.agent.model import Answer
 from twotier.domain.clock import Clock
 from twotier.domain.job import RunState
-from twotier.jobs.database import Database
+from twotier.jobs.database import Database, insert_new
 from twotier.jobs.store import ON_THE_WAY, ms
-from twotier.jobs.tables import answers, items, outbox, runs
+from twotier.jobs.tables import answers, calls, items, outbox, runs
 
 RETRY_SECONDS = (10.0, 30.0, 120.0, 600.0, 3_600.0)  # the last one goes on
 
@@ -38,50 +38,107 @@ class Letter:
     delivered: bool = False
 
 
+class Counted(Protocol):
+    """A model call as far as it is counted."""
+
+    @property
+    def tier(self) -> str:
+        """The tier that answered."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The model that answered."""
+        ...
+
+    @property
+    def request(self) -> str:
+        """What main calls it."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """In and out."""
+        ...
+
+    @property
+    def cost_microusd(self) -> int:
+        """What it cost."""
+        ...
+
+
 class ResultStore:
-    """The tables `answers` and `outbox`."""
+    """The tables `answers`, `calls` and `outbox`."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    async def count_call(self, run: str, answer: Answer) -> None:
-        """Add a model call whose answer cannot be used to the run's sums: it was paid for too."""
-        await self._database.do(lambda connection: count(connection, run, answer=answer))
+    async def count_call(
+        self, run: str, answer: Counted, *, step: str, elsewhere: bool = False
+    ) -> None:
+        """Add a model call to the run's sums, once; `elsewhere`: its local tier was down.
 
-    async def store_answer(self, letter: Letter, answer: Answer, *, step: str) -> None:
-        """Keep a good answer, count its call and queue its delivery, in one transaction."""
+        An answer that cannot be used was paid for too.
+        """
         now_ms = ms(self._clock.now())
 
         def work(connection: sa.Connection) -> None:
-            count(connection, letter.run, answer=answer)
-            connection.execute(
-                sa.insert(answers).values(
-                    run=letter.run,
-                    item=letter.key,
-                    step=step,
-                    text=letter.text,
-                    tier=answer.tier,
-                    model=answer.model,
-                    rule=answer.rule,
-                    request=answer.request,
-                    tokens=answer.tokens,
-                    cost_microusd=answer.cost_microusd,
-                    made_ms=now_ms,
-                )
-            )
-            connection.execute(
-                sa.insert(outbox).values(
-                    run=letter.run,
-                    item=letter.key,
-                    job=letter.job,
-                    target=letter.target,
-                    title=letter.title,
-                    text=letter.text,
-                    state="pending",
-                    next_ms=now_ms,
-                )
-            )
+            job = sa.select(runs.c.job).where(runs.c.id == run).scalar_subquery()
+            values = {
+                "run": run,
+                "step": step,
+                "job": sa.func.coalesce(job, ""),
+                "tier": answer.tier,
+                "model": answer.model,
+                "request": answer.request,
+                "tokens": answer.tokens,
+                "cost_microusd": answer.cost_microusd,
+                "elsewhere": elsewhere,
+                "made_ms": now_ms,
+            }
+            if insert_new(connection, calls, values=values):
+                count(connection, run, answer=answer)
+
+        await self._database.do(work)
+
+    async def spent_elsewhere(self, job: str, *, since: datetime) -> int:
+        """What the job's calls on the frontier tier cost while its local tier was down."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(calls.c.cost_microusd), 0)).where(
+            calls.c.job == job, calls.c.elsewhere, calls.c.made_ms >= ms(since)
+        )
+        return int(await self._database.do(lambda connection: connection.scalar(query)) or 0)
+
+    async def store_answer(self, letter: Letter, answer: Answer, *, step: str) -> None:
+        """Keep a good answer and queue its delivery, in one transaction; a second time is none."""
+        now_ms = ms(self._clock.now())
+        kept = {
+            "run": letter.run,
+            "item": letter.key,
+            "step": step,
+            "text": letter.text,
+            "tier": answer.tier,
+            "model": answer.model,
+            "rule": answer.rule,
+            "request": answer.request,
+            "tokens": answer.tokens,
+            "cost_microusd": answer.cost_microusd,
+            "made_ms": now_ms,
+        }
+        queued = {
+            "run": letter.run,
+            "item": letter.key,
+            "job": letter.job,
+            "target": letter.target,
+            "title": letter.title,
+            "text": letter.text,
+            "state": "pending",
+            "next_ms": now_ms,
+        }
+
+        def work(connection: sa.Connection) -> None:
+            if insert_new(connection, outbox, values=queued):
+                insert_new(connection, answers, values=kept)
 
         await self._database.do(work)
 
@@ -204,7 +261,7 @@ class ResultStore:
         await self._database.do(lambda connection: connection.execute(query))
 
 
-def count(connection: sa.Connection, run: str, *, answer: Answer) -> None:
+def count(connection: sa.Connection, run: str, *, answer: Counted) -> None:
     """Add one model call to the run's sums."""
     change = {
         "model_calls": runs.c.model_calls + 1,

@@ -1,116 +1,88 @@
 """One run of a job: look, ask, check, store, deliver.
 
-Every step is stored before the next begins, so a run that was killed goes on where it stood: items
-it had taken are still its own, an answer that is stored is not asked for again, a result that was
-delivered is not delivered again. What fails says at which step: could not look, item, model or
-delivery.
+The look comes before anything else: a run that finds nothing new is over, and the engine never
+heard of it. What follows is a body of steps that the engine remembers, so a run that was killed
+goes on where it stood, and no finished step is done again. Which steps there are depends on nothing
+but what earlier ones gave; what is read from outside is read inside of one.
+
+What fails says at which step: could not look, item, model or delivery.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from enum import Enum, auto
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from twotier.agent.model import Answer, MainClient, Question
 from twotier.domain.clock import Clock
 from twotier.domain.job import Item, Job, Run, RunState
+from twotier.domain.steps import Json, Steps
 from twotier.domain.urls import shown_target
 from twotier.errors import (
+    ApprovalWaitsError,
     DeadlineError,
     DeliveryError,
     JobError,
+    NotRunningError,
+    PausedError,
     StreamBrokenError,
     UpstreamError,
     WatchError,
 )
-from twotier.jobs.delivery import Delivery, summary
+from twotier.jobs.asking import (
+    TRIES_PER_ANSWER,
+    Asker,
+    NotAskedError,
+    SkippedError,
+    WaitsError,
+)
+from twotier.jobs.batches import Batch
+from twotier.jobs.delivery import Delivery
+from twotier.jobs.engine import Engine
 from twotier.jobs.items import ItemStore
-from twotier.jobs.prompt import SYSTEM, checked, counted, prompt_of, schema_of
+from twotier.jobs.parts import ALL, Agents, Part, Tally, Worked, ended, named
+from twotier.jobs.prompt import SYSTEM, checked, prompt_of, schema_of
 from twotier.jobs.results import Letter, ResultStore
 from twotier.jobs.schedule import period_seconds
 from twotier.jobs.store import Ended
 from twotier.watch.base import Look, Watcher
 
 ANY_MODEL = "auto"
-ALL = "all"  # the key of an answer about everything the run works on
-TRIES_PER_ANSWER = 2
 AGAIN_TEMPERATURE = 0.7
-
-# Not asked, so nothing was spent: worth asking again while the job's deadline lasts.
-WAIT_AND_ASK_AGAIN = frozenset({429, 503})
-PAUSES_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)  # the last one goes on
+KEY_CHARACTERS = 12
 
 # These say something about the tier, the budget or our rights, and nothing about the item.
-NOT_THE_ITEM = frozenset({401, 402, 403, 404, 429, 503})
+NOT_THE_ITEM = frozenset({401, 402, 403, 404, 409, 429, 503, 529})
 ITEM_IS_WRONG = frozenset({400, 413, 422})  # sent again unchanged it fails again
+FAILURES = (JobError, StreamBrokenError, DeadlineError, UpstreamError)
 
-
-class PausedError(JobError):
-    """The worker stops; the run goes on after its next start."""
-
-
-class WaitsError(JobError):
-    """The answer comes out of a batch that has not ended: the same is asked again later."""
-
-
-class Next(Enum):
-    """What comes after a part of a run."""
-
-    GO_ON = auto()
-    WAIT = auto()  # and this part again, later
-    STOP = auto()  # there is no use in trying the others now
-
-
-class NotAskedError(DeadlineError):
-    """The run's time was over before this part of it was asked."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a run has done so far. `failures` holds the kind of each and its sentence, `left_out`
-    the sentences about what was found and is nothing to work on. `tried` holds the answers that
-    were not good enough: of each part the next try, what was wrong, and whether it was cut.
-    `waited` are the parts that are, or were, in a batch.
-    """
-
-    parts: int = 0
-    items: int = 0
-    done: int = 0
-    places: list[str] = field(default_factory=list)
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-    tried: dict[str, tuple[int, str, bool]] = field(default_factory=dict)
-    waited: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of a run with one answer: one item, all items, or none for a job without watcher."""
-
-    job: Job
-    run: Run
-    key: str
-    items: tuple[Item, ...]
-
-    @property
-    def title(self) -> str:
-        """What the answer is about."""
-        return self.items[0].title if self.key != ALL and self.items else ""
-
-    @property
-    def item_ids(self) -> list[str]:
-        """The items that are done when this part is."""
-        return [item.id for item in self.items]
+# With these a run is left as it is, to go on when it is started again.
+LEAVE: tuple[type[Exception], ...] = (PausedError, NotRunningError, ApprovalWaitsError)
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Where a run keeps what it has."""
+    """Where a run keeps what it has, and what remembers its steps."""
 
     items: ItemStore
     results: ResultStore
+    engine: Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A run that is to be done now. `left_out` are the sentences of its look."""
+
+    job: Job
+    run: Run
+    asker: Asker
+    paused: Callable[[], bool]
+    rest: Callable[[float], Awaitable[None]]
+    left_out: tuple[str, ...] = ()
 
 
 class Runner:
@@ -124,12 +96,14 @@ class Runner:
         delivery: Delivery,
         watchers: Mapping[str, Watcher],
         clock: Clock,
+        agents: Agents | None = None,
     ) -> None:
         self._stores = stores
         self._client = client
         self._delivery = delivery
         self._watchers = watchers
         self._clock = clock
+        self._agents = agents
 
     async def run(
         self,
@@ -144,61 +118,43 @@ class Runner:
         Raises `PausedError` between two parts when `paused` says so, and `NotRunningError` when
         main has gone. In both cases the run is not over.
         """
-        ends_at = self._clock.monotonic() + job.deadline_seconds
-        tally = Tally()
+        asker = Asker(
+            job, self._stores.results, self._clock, self._clock.monotonic() + job.deadline_seconds
+        )
         try:
             self._delivery.target_of(job, run, title="any.txt")
-            parts = await self._parts(job, run, tally=tally)
+            found = await self._found(job, run)
         except WatchError as exc:
             return Ended(RunState.FAILED, f"could not look: {exc.message}")
         except JobError as exc:
             return Ended(RunState.FAILED, f"delivery: {exc.message}")
-        tally.parts = len(parts)
-        left, rounds = parts, 0
-        while left := await self._round(left, tally, ends_at=ends_at, paused=paused):
-            await rest(PAUSES_SECONDS[min(rounds, len(PAUSES_SECONDS) - 1)])
-            rounds += 1
-        if parts and job.model != ANY_MODEL:
+        if job.watch is not None and not found.items:
+            return ended(job, run, tally=found)
+        order = Order(job, run, asker, paused, rest, tuple(found.left_out))
+        over = await self._stores.engine.run(run.id, partial(self._body, order))
+        if job.model != ANY_MODEL:
             await self._client.done_with(job.model)
-        if parts and job.batch:
+        if job.batch:
             await self._client.over(run.id)
-        return ended(job, run, tally=tally)
+        return Ended(RunState(over["state"]), over["because"], over["result"])
 
     async def abandon(self, run: Run) -> None:
         """The run does not go on: nothing is to be waited for."""
         await self._client.over(run.id)
 
-    async def _round(
-        self, parts: list[Part], tally: Tally, *, ends_at: float, paused: Callable[[], bool]
-    ) -> list[Part]:
-        """Each part once; those that wait for a batch are left, also where the others are not
-        worth trying: they may be paid for already.
-        """
-        waiting: list[Part] = []
-        for number, part in enumerate(parts, 1):
-            if paused():
-                raise PausedError("the worker stops")
-            after = await self._one(part, tally, ends_at=ends_at)
-            if after is Next.STOP:
-                return waiting + [one for one in parts[number:] if one.key in tally.waited]
-            if after is Next.WAIT:
-                tally.waited.add(part.key)
-                waiting.append(part)
-        return waiting
+    # -- before the steps
 
-    async def _parts(self, job: Job, run: Run, *, tally: Tally) -> list[Part]:
-        """The pieces of work; none if the watcher found nothing."""
+    async def _found(self, job: Job, run: Run) -> Tally:
+        """What there is to work on; a run that goes on, or was forked, has its items already."""
         if job.watch is None:
-            return [Part(job, run, ALL, ())]
-        if run.items == 0:  # a resumed run has its items already
-            tally.left_out += await self._look(job)
+            return Tally(parts=1)
+        if run.items:
+            return Tally(items=run.items)
+        left_out = await self._look(job)
         limit = int(job.watch.get("items_max", 50))
         by_hand = run.trigger == "hand"  # who orders a run wants everything tried now
         items = await self._stores.items.take(job.name, run.id, limit=limit, pausing=by_hand)
-        tally.items = len(items)
-        if job.each:
-            return [Part(job, run, item.id, (item,)) for item in items]
-        return [Part(job, run, ALL, tuple(items))] if items else []
+        return Tally(items=len(items), left_out=left_out)
 
     async def _look(self, job: Job) -> list[str]:
         watcher = self._watchers[job.name]
@@ -212,59 +168,176 @@ class Runner:
             return []
         return await self._stores.items.store_look(job.name, watcher.place, look=look)
 
-    async def _one(self, part: Part, tally: Tally, *, ends_at: float) -> Next:
-        """One part, its failure noted."""
-        try:
-            letter = await self._stores.results.letter(part.run.id, part.key)
-            if letter is None:
-                letter = await self._ask_and_store(part, tally, ends_at=ends_at)
-            place = await self._hand_over(part, letter)
-        except WaitsError:
-            return Next.WAIT
-        except DeliveryError as exc:
-            tally.failures.append(("delivery", f"{exc.message}; it is kept and tried again"))
-            return Next.GO_ON
-        except (JobError, StreamBrokenError, DeadlineError, UpstreamError) as exc:
-            tally.failures.append(("model", named(part, exc.message)))
-            return await self._failed(part, exc, ends_at=ends_at)
-        tally.done += 1
-        tally.places.append(place)
-        return Next.GO_ON
+    # -- the steps
 
-    async def _failed(self, part: Part, exc: Exception, *, ends_at: float) -> Next:
+    async def _body(self, order: Order, steps: Steps) -> Json:
+        begun = await steps.do("begin", partial(self._begin, order))
+        parts = await self._parts(order, begun["parts"])
+        tally = Tally(len(parts), begun["items"], left_out=list(begun["left_out"]))
+        if begun["batch"]:
+            batch = Batch(self, parts, tally, order.asker, order.paused, order.rest)
+            tally = Tally(**await steps.do("batch", batch.all))
+        else:
+            for part in parts:
+                if order.paused():
+                    raise PausedError("the worker stops")
+                if not await self._one(part, tally, order=order, steps=steps):
+                    break
+        over = ended(order.job, order.run, tally=tally)
+        return {"state": over.state.value, "because": over.because, "result": over.result}
+
+    async def _begin(self, order: Order) -> Json:
+        """What the run works on, so that it stays the same whatever happens meanwhile."""
+        job, run = order.job, order.run
+        items = [] if job.watch is None else await self._stores.items.taken(run.id)
+        keys = [item.id for item in items] if job.each and items else [ALL]
+        parts = []
+        for key in keys:
+            mine = [item.id for item in items if key in (ALL, item.id)]
+            stored = await self._stores.results.letter(run.id, key) is not None
+            parts.append({"key": key, "items": mine, "stored": stored})
+        return {
+            "parts": parts,
+            "items": len(items),
+            "left_out": list(order.left_out),
+            "batch": job.batch,
+        }
+
+    async def _parts(self, order: Order, told: list[dict[str, Any]]) -> list[Part]:
+        """The pieces of work with their texts, which are too large to be kept in a step."""
+        ids = [item_id for part in told for item_id in part["items"]]
+        known = {item.id: item for item in await self._stores.items.of(order.job.name, ids)}
+        return [
+            Part(
+                order.job,
+                order.run,
+                part["key"],
+                tuple(known.get(item_id, Item(item_id, "", "", "")) for item_id in part["items"]),
+                stored=part["stored"],
+            )
+            for part in told
+        ]
+
+    async def _one(self, part: Part, tally: Tally, *, order: Order, steps: Steps) -> bool:
+        """One part to its end; False where there is no use in trying the others now."""
+        made: dict[str, Any] = {}
+        if not part.stored:
+            made = await self._made(part, order=order, steps=steps)
+            if "text" not in made:
+                tally.failed(made)
+                return bool(made.get("go_on", False))
+            await steps.do("store", partial(self.store, part, made))
+        tally.delivered(await steps.do("deliver", partial(self.deliver, part, made)))
+        return True
+
+    async def _made(self, part: Part, *, order: Order, steps: Steps) -> dict[str, Any]:
+        """The text of the part, or what went wrong."""
+        if self._agents is not None and self._agents.wants(part.job):
+            return await self._worked(part, self._agents, order=order, steps=steps)
+        made: dict[str, Any] = {}
+        for number in range(1, TRIES_PER_ANSWER + 1):
+            work = partial(self.asked, part, number, before=made, asker=order.asker)
+            made = await steps.do("model", work)
+            if "wrong" not in made:
+                break
+        return made
+
+    async def _worked(
+        self, part: Part, agents: Agents, *, order: Order, steps: Steps
+    ) -> dict[str, Any]:
+        """The same by an agent, whose steps are its own."""
+
+        async def ask(chat: Any) -> Any:
+            return await order.asker.ask(chat, self._client.chat)
+
+        try:
+            worked = await agents.work(part, ask=ask, steps=steps)
+            if not worked.failed:
+                return {"text": worked.text, "step": short(part.key), "answer": told_of(worked)}
+            failure: Exception = JobError(worked.failed)
+        except LEAVE:
+            raise
+        except FAILURES as exc:
+            failure = exc
+        blame = partial(self.failed, part, failure, asker=order.asker)
+        failed: dict[str, Any] = await steps.do("failed", blame)
+        return failed
+
+    # -- what the steps do
+
+    async def asked(
+        self, part: Part, number: int, *, before: Mapping[str, Any], asker: Asker
+    ) -> dict[str, Any]:
+        """One model call, its answer checked: the text, what is wrong with it, or a failure.
+
+        Raises `WaitsError` while it waits for a batch.
+        """
+        wrong, cut = before.get("wrong", ""), bool(before.get("cut"))
+        question = self.question(part, number, wrong=wrong, cut=cut)
+        try:
+            answer = await asker.ask(question, self._client.ask)
+            said = {"answer": told_of(answer), "step": question.step}
+            try:
+                return said | {"text": checked(part.job, answer.text, cut=answer.cut)}
+            except JobError as exc:
+                if number < TRIES_PER_ANSWER:
+                    return said | {"wrong": exc.message, "cut": answer.cut, "said": answer.text}
+                return said | await self.failed(part, exc, asker=asker)
+        except WaitsError:
+            raise
+        except FAILURES as exc:
+            return await self.failed(part, exc, asker=asker)
+
+    async def failed(self, part: Part, exc: Exception, *, asker: Asker) -> dict[str, Any]:
         """Blame the item where it is to blame; otherwise it waits, and so do the others."""
+        if isinstance(exc, SkippedError):
+            return {"skipped": exc.message}
+        because = named(part, exc.message if isinstance(exc, FAILURES) else str(exc))
         status = exc.upstream_status if isinstance(exc, UpstreamError) else 0
         if status in NOT_THE_ITEM or isinstance(exc, NotAskedError):
-            return Next.STOP
+            return {"because": because, "go_on": False}
         await self._stores.items.failed(
             part.job.name, part.item_ids, because=str(exc), final=status in ITEM_IS_WRONG
         )
-        return Next.GO_ON if self._clock.monotonic() < ends_at else Next.STOP
+        return {"because": because, "go_on": asker.left_seconds > 0}
 
-    async def _ask_and_store(self, part: Part, tally: Tally, *, ends_at: float) -> Letter:
+    async def store(self, part: Part, made: Mapping[str, Any]) -> None:
+        """Keep the answer and queue its delivery; a second time changes nothing."""
         target = self._delivery.target_of(part.job, part.run, title=part.title or part.job.name)
-        text, answer, step = await self._good_answer(part, tally, ends_at=ends_at)
-        letter = Letter(part.run.id, part.key, part.job.name, target, part.title, text)
-        await self._stores.results.store_answer(letter, answer, step=step)
-        return letter
+        letter = Letter(part.run.id, part.key, part.job.name, target, part.title, made["text"])
+        answer = Answer(text=made["text"], cut=False, **made["answer"])
+        await self._stores.results.store_answer(letter, answer, step=made["step"])
 
-    async def _good_answer(
-        self, part: Part, tally: Tally, *, ends_at: float
-    ) -> tuple[str, Answer, str]:
-        """An answer of the right form, after one more try if need be."""
-        first, wrong, cut = tally.tried.get(part.key, (1, "", False))
-        for number in range(first, TRIES_PER_ANSWER + 1):
-            question = self._question(part, number, wrong=wrong, cut=cut)
-            answer = await self._ask(question, ends_at)
-            try:
-                return checked(part.job, answer.text, cut=answer.cut), answer, question.step
-            except JobError as exc:
-                wrong, cut = exc.message, answer.cut
-                tally.tried[part.key] = (number + 1, wrong, cut)
-                await self._stores.results.count_call(part.run.id, answer)
-        raise JobError(wrong)
+    async def deliver(self, part: Part, made: Mapping[str, Any]) -> dict[str, str]:
+        """Hand it over, once. A failed delivery leaves the letter in the outbox."""
+        letter = await self._stores.results.letter(part.run.id, part.key)
+        if letter is None and "text" in made:  # a fork took over the step that stores
+            await self.store(part, made)
+            letter = await self._stores.results.letter(part.run.id, part.key)
+        if letter is None:
+            raise JobError(f"the answer of {part.run.id} is not there any more; order the run anew")
+        if letter.delivered:
+            return {"place": shown_target(letter.target)}
+        try:
+            place = await self._delivery.deliver(letter)
+        except DeliveryError as exc:
+            await self._stores.results.undelivered(letter, part.item_ids, because=exc.message)
+            return {"because": f"{exc.message}; it is kept and tried again"}
+        await self._stores.results.delivered(letter, part.item_ids)
+        return {"place": place}
 
-    def _question(self, part: Part, number: int, *, wrong: str, cut: bool) -> Question:
+    async def finish(self, part: Part, made: Mapping[str, Any], *, tally: Tally) -> None:
+        """Store and deliver, and note it."""
+        if "text" in made:
+            await self.store(part, made)
+        tally.delivered(await self.deliver(part, made))
+
+    async def has_answer(self, part: Part) -> bool:
+        """Whether its answer is stored already."""
+        return await self._stores.results.letter(part.run.id, part.key) is not None
+
+    def question(self, part: Part, number: int, *, wrong: str, cut: bool) -> Question:
+        """What the model is asked for this part."""
         job = part.job
         prompt = prompt_of(job, part.items)
         return Question(
@@ -274,7 +347,7 @@ class Runner:
             prompt=f"{prompt}\n\nNot good enough last time: {wrong}." if wrong else prompt,
             job=job.name,
             run=part.run.id,
-            step=f"{part.key[:12]}:{number}",
+            step=f"{short(part.key)}:{number}",
             kind="polling" if job.watch is not None else "",
             policy=job.tier,
             model=job.model,
@@ -286,78 +359,21 @@ class Runner:
             batch=job.batch,
         )
 
-    async def _ask(self, question: Question, ends_at: float) -> Answer:
-        """Ask, and wait for a tier that cannot be asked now, as long as the deadline lasts."""
-        asked = 0
-        while True:
-            left_seconds = ends_at - self._clock.monotonic()
-            if left_seconds <= 0:
-                raise NotAskedError("the run's deadline has passed; give the job a longer one")
-            try:
-                answer = await self._client.ask(replace(question, deadline_seconds=left_seconds))
-            except UpstreamError as exc:
-                pause_seconds = max(
-                    exc.retry_after_seconds or 0.0,
-                    PAUSES_SECONDS[min(asked, len(PAUSES_SECONDS) - 1)],
-                )
-                left_seconds = ends_at - self._clock.monotonic()
-                if exc.upstream_status not in WAIT_AND_ASK_AGAIN or pause_seconds >= left_seconds:
-                    raise
-            else:
-                if answer is None:
-                    raise WaitsError("it waits for a batch")
-                return answer
-            asked += 1
-            await self._clock.sleep(pause_seconds)
 
-    async def _hand_over(self, part: Part, letter: Letter) -> str:
-        """Deliver, once. A failed delivery leaves the letter in the outbox."""
-        if letter.delivered:
-            return shown_target(letter.target)
-        try:
-            place = await self._delivery.deliver(letter)
-        except DeliveryError as exc:
-            await self._stores.results.undelivered(letter, part.item_ids, because=exc.message)
-            raise
-        await self._stores.results.delivered(letter, part.item_ids)
-        return place
+def told_of(answer: Answer | Worked) -> dict[str, Any]:
+    """What an answer took, without its text."""
+    return {
+        "tier": answer.tier,
+        "model": answer.model,
+        "rule": answer.rule,
+        "request": answer.request,
+        "tokens": answer.tokens,
+        "cost_microusd": answer.cost_microusd,
+    }
 
 
-def ended(job: Job, run: Run, *, tally: Tally) -> Ended:
-    """The run's end in one sentence. Delivery comes last: alone, it may still be made good."""
-    result = summary(tally.places)
-    left_out = left_out_text(tally.left_out)
-    if tally.failures or (left_out and not tally.done):
-        kinds = sorted({kind for kind, _ in tally.failures}, key=lambda kind: kind == "delivery")
-        told = [f"{kind}: {sentences(tally.failures, kind)}" for kind in kinds]
-        told += [left_out] if left_out else []
-        done = f" ({tally.done} of {tally.parts} done)" if tally.parts else ""
-        return Ended(RunState.FAILED, "; ".join(told) + done, result)
-    if job.watch is not None and not tally.items:
-        return Ended(RunState.QUIET, "nothing new")
-    because = counted(tally.items, "new item") if job.watch is not None else "asked"
-    because += f"; {left_out}" if left_out else ""
-    if run.late:
-        return Ended(RunState.LATE, f"{because}; due while twotier was not running", result)
-    return Ended(RunState.DONE, because, result)
-
-
-def left_out_text(left_out: Sequence[str]) -> str:
-    """What was found and not worked on; empty where there was none."""
-    return f"{counted(len(left_out), 'file')} left out: {first_three(left_out)}" if left_out else ""
-
-
-def sentences(failures: Sequence[tuple[str, str]], kind: str) -> str:
-    """The different sentences of one kind of failure, the first three of them."""
-    return first_three([text for found, text in failures if found == kind])
-
-
-def first_three(texts: Sequence[str]) -> str:
-    """The different ones, and how many more there are."""
-    told = list(dict.fromkeys(texts))
-    return "; ".join(told[:3]) + (f"; and {len(told) - 3} more" if len(told) > 3 else "")
-
-
-def named(part: Part, message: str) -> str:
-    """A failure with the item it is about."""
-    return f"{part.title}: {message}" if part.title else message
+def short(key: str) -> str:
+    """A part's key as the name of its steps: never the same for two parts."""
+    if len(key) <= KEY_CHARACTERS:
+        return key
+    return hashlib.sha256(key.encode()).hexdigest()[:KEY_CHARACTERS]

@@ -19,10 +19,10 @@ from zoneinfo import ZoneInfo
 
 from twotier.domain.clock import Clock
 from twotier.domain.job import Job, JobStanding, Run, RunState
-from twotier.errors import NotFoundError, NotRunningError
+from twotier.errors import ApprovalWaitsError, NotFoundError, NotRunningError, PausedError
 from twotier.jobs.overlap import turn
 from twotier.jobs.places import Place, Places
-from twotier.jobs.runner import PausedError, Runner
+from twotier.jobs.runner import LEAVE, Runner
 from twotier.jobs.schedule import due_slots, next_slots, plan
 from twotier.jobs.standing import standing
 from twotier.jobs.store import ON_THE_WAY, Ended, RunStore, new_run
@@ -362,6 +362,9 @@ class Scheduler:
                 await self._begin(run)
         except PausedError:
             LOG.info("run paused", extra={"job": run.job, "run": run.id})
+        except ApprovalWaitsError as exc:
+            await self._store.asks_owner(run.id, exc.message)
+            LOG.info("run waits", extra={"job": run.job, "run": run.id, "because": exc.message})
         except NotRunningError as exc:
             self._stop.ask(exc.message, grace_seconds=0.0)
         except asyncio.CancelledError:
@@ -394,7 +397,7 @@ class Scheduler:
         try:
             stopped, rest = self._stop.asked.is_set, partial(self._rest, place)
             ended = await self._runner.run(job, run, paused=stopped, rest=rest)
-        except (PausedError, NotRunningError):
+        except LEAVE:
             raise
         except Exception as exc:  # top of a run: a fault in one job is its own
             LOG.exception("run broke", extra={"job": job.name, "run": run.id})

@@ -123,6 +123,16 @@ class RunStore:
             )
         )
 
+    async def asks_owner(self, run_id: str, because: str) -> None:
+        """The run cannot go on before its owner says yes or no; it holds no place meanwhile."""
+        await self._database.do(
+            lambda connection: connection.execute(
+                sa.update(runs)
+                .where(runs.c.id == run_id)
+                .values(state=RunState.WAITING.value, because=because, tries=0)
+            )
+        )
+
     async def end(self, run_id: str, ended: Ended) -> None:
         """The run is over. Items it did not finish wait for the next run."""
         now_ms = ms(self._clock.now())

@@ -3,9 +3,9 @@
 Times are integer milliseconds since the epoch, money is integer micro-dollars. Who wrote what:
 `runs` one row per due slot; `items` what watchers found, kept by id so that nothing is done twice;
 `cursors` how far a watcher has looked; `answers` finished model answers, so that none is paid for
-twice; `outbox` what is to be delivered; `schedules` since when a job's slots count; `pauses` jobs
-that somebody has paused; `looks` how
-often nothing was found.
+twice; `calls` what was counted as paid; `outbox` what is to be delivered; `schedules` since when a
+job's slots count; `pauses` jobs that somebody has paused; `looks` how often nothing was found;
+`workers` who works here.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ runs = sa.Table(
     sa.Column("model", sa.Text, nullable=False, default=""),
     sa.Column("because", sa.Text, nullable=False, default=""),
     sa.Column("result", sa.Text, nullable=False, default=""),
+    sa.Column("owner", sa.Text, nullable=False, default=""),  # the worker that has it, or had it
+    sa.Column("forked_from", sa.Text, nullable=False, default=""),
     sa.UniqueConstraint("job", "slot_ms", name="runs_job_slot"),
     sa.Index("runs_state", "state", "slot_ms"),
     sa.Index("runs_slot", "slot_ms"),
@@ -93,6 +95,31 @@ answers = sa.Table(
     sa.Column("tokens", sa.Integer, nullable=False),
     sa.Column("cost_microusd", sa.BigInteger, nullable=False),
     sa.Column("made_ms", sa.BigInteger, nullable=False),
+)
+
+# Model calls that were counted in their run's sums: once, however often a kill repeats the step.
+calls = sa.Table(
+    "calls",
+    metadata,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("step", sa.Text, primary_key=True),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("tier", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("tokens", sa.BigInteger, nullable=False),
+    sa.Column("cost_microusd", sa.BigInteger, nullable=False),
+    sa.Column("elsewhere", sa.Boolean, nullable=False),  # on the frontier, the local tier was down
+    sa.Column("made_ms", sa.BigInteger, nullable=False),
+    sa.Index("calls_job", "job", "made_ms"),
+)
+
+# Who works on this database, and when it was last heard of. More than one only on PostgreSQL.
+workers = sa.Table(
+    "workers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("seen_ms", sa.BigInteger, nullable=False),
 )
 
 outbox = sa.Table(
