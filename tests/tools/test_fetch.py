@@ -103,6 +103,16 @@ async def test_texts_are_given_as_they_are() -> None:
 
 
 @looped
+@pytest.mark.slow
+async def test_a_tangled_page_takes_neither_time_nor_memory() -> None:
+    """Eighty kilobytes that become millions of elements: the reader ends, the worker goes on."""
+    async with site() as here:
+        here.pages["/"] = text("".join(f"<b x={number}><p>" for number in range(8_000)))
+        with pytest.raises(ToolError, match=r"too tangled|took longer"):
+            await fetched(here)
+
+
+@looped
 async def test_what_went_wrong_is_told_to_the_model() -> None:
     """A status, a page that is too large, an address that must not be asked."""
     async with site() as here:

@@ -37,16 +37,21 @@ class Bounds:
 
 
 async def run(
-    argv: Sequence[str], *, folder: Path, environment: Mapping[str, str], bounds: Bounds
+    argv: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    bounds: Bounds,
+    fed: bytes = b"",
 ) -> Ended:
-    """Run it. Raises `ToolError` where it cannot be started or takes too long."""
+    """Run it, `fed` its input. Raises `ToolError` where it cannot be started or takes too long."""
     name = Path(argv[0]).name
     try:
         child = await asyncio.create_subprocess_exec(
             *argv,
             cwd=folder,
             env=dict(environment),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE if fed else asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
@@ -57,6 +62,7 @@ async def run(
         async with asyncio.timeout(bounds.seconds), asyncio.TaskGroup() as group:
             printing = group.create_task(heard(child.stdout, bounds.output_bytes_max))
             complaining = group.create_task(heard(child.stderr, ERROR_BYTES_MAX))
+            group.create_task(feed(child.stdin, fed))
             group.create_task(child.wait())
     except TimeoutError as exc:
         raise ToolError(f"{name} took longer than {bounds.seconds:g} s and was ended") from exc
@@ -79,6 +85,16 @@ async def heard(stream: asyncio.StreamReader | None, bytes_max: int) -> tuple[by
         head += taken
         cut += len(piece) - len(taken)
     return bytes(head), cut
+
+
+async def feed(stream: asyncio.StreamWriter | None, fed: bytes) -> None:
+    """Say it all, to a program that may not want to hear it."""
+    if stream is None:
+        return
+    with contextlib.suppress(ConnectionError):
+        stream.write(fed)
+        await stream.drain()
+    stream.close()
 
 
 def text_of(output: bytes) -> str:

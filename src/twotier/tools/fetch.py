@@ -7,17 +7,20 @@ asked, whatever a page redirects to.
 
 from __future__ import annotations
 
-import asyncio
+import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from twotier.domain.label import Label, Labels
 from twotier.errors import ReachError, ToolError
+from twotier.tools import readable
 from twotier.tools.addresses import listed
 from twotier.tools.base import Call, Result, Tool, ToolSpec
+from twotier.tools.children import Bounds, run
 from twotier.tools.page import Page
-from twotier.tools.readable import readable
 from twotier.tools.settings import Bench, Wanted
 from twotier.tools.web import host_of
 
@@ -26,6 +29,7 @@ LABELS: Labels = READS | {Label.SENDS}
 ACCEPT = "text/html, application/xhtml+xml, text/plain;q=0.9, application/json;q=0.9, */*;q=0.5"
 HTML = ("text/html", "application/xhtml+xml")
 TEXTS = ("application/json", "application/xml", "application/yaml", "application/javascript")
+READABLE_BYTES_MAX = 8_000_000  # of what the program prints: JSON of a million characters
 TEXT_ENDINGS = ("+json", "+xml", "+yaml")
 
 
@@ -66,32 +70,47 @@ class Fetch:
         if Label.PRIVATE in call.taint:
             web = web.only(self.bench.hosts)
         sizes = self.bench.sizes
+        seconds = min(sizes.seconds_max, call.deadline_seconds)
         try:
             page = await web.get(
                 str(arguments["url"]),
                 headers={"accept": ACCEPT},
                 bytes_max=sizes.page_bytes_max,
-                seconds=min(sizes.seconds_max, call.deadline_seconds),
+                seconds=seconds,
             )
             page.expect_ok()
         except ReachError as exc:
             raise ToolError(exc.message) from exc
-        title, text = await text_of(page)
+        title, text = await text_of(page, seconds)
         head = f"{title}\n{page.url}" if title else page.url
         return Result(f"{head}\n\n{text}", READS)
 
 
-async def text_of(page: Page) -> tuple[str, str]:
+async def text_of(page: Page, seconds: float) -> tuple[str, str]:
     """Title and text. Raises `ToolError` for what cannot be read as text."""
     kind = page.content_type
     looks_html = not kind and page.body[:200].lstrip()[:1] == b"<"
     if kind in HTML or looks_html:
-        title, text = await asyncio.to_thread(readable, page.text, page.url)
-        if not text:
-            raise ToolError("the page holds no text; it may be drawn by scripts")
-        return title, text
+        return await read_apart(page, seconds)
     if kind.startswith("text/") or kind in TEXTS or kind.endswith(TEXT_ENDINGS) or not kind:
         if b"\0" in page.body[:8_192] and "charset" not in page.headers.get("content-type", ""):
             raise ToolError("the address holds no text")
         return "", page.text
     raise ToolError(f"the address holds {kind}, which cannot be read as text")
+
+
+async def read_apart(page: Page, seconds: float) -> tuple[str, str]:
+    """Title and text of HTML, read by a program of its own, within limits. Raises `ToolError`."""
+    ended = await run(
+        [sys.executable, "-I", readable.__file__, page.url],
+        folder=Path(readable.__file__).parent,
+        environment={"LC_ALL": "C.UTF-8"},
+        bounds=Bounds(seconds, READABLE_BYTES_MAX),
+        fed=page.text.encode("utf-8", "replace") or b"\n",
+    )
+    if ended.code or ended.bytes_cut:
+        raise ToolError("the page is too tangled to be read as text; try another one")
+    title, text = json.loads(ended.output)
+    if not text:
+        raise ToolError("the page holds no text; it may be drawn by scripts")
+    return str(title), str(text)

@@ -2,13 +2,21 @@
 
 trafilatura knows best what of a page is content and is an extra; without it the tree is walked
 here: scripts, navigation, forms and what is hidden are left out, headings, lists and links stay.
+
+It is run as a program of its own, by its path: a page of a few kilobytes can keep any parser that
+builds a tree busy for minutes and fill the memory (formatting elements that are never closed), and
+a worker should not hold trafilatura for the pages it may read tomorrow. So nothing of ours is
+imported here. Reads HTML from its input, prints title and text as JSON.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import re
+import resource
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
@@ -32,6 +40,9 @@ BLOCKS = frozenset(
 HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 CONTENT_CHARACTERS_MIN = 200  # less of a page than this was not understood
 SILENT = logging.CRITICAL + 1
+CPU_SECONDS_MAX = 10
+MEMORY_BYTES_MAX = 1 << 30
+TEXT_CHARACTERS_MAX = 1_000_000
 DEPTH_MAX = 200  # of elements in elements; what is deeper is no page
 
 
@@ -106,3 +117,18 @@ def tidy(text: str) -> str:
     """Lines without spaces at their ends, and at most one empty line between two."""
     lines = "\n".join(line.strip() for line in text.splitlines())
     return re.sub(r"\n{3,}", "\n\n", lines).strip()
+
+
+def main() -> int:
+    """The program: the page's address is its one word."""
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
+    if sys.platform != "darwin":  # which reserves more than that for every process
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    html = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    title, text = readable(html, sys.argv[1])
+    sys.stdout.write(json.dumps([title, text[:TEXT_CHARACTERS_MAX]]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
