@@ -64,6 +64,7 @@ class PlayingMain:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", self._answer)
         app.router.add_get("/control/alive", self._alive)
+        app.router.add_get("/control/status", self._status)
         app.router.add_post("/control/batches/release", self._release)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -81,6 +82,13 @@ class PlayingMain:
         self.headers.append({key.lower(): value for key, value in request.headers.items()})
         self.asked.set()
         return await self.script(request, body)
+
+    async def _status(self, _: web.Request) -> web.StreamResponse:
+        tiers = [
+            {"name": "frontier", "local": False, "window_tokens": 200_000},
+            {"name": "local", "local": True, "window_tokens": 8_192},
+        ]
+        return web.json_response({"tiers": tiers})
 
     async def _release(self, request: web.Request) -> web.StreamResponse:
         self.over.append((await request.json())["run"])

@@ -33,3 +33,18 @@ def tried(name: str, /, *, as_json: Json = False, config: Config) -> int:
     from twotier.cli.mcp_servers import tested
 
     return tested(config, name, as_json=as_json)
+
+
+def mcp(*, root: Path | None = None, config: Config) -> int:
+    """Serve the local tier to a coding client over MCP, on stdin and stdout.
+
+    For Claude Code: `claude mcp add twotier -- twotier mcp`.
+
+    Parameters
+    ----------
+    root
+        The folder whose files may be read; default: the one it is started in.
+    """
+    from twotier.cli.mcp import served
+
+    return served(config, root)

@@ -116,10 +116,10 @@ class Reading:
             task_of_notes = MERGE.format(task=task, count=len(parts))
             parts = pieces({"notes": notes}, characters_max=room)
             if len(parts) == 1:
-                return await self._final(task_of_notes, parts[0], schema)
+                return await self._final(task_of_notes, parts[0], schema=schema)
         if len(parts) > 1:
             raise ToolError("there is too much of it for the local tier; name fewer files")
-        return await self._final(task, parts[0] if parts else "", schema)
+        return await self._final(task, parts[0] if parts else "", schema=schema)
 
     async def _notes(self, task: str, parts: Sequence[str]) -> str:
         """What matters in each part, in order."""
@@ -131,7 +131,7 @@ class Reading:
                 taken.append(f"Part {number}: {told.text.strip()}")
         return "\n\n".join(taken) or "No part holds anything about it."
 
-    async def _final(self, task: str, part: str, schema: Mapping[str, Any] | None) -> str:
+    async def _final(self, task: str, part: str, *, schema: Mapping[str, Any] | None) -> str:
         """The answer itself, once more where its form is wrong."""
         prompt = f"{task}\n\n{part}" if part else task
         told = await self._once(prompt, schema)
