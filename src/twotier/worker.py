@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from twotier.agent.model import MainClient
+from twotier.build.chat import chats_of
 from twotier.build.tools import files_of, hidden, web_of
 from twotier.clock import SystemClock
 from twotier.config import secrets
@@ -42,6 +43,7 @@ from twotier.jobs.api_watch import Watching
 from twotier.jobs.approvals import ApprovalStore
 from twotier.jobs.approve_api import ApproveApi
 from twotier.jobs.audit import AuditStore
+from twotier.jobs.chat_api import chat_routes
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
 from twotier.jobs.desk import JobDesk
@@ -99,16 +101,18 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             watching = Watching(scheduler, watchers, items=stores.items, runs=runs)
             owner = owner_of(loaded, database, clock=clock)
             scheduler.again = owner.desk.again
+            chats = chats_of(loaded, database, client=client, clock=clock)
             retention = retention_of(loaded, database, clock=clock, forget=engine.forget)
             routes = (
                 *owner.approve.routes(),
                 *owner.agent.routes(),
                 *Keeping(retention).routes(),
                 *watching.routes(),
+                *chat_routes(chats),
             )
             api = Api(scheduler, runs=runs, items=stores.items, results=stores.results)
             rounds = Rounds(stores.results, delivery=delivery, clock=clock)
-            beside = (rounds.run, retention.run, partial(watch_main, client, stop))
+            beside = (rounds.run, retention.run, chats.run, partial(watch_main, client, stop))
             await run(scheduler, server(api.app(*routes)), beside=beside, loaded=loaded, stop=stop)
     finally:
         await engine.close()
@@ -297,7 +301,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loaded = load(options.config.absolute())
         loaded.paths.make()
         log = loaded.config.log
-        named = secrets.Named([*loaded.config.jobs, loaded.config.tools], home=loaded.home)
+        named = secrets.Named(
+            [*loaded.config.jobs, loaded.config.tools, loaded.config.chat], home=loaded.home
+        )
         start_logging(
             loaded.paths.logs / "worker.log",
             level=log.level,

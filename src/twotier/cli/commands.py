@@ -16,8 +16,9 @@ from cyclopts import App, CycloptsError, Parameter
 from twotier import __version__
 from twotier.cli.approve_words import approve
 from twotier.cli.budget_words import budget
+from twotier.cli.chat_words import chat
 from twotier.cli.engine_words import engine
-from twotier.cli.mcp_words import mcp_servers
+from twotier.cli.mcp_words import mcp, mcp_servers
 from twotier.cli.notify_words import notify
 from twotier.cli.outside_words import spend
 from twotier.cli.price_words import prices
@@ -51,11 +52,8 @@ config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
 for group in (job, models, engine, prices, config_app, key, budget, notify, spend):
     app.command(group)
-for group in (tools, mcp_servers):
-    app.command(group)
-app.command(forget)
-app.command(watch)
-app.command(approve)
+for one in (approve, chat, forget, mcp, mcp_servers, tools, watch):
+    app.command(one)
 
 
 @app.command

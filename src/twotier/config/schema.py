@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from twotier.config.agent import ApprovalsConfig
 from twotier.config.alerts import AlertsConfig, NtfyConfig, SmtpConfig
 from twotier.config.budgets import BudgetConfig, budget_problems
+from twotier.config.chat import ChatConfig
 from twotier.config.outside import OutsideConfig
 from twotier.config.prices import PriceConfig, PriceName
 from twotier.config.savings import SavingsConfig
@@ -372,6 +373,7 @@ class Config(Section):
     )
     budgets: tuple[BudgetConfig, ...] = Field((), description="Alerts and limits.")
     jobs: tuple[JobConfig, ...] = Field((), description="Scheduled work.")
+    chat: ChatConfig = Field(default_factory=ChatConfig, description="Conversations that last.")
     tools: ToolsConfig = Field(
         default_factory=ToolsConfig, description="What jobs may use beside a model."
     )

@@ -207,6 +207,46 @@ transcripts = sa.Table(
     sa.Index("transcripts_made", "made_ms"),
 )
 
+# Conversations, what was said in them, and how far each messenger has been read.
+conversations = sa.Table(
+    "conversations",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("channel", sa.Text, nullable=False),  # cli, telegram
+    sa.Column("peer", sa.Text, nullable=False),  # where an answer goes, by the channel's own word
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("created_ms", sa.BigInteger, nullable=False),
+    sa.Column("used_ms", sa.BigInteger, nullable=False),
+    sa.Index("conversations_used", "channel", "peer", "used_ms"),
+)
+
+messages = sa.Table(
+    "messages",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("conversation", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),  # user, assistant
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # new, answered; ready, sent, refused
+    sa.Column("source", sa.Text, unique=True),  # CHANNEL:ID, so that none is taken twice
+    sa.Column("answers", sa.Integer, unique=True),  # the message this one answers
+    sa.Column("parts_sent", sa.Integer, nullable=False, default=0),
+    sa.Column("tier", sa.Text, nullable=False, default=""),
+    sa.Column("model", sa.Text, nullable=False, default=""),
+    sa.Column("tokens", sa.Integer, nullable=False, default=0),
+    sa.Column("cost_microusd", sa.BigInteger, nullable=False, default=0),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Index("messages_state", "state", "id"),
+    sa.Index("messages_conversation", "conversation", "id"),
+)
+
+channel_cursors = sa.Table(
+    "channel_cursors",
+    metadata,
+    sa.Column("channel", sa.Text, primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+
 pauses = sa.Table(
     "pauses",
     metadata,
