@@ -79,6 +79,7 @@ PURE = (
     "src/twotier/watch/seen.py",
     "src/twotier/watch/thresholds.py",
     "src/twotier/watch/visible.py",
+    "src/twotier/watch/x_wire.py",
 )
 FLOOR_PERCENT = 90.0
 

@@ -367,6 +367,12 @@ class ApprovalWaitsError(JobError):
     code = "waiting_approval"
 
 
+class FeeError(JobError):
+    """A fee must not be made, or could not be booked: the sentence is the ledger's."""
+
+    code = "fee_refused"
+
+
 class DeliveryError(JobError):
     """A result is there and stored, but could not be handed over yet.
 

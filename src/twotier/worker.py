@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from twotier.agent.fees import MainFees
 from twotier.agent.model import MainClient
 from twotier.build.chat import chats_of
 from twotier.build.tools import files_of, hidden, web_of
@@ -65,7 +66,7 @@ from twotier.lock import only_one
 from twotier.logs import start_logging
 from twotier.notify.base import Channel
 from twotier.notify.http import Ntfy, Webhook
-from twotier.watch.base import Around
+from twotier.watch.base import Around, Watcher
 from twotier.watch.kinds import make
 
 LOG = logging.getLogger("twotier.worker")
@@ -86,9 +87,13 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             delivery = Delivery(loaded.home, stores.results, channels=channels(loaded))
             jobs = jobs_of(loaded)
             around = Around(
-                loaded.home, clock, secret=partial(secret_of, named), web=web_of(loaded)
+                loaded.home,
+                clock,
+                secret=partial(secret_of, named),
+                web=web_of(loaded),
+                fees=MainFees(client),
             )
-            watchers = {job.name: make(job.watch, around) for job in jobs if job.watch is not None}
+            watchers = watchers_of(jobs, around)
             runner = Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock)
             scheduler = Scheduler(
                 jobs,
@@ -117,6 +122,15 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
     finally:
         await engine.close()
         database.close()
+
+
+def watchers_of(jobs: Sequence[Job], around: Around) -> dict[str, Watcher]:
+    """What the jobs look at, by their names."""
+    return {
+        job.name: make(job.watch, replace(around, job=job.name))
+        for job in jobs
+        if job.watch is not None
+    }
 
 
 async def run(

@@ -29,6 +29,7 @@ ALIVE_URL = "http://main/control/alive"
 RELEASE_URL = "http://main/control/models/release"
 BATCHES_URL = "http://main/control/batches/release"
 CONNECT_SECONDS = 5.0
+ORDER_SECONDS = 30.0
 KEY_CHARACTERS_MAX = 255
 
 
@@ -134,6 +135,23 @@ class MainClient:
             async with asyncio.timeout(CONNECT_SECONDS):
                 async with self._open().post(url, json=dict(news)):
                     pass
+
+    async def order(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Main's answer to an order that matters. Raises `UpstreamError` with its refusal, and
+        `NotRunningError`.
+        """
+        async with (
+            answered(ORDER_SECONDS, self._socket),
+            self._open().post(f"http://main{path}", json=dict(body)) as reply,
+        ):
+            raw = await reply.read()
+            if reply.status >= 400:
+                raise refusal(reply.status, raw, headers=reply.headers)
+        try:
+            found: dict[str, Any] = json.loads(raw)
+        except ValueError as exc:
+            raise StreamBrokenError(f"main's answer to {path} is not JSON") from exc
+        return found
 
     async def stay(self) -> None:
         """Hold a connection to main and return when it ends, for whatever reason.

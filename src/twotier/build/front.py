@@ -22,7 +22,7 @@ from twotier.build.household import Household
 from twotier.build.learned import learn_of
 from twotier.build.lookout import Lookout, Ping, Sources, standings_of
 from twotier.build.memory import calm_collector
-from twotier.build.money import price_on, priced
+from twotier.build.money import price_on, priced, unit_price_on
 from twotier.build.outside import auditor_of
 from twotier.build.passing import pass_on
 from twotier.build.savings import savings_page
@@ -43,6 +43,7 @@ from twotier.gateway.clients import Clients
 from twotier.gateway.control import Control
 from twotier.gateway.control_probe import Probing
 from twotier.gateway.engines import EngineControl
+from twotier.gateway.fees import FeesControl
 from twotier.gateway.live import Live
 from twotier.gateway.metrics import MetricsPage
 from twotier.gateway.models import ModelRoute
@@ -154,6 +155,7 @@ class Front:
             AlertControl(self.house.alerts, self.reload_channels),
             self.savings(),
             self.outside(),
+            self.fees(),
         )
         self.house.lookout = self.lookout(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
@@ -249,6 +251,12 @@ class Front:
             price = self.dispatch.price
             house.auditor = auditor_of(self.loaded, ground.book, clock=ground.clock, price=price)
         return OutsidePage(house.auditor)
+
+    def fees(self) -> FeesControl:
+        """What the worker pays beside tokens, in the same book and under the same budgets."""
+        ground = self.ground
+        price = unit_price_on(self.loaded)
+        return FeesControl(ground.book, ground.budgets, price, ground.clock)
 
     def lookout(self, status: Status) -> Lookout:
         """Who looks after all of it, and tells the desk."""

@@ -18,7 +18,7 @@ from twotier.config.zones import zone_name
 from twotier.domain.clock import Clock
 from twotier.domain.money import MICROUSD_PER_USD, Budget, Price
 from twotier.engines.base import engine
-from twotier.ledger.prices import PriceBook
+from twotier.ledger.prices import PriceBook, UnitPrice
 from twotier.ledger.shipped import fetched_seed, shipped_prices
 
 
@@ -57,6 +57,12 @@ def price_on(book: PriceBook) -> Callable[[str, str, date], Price | None]:
     return lru_cache(maxsize=1_024)(
         lambda provider, model, day: book.price(provider, model, on=day)
     )
+
+
+def unit_price_on(loaded: Loaded) -> Callable[[str, str, date], UnitPrice | None]:
+    """What one unit of a provider costs on a day; the book is made when it is first asked."""
+    book = lru_cache(maxsize=1)(lambda: prices(loaded))
+    return lambda provider, unit, day: book().unit_price(provider, unit, on=day)
 
 
 def priced(book: PriceBook, clock: Clock) -> Callable[[str, str], bool]:

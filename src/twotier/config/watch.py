@@ -20,6 +20,7 @@ from twotier.config.watch_github import (
     GithubReleasesWatch,
 )
 from twotier.config.watch_mail import ImapWatch
+from twotier.config.watch_x import XWatch
 
 
 class FilesWatch(WatchBase):
@@ -85,6 +86,7 @@ AnyWatch = Annotated[
     | GithubIssuesWatch
     | GithubNotificationsWatch
     | GithubReleasesWatch
-    | ImapWatch,
+    | ImapWatch
+    | XWatch,
     Field(discriminator="kind"),
 ]

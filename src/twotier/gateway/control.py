@@ -27,6 +27,7 @@ from twotier.gateway.auth import policy
 from twotier.gateway.clients import Clients
 from twotier.gateway.control_probe import Probing
 from twotier.gateway.engines import EngineControl
+from twotier.gateway.fees import FeesControl
 from twotier.gateway.outside import OutsidePage
 from twotier.gateway.places import PlaceControl
 from twotier.gateway.savings import SavingsPage
@@ -57,6 +58,7 @@ class Control:
     alerts: AlertControl
     savings: SavingsPage
     outside: OutsidePage
+    fees: FeesControl
 
     def app(self) -> Starlette:
         """As an ASGI application."""
@@ -79,6 +81,7 @@ class Control:
                 Route("/control/models/use", told(self.places.use), methods=["POST"]),
                 Route("/control/models/release", told(self.places.release), methods=["POST"]),
                 Route("/control/batches/release", told(self.release), methods=["POST"]),
+                Route("/control/fees", told(self.fees), methods=["POST"]),
                 Route("/control/alerts/test", told(self.alerts.test), methods=["POST"]),
                 Route("/control/alerts/reload", told(self.alerts.renew), methods=["POST"]),
                 Route("/control/engine", told(self.engines.listed), methods=["GET"]),

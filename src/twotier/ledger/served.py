@@ -90,7 +90,7 @@ def served(connection: sa.Connection, span: Span, *, local: frozenset[str]) -> S
     besides, wasted = 0, defaultdict[str, int](int)
     answered: dict[str, Done] = {}
     for row in rows:
-        if row.kind == "probe":
+        if row.kind != "request":
             besides += row.cost_microusd
         elif row.outcome == Outcome.OK and row.request_id not in answered:
             answered[row.request_id] = _done(row, local)
@@ -130,6 +130,7 @@ def looked(connection: sa.Connection, looks: Iterable[Look], *, until: datetime)
         for job, prompt, same in connection.execute(
             sa.select(usage.c.job, sa.func.avg(_PROMPT), sa.func.avg(usage.c.cache_read_tokens))
             .where(usage.c.job != "", usage.c.outcome == Outcome.OK.value)
+            .where(usage.c.kind == "request")
             .where(
                 usage.c.created_ms >= milliseconds(until - USUAL),
                 usage.c.created_ms < milliseconds(until),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 from twotier.domain.clock import Clock
@@ -18,6 +17,7 @@ from twotier.tools.page import Page
 from twotier.tools.web import Web
 from twotier.watch import github_wire as wire
 from twotier.watch.base import Around
+from twotier.watch.pause import Pause
 
 PAGE_BYTES_MAX = 24_000_000
 SECONDS_MAX = 30.0
@@ -33,8 +33,7 @@ class Github:
     token: Callable[[], str]
     web: Web
     clock: Clock
-    _until: datetime | None = None
-    _because: str = ""
+    pause: Pause
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], around: Around) -> Github:
@@ -45,6 +44,7 @@ class Github:
             token=lambda: around.secret(place) if place else "",
             web=around.web.owners(api),
             clock=around.clock,
+            pause=Pause(around.clock),
         )
 
     async def get(self, where: str, *, headers: Mapping[str, str] | None = None) -> Page:
@@ -65,7 +65,7 @@ class Github:
         for kind, message in wire.graphql_errors(found):
             if kind == "RATE_LIMITED":
                 seconds = wire.wait_seconds(page.headers, now=self.clock.now())
-                raise self._hold(message, seconds or RETRY_SECONDS)
+                raise self.pause.begin(message, seconds=seconds or RETRY_SECONDS)
             raise WatchError(f"GitHub says: {message}")
         data = wire.at(found, "data")
         if not isinstance(data, Mapping):
@@ -80,9 +80,7 @@ class Github:
         method: str = "GET",
         body: bytes | None = None,
     ) -> Page:
-        now = self.clock.now()
-        if self._until is not None and now < self._until:
-            raise self._hold(self._because, (self._until - now).total_seconds())
+        self.pause.check()
         token = self.token()
         said = {**VERSION, **headers, **({"authorization": f"Bearer {token}"} if token else {})}
         try:
@@ -102,15 +100,8 @@ class Github:
         sentence = f"GitHub says {page.status}: {because}; {advice}"
         seconds = wire.wait_seconds(page.headers, now=self.clock.now())
         if page.status in (403, 429) and (seconds is not None or "rate limit" in because.lower()):
-            raise self._hold(sentence, RETRY_SECONDS if seconds is None else seconds)
+            raise self.pause.begin(sentence, seconds=RETRY_SECONDS if seconds is None else seconds)
         raise WatchError(sentence)
-
-    def _hold(self, because: str, seconds: float) -> WatchError:
-        """Ask nothing until then. The error that says so."""
-        self._because = because
-        self._until = self.clock.now() + timedelta(seconds=seconds)
-        when = self._until.strftime("%H:%M:%S UTC")
-        return WatchError(f"{because}; not asked again before {when}", retry_after_seconds=seconds)
 
 
 @dataclass(slots=True)

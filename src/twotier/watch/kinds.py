@@ -43,6 +43,7 @@ KINDS = {
     "page": Kind("twotier.watch.page:PageWatcher", THEIRS),
     "imap": Kind("twotier.watch.imap:ImapWatcher", LETTERS),
     "prices": Kind("twotier.watch.prices:PricesWatcher", THEIRS),
+    "x": Kind("twotier.watch.x:XWatcher", THEIRS),
 }
 
 
