@@ -18,7 +18,7 @@ class XWatch(LooksBack):
     """Posts on X. Each one read costs about $0.005; nothing is read that a budget refuses."""
 
     kind: Literal["x"] = Field(description="What to look at: posts on X.")
-    query: str = Field("", max_length=512, description="A search, as X writes it.")
+    query: str | None = Field(None, max_length=512, description="A search, as X writes it.")
     mentions_of: AccountNumber | None = Field(
         None, description="Number of the account whose mentions count, in place of query."
     )
