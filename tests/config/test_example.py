@@ -21,7 +21,8 @@ OFF = re.compile(r"^#(?=[a-z_0-9]+ = )", re.MULTILINE)
 # Of settings that exclude one another the example shows all but one switched off, and it has no
 # second local tier.
 EXCLUDED = re.compile(
-    r"^#(?:every|cron|at|after|remote|webhook_secret|in_place_of|env|secrets|mentions_of|posts_of|command(?:_env|_folder)?)"
+    r"^#(?:every|cron|at|after|remote|webhook_secret|in_place_of|env|secrets"
+    r"|mentions_of|posts_of|command(?:_env|_folder)?)"
     r" = .*$",
     re.MULTILINE,
 )
