@@ -28,7 +28,7 @@ EVERY_COMMAND = [
     "key remove", "key show", "key path", "budget", "budget list",
     "budget settle-clock", "notify", "notify add", "notify list", "notify remove",
     "notify test", "spend check", "forget", "mcp-servers", "mcp-servers list", "mcp-servers test",
-    "tools", "tools list", "tools test",
+    "tools", "tools list", "tools test", "mcp", "chat", "chat list", "chat show",
 ]  # fmt: skip
 WITH_JSON = [
     "status", "ask Hello", "route Hello", "job list", "job show inbox", "job run inbox", "runs",
