@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -87,6 +88,11 @@ class Workshop:
                 await asyncio.sleep(0.005)
 
 
+def from_environment(place: str) -> str:
+    """A secret of a test, which sets it."""
+    return os.environ[place.removeprefix("env:")]
+
+
 @asynccontextmanager
 async def workshop(
     home: Path,
@@ -110,7 +116,8 @@ async def workshop(
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock), engine)
             channels: dict[str, Channel] = {"webhook": Webhook(), "ntfy": Ntfy(ntfy_url)}
             delivery = Delivery(home, stores.results, channels=channels)
-            watchers = {job.name: make(job.watch, Around(home, clock)) for job in jobs if job.watch}
+            around = Around(home, clock, secret=from_environment)
+            watchers = {job.name: make(job.watch, around) for job in jobs if job.watch}
             scheduler = Scheduler(
                 jobs,
                 store=runs,
