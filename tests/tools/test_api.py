@@ -86,6 +86,7 @@ def test_a_secret_is_taken_out_in_every_form_it_is_written_in() -> None:
         "%2e%2e/x",
         "a\\b",
         "a\nb",
+        "a/..;/b",
     ],
 )
 async def test_no_path_leads_out(path: str) -> None:

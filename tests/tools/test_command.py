@@ -43,7 +43,7 @@ def test_the_owners_words_run_with_the_models_values(tmp_path: Path) -> None:
     value = "a b; touch $(id) `id` > x && *"
     assert used(tool, {"first": value, "second": "-y"}).text == f"{value}|--x=-y|"
     assert list(tmp_path.iterdir()) == []
-    for bad in ("", "-rf", "--help", "a\0b", "x" * 3_000):
+    for bad in ("", "-rf", "--help", "a\0b", "x" * 3_000, "/etc/x", "~/x", "a/../../x", ".env"):
         with pytest.raises(ToolError):
             used(tool, {"first": bad, "second": "y"})
 

@@ -36,7 +36,7 @@ def fetcher(*hosts: str, web: Web | None = None) -> Tool:
 
 async def fetched(here: Site, path: str = "/", *taint: Label) -> str:
     result = await fetcher().call({"url": f"{here.url}{path}"}, a_call(frozenset(taint)))
-    assert result.labels == {Label.UNTRUSTED}
+    assert result.labels == {Label.UNTRUSTED, Label.PRIVATE}  # this machine is at home
     return result.text
 
 
@@ -152,3 +152,12 @@ def test_an_address_is_a_way_out_unless_the_job_names_its_host() -> None:
     for url in ("https://example.org", "https://docs.example.org.evil.test", "", "file:///etc"):
         assert Label.SENDS in tool.needs({"url": url})
     assert Label.SENDS in tool.needs({"url": "https://docs.example.org@evil.test/"})
+
+
+def test_a_page_at_home_is_private() -> None:
+    """What the owner opened with `private_ok` is his own, and taints the run as his files do."""
+    web = Web(private_ok=frozenset({"nas.local:8080"}))
+    tool = fetcher("nas.local", web=web)
+    assert tool.needs({"url": "http://nas.local:8080/x"}) == {Label.UNTRUSTED, Label.PRIVATE}
+    assert tool.needs({"url": "http://nas.local/x"}) == {Label.UNTRUSTED}
+    assert Label.PRIVATE in fetcher(web=web).needs({"url": "http://NAS.local:8080/"})

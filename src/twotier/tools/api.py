@@ -105,7 +105,7 @@ def method_of(arguments: Mapping[str, Any], methods: Sequence[str]) -> str:
 def address(base: str, path: str, *, query: Mapping[str, Any]) -> str:
     """An address below the declared one. Raises `ToolError` for a path that leads elsewhere."""
     parts = [part for part in path.strip().strip("/").split("/") if part]
-    if "://" in path or any(part in (".", "..") for part in parts):
+    if "://" in path or any(part.partition(";")[0] in (".", "..") for part in parts):
         raise ToolError("path is below the API's address, for example states/sensor.door")
     if any(mark in path for mark in "?#\\%") or any(ord(one) < 32 for one in path):
         raise ToolError("path holds no ?, #, % and \\; what follows a ? goes into query")

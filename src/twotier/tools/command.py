@@ -20,6 +20,7 @@ from twotier.domain.label import Label, Labels
 from twotier.errors import ToolError
 from twotier.tools.base import Call, Result, Tool, ToolSpec
 from twotier.tools.children import Bounds, run
+from twotier.tools.folder import closed_name
 from twotier.tools.settings import Bench, Command, Wanted
 
 READS: Labels = frozenset({Label.PRIVATE, Label.UNTRUSTED})
@@ -172,8 +173,16 @@ def filled(argv: Sequence[str], arguments: Mapping[str, Any]) -> list[str]:
     for name, value in values.items():
         if not value or "\0" in value or len(value) > VALUE_CHARACTERS_MAX:
             raise ToolError(f"{name} has 1 to {VALUE_CHARACTERS_MAX:,} characters")
+        if leads_out(value):
+            raise ToolError(f"{name} must not lead out of the job's folder, nor to what is closed")
     words = [PLACE.sub(lambda found: values[found.group(1)], word) for word in argv]
     for written, word in zip(argv, words, strict=True):
         if word.startswith("-") and not written.startswith("-"):
             raise ToolError("a value must not begin with -, it would be an option")
     return words
+
+
+def leads_out(value: str) -> bool:
+    """Whether a value would be a path to elsewhere; not every machine has a sandbox against it."""
+    parts = value.split("/")
+    return value.startswith(("/", "~")) or ".." in parts or any(map(closed_name, parts))

@@ -1,8 +1,8 @@
 """Reads a page of the web as text.
 
-What comes back is a stranger's. An address carries out what stands in it, so every fetch sends,
-except to the hosts that the job names; and once a run has read what is private, only those are
-asked, whatever a page redirects to.
+What comes back is a stranger's; from a host at home that the owner allowed it is private too. An
+address carries out what stands in it, so every fetch sends, except to the hosts that the job names;
+and once a run has read what is private, only those are asked, whatever a page redirects to.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from twotier.tools.base import Call, Result, Tool, ToolSpec
 from twotier.tools.children import Bounds, run
 from twotier.tools.page import Page
 from twotier.tools.settings import Bench, Wanted
-from twotier.tools.web import host_of
+from twotier.tools.web import at_home, host_of
 
 READS: Labels = frozenset({Label.UNTRUSTED})
+HOME: Labels = READS | {Label.PRIVATE}
 LABELS: Labels = READS | {Label.SENDS}
 ACCEPT = "text/html, application/xhtml+xml, text/plain;q=0.9, application/json;q=0.9, */*;q=0.5"
 HTML = ("text/html", "application/xhtml+xml")
@@ -58,11 +59,16 @@ class Fetch:
 
     def needs(self, arguments: Mapping[str, Any]) -> Labels:
         """Nothing is sent where the job itself names the host."""
+        url = str(arguments.get("url", ""))
         try:
-            host = host_of(str(arguments.get("url", "")))
+            labels = self._labels(url)
+            return labels if listed(self.bench.hosts, host_of(url)) else labels | LABELS
         except ReachError:
             return LABELS
-        return READS if listed(self.bench.hosts, host) else LABELS
+
+    def _labels(self, url: str) -> Labels:
+        """What a page of this address brings along."""
+        return HOME if at_home(self.bench.web, url) else READS
 
     async def call(self, arguments: Mapping[str, Any], call: Call) -> Result:
         """The page's title, address and text. Raises `ToolError`."""
@@ -83,7 +89,7 @@ class Fetch:
             raise ToolError(exc.message) from exc
         title, text = await text_of(page, seconds)
         head = f"{title}\n{page.url}" if title else page.url
-        return Result(f"{head}\n\n{text}", READS)
+        return Result(f"{head}\n\n{text}", self._labels(page.url))
 
 
 async def text_of(page: Page, seconds: float) -> tuple[str, str]:
@@ -102,7 +108,7 @@ async def text_of(page: Page, seconds: float) -> tuple[str, str]:
 async def read_apart(page: Page, seconds: float) -> tuple[str, str]:
     """Title and text of HTML, read by a program of its own, within limits. Raises `ToolError`."""
     ended = await run(
-        [sys.executable, "-I", readable.__file__, page.url],
+        [sys.executable, "-I", readable.__file__, page.url.partition("?")[0]],
         folder=Path(readable.__file__).parent,
         environment={"LC_ALL": "C.UTF-8"},
         bounds=Bounds(seconds, READABLE_BYTES_MAX),

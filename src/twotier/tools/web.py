@@ -292,6 +292,14 @@ def host_of(url: str) -> str:
     return named(parsed(url).raw_host or "")
 
 
+def at_home(web: Web, url: str) -> bool:
+    """Whether an address is one that is open only because the owner allowed it: what lies there is
+    his own. Raises `ReachError`.
+    """
+    found = parsed(url)
+    return allowed(web.private_ok, found.raw_host or "", port=found.port or 0)
+
+
 def home_place(url: str) -> str:
     """`host:port` of an address whose host is plainly at home, else nothing."""
     found = parsed(url)
