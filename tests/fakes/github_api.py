@@ -71,6 +71,7 @@ class GithubApi(Served):
         self.tokens: list[str] = []
         self.charged = 0
         self.failing: list[tuple[int, Any, dict[str, str]]] = []
+        self.down = False
         self.edits_touch = False  # whether an edit moves its discussion's `updatedAt`
         self._ids = 0
 
@@ -206,6 +207,8 @@ class GithubApi(Served):
         self.tokens.append(request.headers.get("authorization", ""))
         if not request.headers.get("user-agent"):
             return web.Response(status=403, text="Request forbidden by administrative rules.")
+        if self.down:
+            return web.Response(status=502, text="<html>unicorn</html>")
         if self.failing:
             status, body, headers = self.failing.pop(0)
             return web.Response(

@@ -7,17 +7,23 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.fakes.github_api import TOKEN, GithubApi, Post
+from tests.fakes.imap_server import PASSWORD, ImapServer
 from tests.jobs.making import HandClock
 from tests.tools.sites import Site, site
+from tests.watch.github_home import COMMON
+from tests.watch.github_home import SETTINGS as GITHUB
 from tests.watch.places import SHARED, Shelf
 from tests.watch.test_git import WHO
+from tests.watch.test_imap import SETTINGS as MAIL
+from tests.watch.test_imap import letter
 from twotier.domain.job import Item
 from twotier.errors import WatchError
 from twotier.jobs.database import Database
@@ -157,6 +163,39 @@ def repository(home: Path) -> World:
     return World(settings, hold, broken, edits=False)
 
 
+def talk(github: GithubApi) -> World:
+    """Comments in a discussion; what there is at first lies in another one."""
+    page, said = github.discuss("a page", "opening"), dict[str, Post]()
+
+    def hold(things: Things) -> None:
+        for name, text in things.items():
+            if name not in said:
+                said[name] = github.comment(page, text)
+            elif said[name].body != text:
+                github.edit(said[name], text)
+
+    def broken(now: bool) -> None:
+        github.down = now
+
+    settings = COMMON | GITHUB["github-discussions"]
+    return World(settings | {"kind": "github-discussions", "api": github.base_url}, hold, broken)
+
+
+def mailbox(server: ImapServer, password: list[str]) -> World:
+    """Mails of those subjects; it is broken by another password."""
+    there: set[str] = set()
+
+    def hold(things: Things) -> None:
+        for name in things.keys() - there:
+            there.add(name)
+            server.deliver(letter(name, things[name]))
+
+    def broken(now: bool) -> None:
+        password[0] = "wrong" if now else PASSWORD
+
+    return World(MAIL | {"port": server.port}, hold, broken, edits=False)
+
+
 @dataclass
 class Watched:
     """A watcher, its job's store, and its world."""
@@ -188,25 +227,33 @@ class Watched:
 
 @asynccontextmanager
 async def watched(kind: str, home: Path) -> AsyncIterator[Watched]:
-    async with site() as here:
+    password = [PASSWORD]
+    async with site() as here, AsyncExitStack() as stack:
         here_ones = {"files": folder, "command": program, "git": repository}
         if kind in here_ones:
             world = here_ones[kind](home)
+        elif kind == "github-discussions":
+            world = talk(stack.enter_context(GithubApi()))
+        elif kind == "imap":
+            world = mailbox(stack.enter_context(ImapServer()), password)
         else:
             world = market(here) if kind == "prices" else on_the_web(kind, here)
         clock = HandClock()
-        watcher = make(SHARED | world.settings, Around(home, clock))
+        around = Around(
+            home, clock, secret=lambda place: TOKEN if place.endswith("TOKEN") else password[0]
+        )
+        watcher = make(SHARED | world.settings, around)
         yield Watched(world, watcher, home, clock)
 
 
-OURS = ("files", "command", "feed", "page", "http", "git", "prices")
+OURS = ("files", "command", "feed", "page", "http", "git", "prices", "github-discussions", "imap")
 each_kind = pytest.mark.parametrize("kind", OURS)
 
 
 def test_every_kind_is_held_to_it_here_or_has_reasons() -> None:
     """Those of accounts have servers of their own in their tests; an inbox looks nowhere."""
-    elsewhere = {kind for kind in KINDS if kind.startswith("github-")}
-    assert set(KINDS) - elsewhere - {"imap", "x", "mcp", "inbox"} == set(OURS)
+    elsewhere = {kind for kind in KINDS if kind.startswith("github-")} - set(OURS)
+    assert set(KINDS) - elsewhere - {"x", "mcp", "inbox"} == set(OURS)
 
 
 @each_kind
