@@ -11,8 +11,9 @@ import pytest
 
 from tests.tools.benches import a_call, bench
 from tests.tools.sites import Site, looped, site, text
+from twotier.domain.fee import Use
 from twotier.domain.label import Label
-from twotier.errors import ToolError
+from twotier.errors import FeeError, ToolError
 from twotier.ledger.shipped import shipped_prices
 from twotier.tools.base import Tool
 from twotier.tools.search import BRAVE_MICROUSD, Search, make
@@ -25,8 +26,25 @@ FOUND = [
 ]
 
 
-def searcher(at: SearchAt | None) -> Tool:
-    (tool,) = make(Wanted("search"), bench(Path("/nowhere"), search=at))
+class Booked:
+    """A ledger that writes down what it is told, or says no."""
+
+    def __init__(self, because: str = "") -> None:
+        self.because = because
+        self.rows: list[tuple[str, int | None]] = []
+
+    async def hold(self, use: Use) -> None:
+        if self.because:
+            raise FeeError(self.because)
+        assert (use.provider, use.unit, use.count, use.key) == ("brave", "search", 1, "r1:tool:1")
+        self.rows.append((use.job, None))
+
+    async def settle(self, use: Use, count: int) -> None:
+        self.rows.append((use.job, count))
+
+
+def searcher(at: SearchAt | None, fees: Booked | None = None) -> Tool:
+    (tool,) = make(Wanted("search"), bench(Path("/nowhere"), search=at, fees=fees))
     return tool
 
 
@@ -57,7 +75,8 @@ async def test_brave_is_paid_by_query() -> None:
         found[0].pop("content")
         here.pages["/web"] = text(json.dumps({"web": {"results": found}}))
         at = SearchAt("brave", f"{here.url}/web", key=lambda: "k1", price_microusd=5_000)
-        tool = searcher(at)
+        fees = Booked()
+        tool = searcher(at, fees)
         result = await tool.call({"query": "oil"}, a_call())
         assert result.text.endswith("\nOil")
         assert result.cost_microusd == 5_000
@@ -65,8 +84,30 @@ async def test_brave_is_paid_by_query() -> None:
         assert tool.spec.labels == {Label.UNTRUSTED, Label.SENDS, Label.COSTS}
         assert isinstance(tool, Search)
         assert tool.price_microusd({}) == 5_000
+        assert fees.rows == [("toy", None), ("toy", 1)]
         here.pages["/web"] = text(json.dumps({"query": {}}))
         assert (await tool.call({"query": "oil"}, a_call())).text == "nothing was found"
+
+
+@looped
+async def test_a_search_that_is_not_paid_for_is_not_made() -> None:
+    """A budget's no, no ledger at all; one that was refused by Brave costs nothing, one that got no
+    answer may have.
+    """
+    async with site() as here:
+        at = SearchAt("brave", f"{here.url}/web", key=lambda: "k1", price_microusd=5_000)
+        with pytest.raises(ToolError, match="nothing here books"):
+            await searcher(at).call({"query": "oil"}, a_call())
+        with pytest.raises(ToolError, match="not paid for: the day's limit is reached"):
+            await searcher(at, Booked("the day's limit is reached")).call({"query": "x"}, a_call())
+        assert not here.asked
+        here.pages["/web"] = text("", status=401)
+        fees = Booked()
+        with pytest.raises(ToolError, match="status 401"):
+            await searcher(at, fees).call({"query": "oil"}, a_call())
+    with pytest.raises(ToolError, match="cannot be reached"):
+        await searcher(at, fees).call({"query": "oil"}, a_call())
+    assert [count for _, count in fees.rows] == [None, 0, None, 1]
 
 
 def test_the_price_is_the_shipped_one() -> None:

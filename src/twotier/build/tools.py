@@ -19,6 +19,7 @@ from twotier.config.paths import with_home
 from twotier.config.secrets import how_to_set, places, resolve
 from twotier.config.tools import ApiConfig, CommandConfig, SearchConfig, SendConfig
 from twotier.config.work import JobConfig
+from twotier.domain.fee import Fees
 from twotier.domain.money import MICROUSD_PER_USD
 from twotier.errors import ConfigError, NotFoundError, ToolError
 from twotier.notify.base import Channel
@@ -47,7 +48,7 @@ def web_of(loaded: Loaded) -> Web:
     return Web().allowing(loaded.config.tools.private_ok)
 
 
-def toolbox(loaded: Loaded, web: Web) -> Toolbox:
+def toolbox(loaded: Loaded, web: Web, *, fees: Fees | None = None) -> Toolbox:
     """The tools of a job by its name, made once; those of MCP servers are made elsewhere.
 
     What it gives raises `NotFoundError` for no such job, `ConfigError` for a root that must not be
@@ -59,12 +60,19 @@ def toolbox(loaded: Loaded, web: Web) -> Toolbox:
     def made(name: str) -> list[Tool]:
         if name not in jobs:
             raise NotFoundError(f"there is no job {name!r}; there are: {', '.join(jobs) or 'none'}")
-        return make(jobs[name].tools, bench_of(loaded, jobs[name], web=web))
+        return make(jobs[name].tools, bench_of(loaded, jobs[name], web=web, fees=fees))
 
     return made
 
 
-def bench_of(loaded: Loaded, job: JobConfig, *, web: Web, folder: bool = True) -> Bench:
+def bench_of(
+    loaded: Loaded,
+    job: JobConfig,
+    *,
+    web: Web,
+    folder: bool = True,
+    fees: Fees | None = None,
+) -> Bench:
     """What a job's tools are made of. `folder`: the folder of its files is made where it is the
     usual one and they need it.
     """
@@ -82,6 +90,7 @@ def bench_of(loaded: Loaded, job: JobConfig, *, web: Web, folder: bool = True) -
         apis={name: api(loaded, name, config=one) for name, one in config.api.items()},
         sends={name: destination(loaded, name, config=one) for name, one in config.send.items()},
         commands={name: command(name, one) for name, one in config.command.items()},
+        fees=fees,
     )
 
 

@@ -6,14 +6,17 @@ import asyncio
 import json
 import secrets
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from twotier.build.tools import bench_of, web_of
 from twotier.cli.output import emit, say, show
+from twotier.cli.peers import main_of
 from twotier.config.load import Loaded, load
 from twotier.config.tools import name_problem, target_problem
 from twotier.config.work import JobConfig
+from twotier.domain.fee import Fees, Use
 from twotier.domain.label import NO_LABELS, Label
 from twotier.domain.money import MICROUSD_PER_USD
 from twotier.errors import NotFoundError, ToolError, UsageError
@@ -91,7 +94,7 @@ def tested(config: Path, name: str, *, arguments: str, job: str, as_json: bool) 
         raise UsageError(problem)
     if kind in ELSEWHERE:
         raise UsageError(f"{kind} is not tested here; see `twotier mcp-servers test NAME`")
-    tools = made(loaded, whose(loaded, name, job=job))
+    tools = made(loaded, whose(loaded, name, job=job), fees=ByHand(config))
     if len(tools) > 1:
         names = ", ".join(tool.spec.name for tool in tools)
         raise UsageError(f"{name} stands for {names}; test one of them")
@@ -104,9 +107,29 @@ def tested(config: Path, name: str, *, arguments: str, job: str, as_json: bool) 
     return 0
 
 
-def made(loaded: Loaded, job: JobConfig, *, folder: bool = True) -> list[Tool]:
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """The ledger of a main that runs; a call that costs is not made without it."""
+
+    config: Path
+
+    async def hold(self, use: Use) -> None:
+        """Hold the worst case."""
+        await self._order({**asdict(use), "used": None})
+
+    async def settle(self, use: Use, count: int) -> None:
+        """It came to so many."""
+        await self._order({**asdict(use), "used": count})
+
+    async def _order(self, body: Mapping[str, Any]) -> None:
+        await asyncio.to_thread(main_of(self.config).post, "/control/fees", body)
+
+
+def made(
+    loaded: Loaded, job: JobConfig, *, folder: bool = True, fees: Fees | None = None
+) -> list[Tool]:
     """The tools of a job."""
-    return make(job.tools, bench_of(loaded, job, web=web_of(loaded), folder=folder))
+    return make(job.tools, bench_of(loaded, job, web=web_of(loaded), folder=folder, fees=fees))
 
 
 def by_hand(name: str) -> JobConfig:

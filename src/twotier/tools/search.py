@@ -6,6 +6,7 @@ other services with it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from typing import Any
 
 from yarl import URL
 
+from twotier.domain.fee import Use
 from twotier.domain.label import Label, Labels
-from twotier.errors import ReachError, ToolError
+from twotier.errors import FeeError, ReachError, ToolError
 from twotier.tools.base import Call, Result, Tool, ToolSpec
 from twotier.tools.page import Page
 from twotier.tools.settings import Bench, SearchAt, Wanted
@@ -23,7 +25,7 @@ LABELS: Labels = frozenset({Label.UNTRUSTED, Label.SENDS})
 PAID: Labels = LABELS | {Label.COSTS}
 BRAVE_URL = "https://api.search.brave.com/res/v1/web/search"
 BRAVE_MICROUSD = 5_000  # as in ledger/prices.toml; a test compares
-BRAVE = "brave"
+BRAVE, UNIT = "brave", "search"
 RESULTS_MAX = 10
 QUERY_CHARACTERS_MAX = 400
 SNIPPET_CHARACTERS_MAX = 400
@@ -71,16 +73,39 @@ class Search:
         query = " ".join(str(arguments["query"]).split())
         if not query or len(query) > QUERY_CHARACTERS_MAX:
             raise ToolError(f"a query has 1 to {QUERY_CHARACTERS_MAX} characters")
-        seconds = min(self.bench.sizes.seconds_max, call.deadline_seconds)
         try:
-            page = await self._asked(query, seconds)
-            found = results(page, self.at.backend)
+            page = await (self._paid if self.at.price_microusd else self._asked)(query, call)
         except ReachError as exc:
             raise ToolError(f"the search failed: {exc.message}") from exc
+        except FeeError as exc:
+            raise ToolError(f"the search was not paid for: {exc.message}") from exc
+        found = results(page, self.at.backend)
         text = "\n\n".join(map(shown, found[:RESULTS_MAX])) or "nothing was found"
         return Result(text, LABELS - {Label.SENDS}, cost_microusd=self.at.price_microusd)
 
-    async def _asked(self, query: str, seconds: float) -> Page:
+    async def _paid(self, query: str, call: Call) -> Page:
+        """Held before, settled after. A search that was answered with an error costs nothing; one
+        that was not answered may have cost something, and so it does.
+        """
+        fees = self.bench.fees
+        if fees is None:
+            raise ToolError("nothing here books what a search costs; it was not made")
+        use = Use(call.key, call.job, BRAVE, UNIT, 1)
+        await fees.hold(use)
+        count = 1
+        try:
+            return await self._asked(query, call)
+        except ReachError as exc:
+            count = 0 if exc.page_status or exc.forbidden else 1
+            raise
+        except ToolError:  # its key is missing
+            count = 0
+            raise
+        finally:
+            await asyncio.shield(fees.settle(use, count))
+
+    async def _asked(self, query: str, call: Call) -> Page:
+        seconds = min(self.bench.sizes.seconds_max, call.deadline_seconds)
         if self.at.backend == BRAVE:
             url = URL(self.at.url or BRAVE_URL) % {"q": query, "count": str(RESULTS_MAX)}
             headers = {"x-subscription-token": self.at.key(), "accept": "application/json"}

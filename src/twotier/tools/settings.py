@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from twotier.domain.fee import Fees
 from twotier.errors import ToolError
 from twotier.notify.base import Channel
 from twotier.tools.folder import Folder
@@ -93,7 +94,7 @@ class Bench:
     """All that the tools of one job are made of. `names` are the tools it has.
 
     `root` is the folder of its files; `closed` stays closed although it may lie in it. `hosts` are
-    those the job may ask after private text.
+    those the job may ask after private text. `fees` books what is paid for; without it nothing is.
     """
 
     job: str
@@ -107,6 +108,7 @@ class Bench:
     apis: Mapping[str, Api] = field(default_factory=dict)
     sends: Mapping[str, Destination] = field(default_factory=dict)
     commands: Mapping[str, Command] = field(default_factory=dict)
+    fees: Fees | None = None
 
     def folder(self) -> Folder:
         """The job's files."""
