@@ -39,6 +39,7 @@ PURE = (
     "src/twotier/jobs/suggesting.py",
     "src/twotier/jobs/overlap.py",
     "src/twotier/jobs/schedule.py",
+    "src/twotier/jobs/signature.py",
     "src/twotier/jobs/standing.py",
     "src/twotier/agent/course.py",
     "src/twotier/agent/guard.py",

@@ -67,6 +67,7 @@ class UsageError(TwotierError):
 class NotRunningError(TwotierError):
     """The command needs the main process and none answers on its socket."""
 
+    status = 503
     code = "not_running"
     exit_code = 3
 

@@ -37,8 +37,14 @@ class JsonLines(logging.Formatter):
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         super().__init__()
         # As they stand inside JSON, where quotes and backslashes are escaped.
-        self._secrets = [encode(secret)[1:-1] for secret in secrets if len(secret) >= 8]
+        self._secrets: list[bytes] = []
         self._last = (-1, "")  # a second, and its text; replaced as one, for all threads
+        self.hide(secrets)
+
+    def hide(self, secrets: Sequence[str]) -> None:
+        """These too stand in no line from now on."""
+        new = [encode(secret)[1:-1] for secret in secrets if len(secret) >= 8]
+        self._secrets = [*dict.fromkeys([*self._secrets, *new])]
 
     def format(self, record: logging.LogRecord) -> str:
         """Time, level, logger, event, the fields, and a traceback where a defect left one."""
@@ -204,6 +210,10 @@ class Lines(logging.Handler):
             with contextlib.suppress(FileNotFoundError):
                 younger.replace(old)
 
+    def hide(self, secrets: Sequence[str]) -> None:
+        """These too stand in no line from now on."""
+        self._form.hide(secrets)
+
     def _confession(self, count: int) -> bytes:
         """The line that says how many are missing."""
         now = time.time()  # noqa: TID251 - as logging does
@@ -229,3 +239,10 @@ def start_logging(
     for noisy in ("uvicorn.access", "uvicorn.error", "aiohttp.access", "asyncio", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     return lines
+
+
+def hide(secrets: Sequence[str]) -> None:
+    """Secrets that came up after the log was begun are kept out of it as well."""
+    for one in logging.getLogger().handlers:
+        if isinstance(one, Lines):
+            one.hide(secrets)

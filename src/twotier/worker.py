@@ -34,6 +34,7 @@ from twotier.config.values import duration_seconds
 from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
 from twotier.domain.clock import Clock
+from twotier.domain.fee import Fees
 from twotier.domain.job import Job
 from twotier.domain.terms import Terms
 from twotier.domain.tier import TierPolicy
@@ -48,10 +49,13 @@ from twotier.jobs.chat_api import chat_routes
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
 from twotier.jobs.desk import JobDesk
+from twotier.jobs.dry import DryRun
 from twotier.jobs.engine import Engine
+from twotier.jobs.hooks import Hooks
 from twotier.jobs.items import ItemStore
 from twotier.jobs.keeping import Keeping
 from twotier.jobs.links import Links
+from twotier.jobs.orders import Orders
 from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
 from twotier.jobs.retention import Elsewhere, Forget, Keep, Retention
@@ -63,7 +67,7 @@ from twotier.jobs.store import RunStore
 from twotier.jobs.transcripts import TranscriptStore
 from twotier.jobs.triggers import TriggerStore
 from twotier.lock import only_one
-from twotier.logs import start_logging
+from twotier.logs import hide, start_logging
 from twotier.notify.base import Channel
 from twotier.notify.http import Ntfy, Webhook
 from twotier.watch.base import Around, Watcher
@@ -72,6 +76,8 @@ from twotier.watch.kinds import make
 LOG = logging.getLogger("twotier.worker")
 
 STOP_SECONDS = 5.0  # for the step that is under way when we are told to stop
+# What a job with a webhook watches, where it says no more.
+POSTED = {"kind": "inbox", "items_max": 50, "item_bytes_max": 12_000}
 MAIN_GONE_SECONDS = 0.5  # nobody is left to answer it
 
 
@@ -85,39 +91,43 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             runs = RunStore(database, clock)
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock), engine)
             delivery = Delivery(loaded.home, stores.results, channels=channels(loaded))
-            jobs = jobs_of(loaded)
-            around = Around(
-                loaded.home,
-                clock,
-                secret=partial(secret_of, named),
-                web=web_of(loaded),
-                fees=MainFees(client),
-            )
-            watchers = watchers_of(jobs, around)
-            runner = Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock)
+            works = Works(loaded, named, fees=MainFees(client), clock=clock)
+            runner = Runner(stores, client, delivery=delivery, watchers=works.watchers, clock=clock)
             scheduler = Scheduler(
-                jobs,
+                jobs_of(loaded),
                 store=runs,
                 triggers=TriggerStore(database, clock),
                 runner=runner,
-                places=Places(at_once(loaded.config)),
+                places=works.places,
                 clock=clock,
             )
-            watching = Watching(scheduler, watchers, items=stores.items, runs=runs)
+            renewal = Renewal(works, scheduler)
+            hooks = Hooks(
+                stores.items,
+                job=scheduler.jobs_by_name,
+                secret=works.webhook_secret,
+                look=scheduler.look,
+                clock=clock,
+            )
+            dry = DryRun(stores.items, works.watchers)
+            orders = Orders(scheduler, dry, hooks, renewal.reload)
+            watching = Watching(scheduler, works.watchers, items=stores.items, runs=runs)
             owner = owner_of(loaded, database, clock=clock)
             scheduler.again = owner.desk.again
             chats = chats_of(loaded, database, client=client, clock=clock)
+            api = Api(scheduler, runs=runs, items=stores.items, results=stores.results)
+            rounds = Rounds(stores.results, delivery=delivery, clock=clock)
             retention = retention_of(loaded, database, clock=clock, forget=engine.forget)
+            watch = partial(watch_main, client, stop)
+            beside = (rounds.run, retention.run, chats.run, watch, renewal.on_signal)
             routes = (
+                *orders.routes(),
                 *owner.approve.routes(),
                 *owner.agent.routes(),
                 *Keeping(retention).routes(),
                 *watching.routes(),
                 *chat_routes(chats),
             )
-            api = Api(scheduler, runs=runs, items=stores.items, results=stores.results)
-            rounds = Rounds(stores.results, delivery=delivery, clock=clock)
-            beside = (rounds.run, retention.run, chats.run, partial(watch_main, client, stop))
             await run(scheduler, server(api.app(*routes)), beside=beside, loaded=loaded, stop=stop)
     finally:
         await engine.close()
@@ -169,6 +179,92 @@ async def watch_main(client: MainClient, stop: Stop) -> None:
     stop.ask("main has gone", grace_seconds=MAIN_GONE_SECONDS)
 
 
+class Works:
+    """What is made of the configuration for its jobs, and anew when it is reloaded. `watchers` and
+    `places` stay the same objects: others hold them.
+    """
+
+    def __init__(self, loaded: Loaded, named: secrets.Named, *, fees: Fees, clock: Clock) -> None:
+        self.loaded = loaded
+        self.places = Places(at_once(loaded.config))
+        self.watchers: dict[str, Watcher] = {}
+        self._named = named
+        self._fees = fees
+        self._clock = clock
+        self.watchers.update(self._watchers(loaded, named))
+
+    def renew(self) -> list[Job]:
+        """The jobs as the configuration has them now. Raises `ConfigError` or `WatchError`, and
+        then nothing has changed.
+        """
+        loaded = load(self.loaded.path)
+        if changed := budgets_changed(self.loaded, loaded):
+            raise ConfigError(
+                f"budget_usd of {', '.join(changed)} is new, and main counts it from its own start"
+                " on; restart all of it: `twotier down`, then `twotier up`"
+            )
+        named = secrets.Named([*loaded.config.jobs, loaded.config.tools], home=loaded.home)
+        watchers, jobs = self._watchers(loaded, named), jobs_of(loaded)
+        self.loaded, self._named = loaded, named
+        self.watchers.clear()
+        self.watchers.update(watchers)
+        self.places.use(at_once(loaded.config))
+        hide(named.all())
+        return jobs
+
+    def webhook_secret(self, name: str) -> str:
+        """The secret of a job that takes posts, empty for others. Raises `ConfigError`."""
+        places = {job.name: job.webhook_secret for job in self.loaded.config.jobs}
+        place = places.get(name)
+        return self._named.get(place) if place else ""
+
+    def _watchers(self, loaded: Loaded, named: secrets.Named) -> dict[str, Watcher]:
+        around = Around(
+            loaded.home,
+            self._clock,
+            secret=partial(secret_of, named),
+            web=web_of(loaded),
+            fees=self._fees,
+        )
+        return watchers_of(jobs_of(loaded), around)
+
+
+class Renewal:
+    """Takes the configuration anew, when somebody says so or SIGHUP comes."""
+
+    def __init__(self, works: Works, scheduler: Scheduler) -> None:
+        self._works = works
+        self._scheduler = scheduler
+
+    async def reload(self) -> None:
+        """Build the new jobs completely, then let the scheduler have them. Raises what is wrong
+        with them; the old ones stay then.
+        """
+        await self._scheduler.use(self._works.renew())
+
+    async def on_signal(self) -> None:
+        """Reload on each SIGHUP; what is wrong stands in the log."""
+        told = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, told.set)
+        while True:
+            await told.wait()
+            told.clear()
+            try:
+                await self.reload()
+            except TwotierError as exc:
+                LOG.warning("not reloaded, the old jobs stay", extra={"because": exc.message})
+
+
+def budgets_changed(old: Loaded, new: Loaded) -> list[str]:
+    """Jobs whose own limit would not be the one that main holds them to."""
+    held = {job.name: job.budget_usd for job in old.config.jobs}
+    return [
+        job.name
+        for job in new.config.jobs
+        if job.budget_usd is not None and job.budget_usd != held.get(job.name)
+    ]
+
+
 def jobs_of(loaded: Loaded) -> list[Job]:
     """The jobs of the configuration, with the tiers that may serve each."""
     return [
@@ -214,7 +310,7 @@ def job_of(config: JobConfig, home: Path) -> Job:
         every_seconds=every,
         cron=config.cron,
         zone=zone,
-        watch=config.watch.model_dump(mode="json", exclude={"every"}) if config.watch else None,
+        watch=watch_of(config),
         tier=config.tier,
         model=config.model,
         deliver=config.deliver,
@@ -284,6 +380,13 @@ def owner_of(loaded: Loaded, database: Database, *, clock: Clock) -> Owner:
     )
     approve = ApproveApi(approvals, links, clock)
     return Owner(desk, approve, AgentApi(audit, transcripts), transcripts)
+
+
+def watch_of(config: JobConfig) -> dict[str, Any] | None:
+    """What a job looks at; what is posted to it lies in its inbox already."""
+    if config.watch is None:
+        return dict(POSTED) if config.webhook else None
+    return config.watch.model_dump(mode="json", exclude={"every"})
 
 
 def channels(loaded: Loaded) -> dict[str, Channel]:

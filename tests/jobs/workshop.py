@@ -78,9 +78,11 @@ class Workshop:
                     return
                 await asyncio.sleep(0.005)
 
-    async def settled(self, enough: Callable[[list[Run]], bool]) -> list[Run]:
+    async def settled(
+        self, enough: Callable[[list[Run]], bool], *, seconds: float = 20
+    ) -> list[Run]:
         """Wait until nothing is on the way and it is enough."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(seconds):
             while True:
                 runs = await self.all_runs()
                 if enough(runs) and not any(run.state in ON_THE_WAY for run in runs):

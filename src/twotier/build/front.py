@@ -18,6 +18,7 @@ from twotier.answers import Answers, Bounds
 from twotier.build.alerts import habits_of, ping_url, ways_of
 from twotier.build.also import also_servers
 from twotier.build.clients import day_zone
+from twotier.build.hooks import forward
 from twotier.build.household import Household
 from twotier.build.learned import learn_of
 from twotier.build.lookout import Lookout, Ping, Sources, standings_of
@@ -44,6 +45,7 @@ from twotier.gateway.control import Control
 from twotier.gateway.control_probe import Probing
 from twotier.gateway.engines import EngineControl
 from twotier.gateway.fees import FeesControl
+from twotier.gateway.hooks import HookRoute
 from twotier.gateway.live import Live
 from twotier.gateway.metrics import MetricsPage
 from twotier.gateway.models import ModelRoute
@@ -161,7 +163,9 @@ class Front:
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
         self.telemetry.tiers = self.dispatch.tiers
         make = partial(Gateway, refusals=live.refusals, spans=self.telemetry.spans is not None)
-        public = make(door, routes)
+        public = make(
+            door, routes, hooks=HookRoute(partial(forward, self.loaded.paths.worker_socket))
+        )
         private = make(PrivateDoor(), routes, control.app())
         inside = private_socket(self.loaded.paths.main_socket)
         connections_max, backlog = make_room(gateway.connections_max)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from twotier.config.load import Loaded
-from twotier.config.secrets import resolve
+from twotier.config.secrets import places, resolve
 from twotier.domain.endpoint import Endpoint
 from twotier.domain.launch import Launch
 from twotier.errors import NotRunningError
@@ -52,8 +52,11 @@ async def worker_answers(socket_path: Path, _: Endpoint) -> None:
 
 def worker_environment(loaded: Loaded) -> Mapping[str, str]:
     """What the worker's environment needs beside the usual: named secrets, never a model key."""
-    token = loaded.config.ntfy.token
-    if token is None or not token.startswith("env:"):
-        return {}
-    value = resolve(token, home=loaded.home)
-    return {token.removeprefix("env:"): value} if value else {}
+    config = loaded.config
+    named = [config.ntfy.token or "", *(place for job in config.jobs for place in places(job))]
+    values = {
+        place.removeprefix("env:"): resolve(place, home=loaded.home)
+        for place in named
+        if place.startswith("env:")
+    }
+    return {name: value for name, value in values.items() if value}

@@ -18,6 +18,7 @@ from twotier.cli.approve_words import approve
 from twotier.cli.budget_words import budget
 from twotier.cli.chat_words import chat
 from twotier.cli.engine_words import engine
+from twotier.cli.job_words import job
 from twotier.cli.mcp_words import mcp, mcp_servers
 from twotier.cli.notify_words import notify
 from twotier.cli.outside_words import spend
@@ -46,7 +47,6 @@ app = App(
         " 130 interrupted (Ctrl-C), 141 the reader left."
     ),
 )
-job = App(name="job", help="Scheduled work: list it, look at it, run it now.")
 models = App(name="models", help="What can be asked, what lies on this disk, and what fits.")
 config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
@@ -126,36 +126,13 @@ def route(
     return route(config, wanted, as_json=as_json)
 
 
-@job.command(name="list")
-def job_list(*, as_json: Json = False, config: Config) -> int:
-    """Every job: its trigger, its next slot, how it went last."""
-    from twotier.cli.job import listed
-
-    return listed(config, as_json=as_json)
-
-
-@job.command(name="show")
-def job_show(name: str, /, *, as_json: Json = False, config: Config) -> int:
-    """One job in full."""
-    from twotier.cli.job import shown
-
-    return shown(config, name, as_json=as_json)
-
-
-@job.command(name="run")
-def job_run(name: str, /, *, as_json: Json = False, config: Config) -> int:
-    """Run a job now and wait for its end; exit code 1 if it failed."""
-    from twotier.cli.job import ran
-
-    return ran(config, name, as_json=as_json)
-
-
 @app.command
 def runs(
     run: str = "",
     /,
     *,
     job: str = "",
+    failed: Annotated[bool, Parameter(negative="")] = False,
     limit: int = 20,
     as_json: Json = False,
     config: Config,
@@ -168,6 +145,8 @@ def runs(
         The id of one run.
     job
         Only runs of this job.
+    failed
+        Only runs that failed or were given up.
     limit
         How many.
     """
@@ -175,7 +154,7 @@ def runs(
 
     if run:
         return one(config, run, as_json=as_json)
-    return latest(config, job=job, limit=limit, as_json=as_json)
+    return latest(config, job=job, failed=failed, limit=limit, as_json=as_json)
 
 
 @app.command

@@ -16,7 +16,7 @@ from twotier.errors import NotFoundError
 HEADS = ("JOB", "TRIGGER", "TIER", "NEXT", "LAST")
 FIELDS_SHOWN = (
     *("name", "trigger", "watch", "tier", "model", "prompt", "deliver", "each", "answer_lines"),
-    *("output_tokens_max", "deadline_seconds", "missed", "enabled", "next"),
+    *("output_tokens_max", "deadline_seconds", "missed", "overlap", "enabled", "paused", "next"),
 )
 ON_THE_WAY = ("due", "running", "waiting-approval")
 FAILED = ("failed", "interrupted")
@@ -34,7 +34,7 @@ def listed(config: Path, *, as_json: bool) -> int:
     elif told["jobs"]:
         show([HEADS, *(row(job) for job in told["jobs"])])
     else:
-        print("no jobs; add [[jobs]] to the configuration")
+        print("no jobs; add [[jobs]] to the configuration, or a file jobs/NAME.toml")
     return 0
 
 
@@ -42,6 +42,7 @@ def row(job: Mapping[str, Any]) -> tuple[str, ...]:
     """A job as one line."""
     last = job["last_run"] or {}
     coming = local_time((job.get("next") or [None])[0]) if job["enabled"] else "off"
+    coming = "paused" if job.get("paused") else coming
     ended = f"{last['state']} {local_time(last.get('slot'))}" if last else "never ran"
     return (job["name"], job["trigger"], job["tier"], coming or "-", ended)
 
@@ -56,7 +57,7 @@ def shown(config: Path, name: str, *, as_json: bool) -> int:
     coming = ", ".join(local_time(at) for at in told["next"])
     watch = ", ".join(f"{key} {value}" for key, value in (told["watch"] or {}).items())
     plain = {**told, "watch": watch or "-", "next": coming or "-"}
-    show((field, plain[field]) for field in FIELDS_SHOWN)
+    show((field, plain[field]) for field in FIELDS_SHOWN if field in plain)
     if told["runs"]:
         print()
         show_runs(told["runs"])

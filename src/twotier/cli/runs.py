@@ -14,6 +14,7 @@ from twotier.errors import NotFoundError, UsageError
 HEADS = ("RUN", "JOB", "SLOT", "STATE", "ITEMS", "CALLS", "TOKENS", "COST", "TIER", "BECAUSE")
 CALL_HEADS = ("AT", "TOOL", "VERDICT", "RULE", "LABELS", "COST", "BECAUSE")
 MICROUSD = 1_000_000
+FAILED = "failed,interrupted"
 LIMIT_MAX = 1_000  # the worker's own limit
 FIELDS_SHOWN = (
     *("id", "job", "slot", "state", "trigger", "started_at", "ended_at", "items", "model_calls"),
@@ -21,17 +22,18 @@ FIELDS_SHOWN = (
 )
 
 
-def latest(config: Path, *, job: str, limit: int, as_json: bool) -> int:
+def latest(config: Path, *, job: str, failed: bool, limit: int, as_json: bool) -> int:
     """The latest runs, newest first."""
     if not 1 <= limit <= LIMIT_MAX:
         raise UsageError(f"--limit {limit}: a number between 1 and {LIMIT_MAX}")
-    told = worker_of(config).get("/runs", {"job": job, "limit": limit})
+    state = FAILED if failed else ""
+    told = worker_of(config).get("/runs", {"job": job, "state": state, "limit": limit})
     if as_json:
         emit(told)
     elif told["runs"]:
         show_runs(told["runs"])
     else:
-        print("no runs yet")
+        print("none failed" if failed else "no runs yet")
     return 0
 
 

@@ -29,6 +29,7 @@ from twotier.gateway.asgi import (
 )
 from twotier.gateway.auth import Door, PrivateDoor
 from twotier.gateway.cors import is_preflight, preflight, sharing
+from twotier.gateway.hooks import HOOKS
 from twotier.gateway.models import refuse
 from twotier.gateway.refusals import Refusals
 from twotier.protocols import INBOUND
@@ -54,13 +55,15 @@ def traced(caller: Caller, scope: Scope) -> Caller:
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """An ASGI application. `routes` maps method and path; `control` is asked for `/control/...`.
-    `spans`: somebody makes spans, so the client's own is looked for.
+    """An ASGI application. `routes` maps method and path; `control` is asked for `/control/...`,
+    `hooks` for `POST /hooks/...`, which needs no key. `spans`: somebody makes spans, so the
+    client's own is looked for.
     """
 
     door: Door | PrivateDoor
     routes: Mapping[tuple[str, str], Handler]
     control: App | None = None
+    hooks: Handler | None = None
     refusals: Refusals = field(kw_only=True)
     spans: bool = False
     open_paths: frozenset[str] = field(default_factory=lambda: frozenset({"/healthz", "/approve"}))
@@ -90,6 +93,10 @@ class Gateway:
     async def route(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the handler of a path, after its caller was admitted."""
         path = scope["path"]
+        if self.hooks is not None and scope["method"] == "POST" and path.startswith(HOOKS):
+            self.door.check_browser(scope)
+            await self.hooks(Call(scope, receive, send, Caller()))
+            return
         if path in self.open_paths:
             self.door.check_browser(scope)
             caller = Caller()

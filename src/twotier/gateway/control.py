@@ -137,12 +137,13 @@ class Control:
             raw = msgspec.json.decode(await request.body(), type=dict[str, Any])
         except msgspec.MsgspecError as exc:
             raise RequestError(f"the body is not a JSON object: {exc}") from exc
-        body = msgspec.json.encode(
-            {
-                "model": raw.get("model") or "auto",
-                "messages": [{"role": "user", "content": raw.get("prompt") or " "}],
-            }
-        )
+        asked_for = {
+            "model": raw.get("model") or "auto",
+            "messages": [{"role": "user", "content": raw.get("prompt") or " "}],
+        }
+        if most := raw.get("output_tokens_max"):
+            asked_for["max_tokens"] = most
+        body = msgspec.json.encode(asked_for)
         kind, asked = str(raw.get("kind") or ""), str(raw.get("policy") or "")
         caller = Caller(private=True, client="cli", kind=kind, policy=policy(asked))
         read = INBOUND["openai_chat"].read_request(body)

@@ -4,7 +4,6 @@
     GET  /standing                     how each job stands that is switched on; main asks
     GET  /jobs, /jobs/{name}
     POST /jobs/{name}/run              -> {"run": id}
-    POST /jobs/{name}/pause, resume    -> {"paused": ...}
     GET  /runs?job=NAME&state=STATE,STATE&limit=N
     GET  /looks?since=ISO&until=ISO    how often a look found nothing
     GET  /runs/{id}?wait_seconds=S     answers when the run is over, or the time has passed
@@ -65,8 +64,6 @@ class Api:
                 Route("/jobs", self._jobs),
                 Route("/jobs/{name}", self._job),
                 Route("/jobs/{name}/run", self._order, methods=["POST"]),
-                Route("/jobs/{name}/pause", self._pause, methods=["POST"]),
-                Route("/jobs/{name}/resume", self._resume, methods=["POST"]),
                 Route("/runs", self._latest),
                 Route("/looks", self._looks),
                 Route("/runs/{id}", self._run),
@@ -96,6 +93,7 @@ class Api:
             "output_tokens_max": job.output_tokens_max,
             "deadline_seconds": job.deadline_seconds,
             "missed": job.missed,
+            "overlap": job.overlap,
         }
         runs = await self._runs.latest(job=job.name, limit=10)
         return said(await self._about(job) | settings | {"runs": [shown(run) for run in runs]})
@@ -116,14 +114,6 @@ class Api:
     async def _order(self, request: Request) -> JSONResponse:
         run = await self._scheduler.order(request.path_params["name"])
         return said({"run": run.id}, status=202)
-
-    async def _pause(self, request: Request) -> JSONResponse:
-        await self._scheduler.pause(request.path_params["name"])
-        return said({"paused": True})
-
-    async def _resume(self, request: Request) -> JSONResponse:
-        await self._scheduler.resume(request.path_params["name"])
-        return said({"paused": False})
 
     async def _latest(self, request: Request) -> JSONResponse:
         job = request.query_params.get("job", "")

@@ -115,6 +115,21 @@ class ItemStore:
             lambda connection: [item_of(row) for row in connection.execute(query)]
         )
 
+    async def put(self, job: str, item: Item) -> bool:
+        """Store what was posted; False where it is known already."""
+        found_ms = ms(self._clock.now())
+
+        def work(connection: sa.Connection) -> bool:
+            known = sa.select(items.c.id).where(items.c.job == job, items.c.id == item.id)
+            if connection.execute(known).first() is not None:
+                return False
+            place = connection.scalar(sa.select(sa.func.max(items.c.place))) or 0
+            row = row_of(job, item, because="") | {"found_ms": found_ms, "place": place + 1}
+            connection.execute(sa.insert(items).values(**row))
+            return True
+
+        return await self._database.do(work)
+
     async def failed(self, job: str, item_ids: list[str], *, because: str, final: bool) -> None:
         """A try of these items failed, and it was theirs. The last try, or `final`, ends them."""
         over = sa.true() if final else items.c.tries + 1 >= TRIES_MAX

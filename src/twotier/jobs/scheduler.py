@@ -185,6 +185,10 @@ class Scheduler:
             raise NotFoundError(f"there is no job {name!r}; there are: {known}")
         return self.jobs[name]
 
+    def jobs_by_name(self, name: str) -> Job | None:
+        """The job of this name, None if there is none."""
+        return self.jobs.get(name)
+
     def upcoming(self, job: Job, count: int = NEXT_SHOWN) -> list[datetime]:
         """The job's next slots."""
         if not job.enabled or job.name in self.paused:
