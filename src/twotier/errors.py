@@ -338,7 +338,8 @@ class ReachError(JobError):
     """An address could not be asked: nothing came back, or it must not be reached.
 
     `forbidden`: the rules say no, so that trying again cannot help. `page_status` is the HTTP
-    status where the other side answered with an error, else 0.
+    status where the other side answered with an error, else 0. `too_large`: there is more than may
+    be read, so less may be asked for.
     """
 
     code = "not_reached"
@@ -349,11 +350,13 @@ class ReachError(JobError):
         *,
         forbidden: bool = False,
         page_status: int = 0,
+        too_large: bool = False,
         retry_after_seconds: float | None = None,
     ) -> None:
         super().__init__(message, retry_after_seconds=retry_after_seconds)
         self.forbidden = forbidden
         self.page_status = page_status
+        self.too_large = too_large
 
 
 class StuckError(JobError):

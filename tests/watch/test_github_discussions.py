@@ -8,7 +8,7 @@ import pytest
 
 from tests.fakes.github_api import ME, REPO, GithubApi, Post
 from tests.watch.github_home import Home
-from twotier.watch import github_discussions
+from twotier.watch import github, github_discussions
 
 DISCUSSIONS = "github-discussions"
 
@@ -220,3 +220,16 @@ def test_what_is_remembered_has_an_end(api: GithubApi, monkeypatch: pytest.Monke
     assert sorted(home.cursor["walked"]) == sorted(post.id for post in posts[-3:])
     assert len(home.cursor["seen"]) == 4
     assert REPO in home.watcher.place
+
+
+def test_who_writes_at_great_length_blinds_nobody(
+    api: GithubApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that is more than may be read is asked for in smaller ones."""
+    monkeypatch.setattr(github, "PAGE_BYTES_MAX", 120_000)
+    home = Home(api, DISCUSSIONS, since=86_400)
+    for number in range(12):
+        api.discuss(f"d{number}", "x" * 20_000)
+    assert len(home.look().items) == 12
+    assert len(api.asked) == 7  # three in vain, and four smaller ones
+    assert home.look().items == ()

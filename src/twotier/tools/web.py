@@ -279,7 +279,9 @@ async def read(reply: aiohttp.ClientResponse, bytes_max: int) -> Page:
     async for chunk in reply.content.iter_any():
         packed += chunk
         if len(packed) > bytes_max:
-            raise ReachError(f"{host} sends more than {bytes_max:,} bytes, the most that is read")
+            raise ReachError(
+                f"{host} sends more than {bytes_max:,} bytes, the most that is read", too_large=True
+            )
     try:
         body = unpacked(bytes(packed), headers.pop("content-encoding", ""), bytes_max=bytes_max)
     except ValueError as exc:

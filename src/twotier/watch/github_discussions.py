@@ -17,12 +17,13 @@ from typing import Any
 
 from twotier.domain.clock import Clock
 from twotier.domain.job import Item
-from twotier.errors import WatchError
+from twotier.errors import ReachError, WatchError
 from twotier.watch import github_wire as wire
 from twotier.watch.base import Around, Look, Unreadable
 from twotier.watch.github import Github
 
 SHOWN = {"first": 15, "comments": 30, "replies": 20}  # about 5 of 5,000 points of an hour
+FEW = {"first": 3, "comments": 8, "replies": 4}  # where somebody wrote at great length
 OLDER_COUNT, OLDER_REPLIES = 50, 20
 PAGES_MAX = 5  # of discussions, in one look; the next look goes on behind them
 OLDER_MAX = 25  # pages of older comments and replies in one look
@@ -157,8 +158,16 @@ class DiscussionsWatcher:
             return await self._page("")
 
     async def _page(self, after: str) -> wire.Threads:
+        try:
+            return await self._shown(after, SHOWN)
+        except WatchError as exc:
+            if not (isinstance(exc.__cause__, ReachError) and exc.__cause__.too_large):
+                raise
+        return await self._shown(after, FEW)
+
+    async def _shown(self, after: str, counts: Mapping[str, int]) -> wire.Threads:
         owner, _, name = self.repo.partition("/")
-        asked = {"owner": owner, "name": name, "after": after or None, **SHOWN}
+        asked = {"owner": owner, "name": name, "after": after or None, **counts}
         found = await self.github.graphql(wire.DISCUSSIONS, asked)
         if wire.at(found, "repository", "discussions") is None:
             raise WatchError(
