@@ -29,6 +29,7 @@ from twotier.build.tools import files_of, hidden, web_of
 from twotier.clock import SystemClock
 from twotier.config import secrets
 from twotier.config.load import Loaded, load
+from twotier.config.mcp import server_specs
 from twotier.config.schema import Config
 from twotier.config.values import duration_seconds
 from twotier.config.work import JobConfig
@@ -70,6 +71,8 @@ from twotier.lock import only_one
 from twotier.logs import hide, start_logging
 from twotier.notify.base import Channel
 from twotier.notify.http import Ntfy, Webhook
+from twotier.tools.mcp import Servers
+from twotier.tools.mcp_wire import ServerSpec
 from twotier.watch.base import Around, Watcher
 from twotier.watch.kinds import make
 
@@ -87,11 +90,14 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
     database = Database.open(loaded.paths.work)
     engine = Engine.on(loaded.paths.engine, leave=LEAVE)
     try:
-        async with MainClient(loaded.paths.main_socket) as client:
+        async with (
+            MainClient(loaded.paths.main_socket) as client,
+            Servers(specs_of(loaded, named), clock=clock) as servers,
+        ):
             runs = RunStore(database, clock)
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock), engine)
             delivery = Delivery(loaded.home, stores.results, channels=channels(loaded))
-            works = Works(loaded, named, fees=MainFees(client), clock=clock)
+            works = Works(loaded, named, fees=MainFees(client), servers=servers, clock=clock)
             runner = Runner(stores, client, delivery=delivery, watchers=works.watchers, clock=clock)
             scheduler = Scheduler(
                 jobs_of(loaded),
@@ -184,12 +190,21 @@ class Works:
     `places` stay the same objects: others hold them.
     """
 
-    def __init__(self, loaded: Loaded, named: secrets.Named, *, fees: Fees, clock: Clock) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        named: secrets.Named,
+        *,
+        fees: Fees,
+        servers: Servers,
+        clock: Clock,
+    ) -> None:
         self.loaded = loaded
         self.places = Places(at_once(loaded.config))
         self.watchers: dict[str, Watcher] = {}
         self._named = named
         self._fees = fees
+        self._servers = servers  # those of the start: other ones need a restart
         self._clock = clock
         self.watchers.update(self._watchers(loaded, named))
 
@@ -224,6 +239,7 @@ class Works:
             self._clock,
             secret=partial(secret_of, named),
             web=web_of(loaded),
+            servers=self._servers,
             fees=self._fees,
         )
         return watchers_of(jobs_of(loaded), around)
@@ -392,6 +408,13 @@ def watch_of(config: JobConfig) -> dict[str, Any] | None:
 def channels(loaded: Loaded) -> dict[str, Channel]:
     """The ways out of the machine."""
     return {"webhook": Webhook(), "ntfy": Ntfy(loaded.config.ntfy.url, ntfy_token(loaded))}
+
+
+def specs_of(loaded: Loaded, named: secrets.Named) -> list[ServerSpec]:
+    """The MCP servers of the configuration. None is started before it is used."""
+    return server_specs(
+        loaded.config.tools.mcp, home=loaded.home, secret=named.get, environment=os.environ
+    )
 
 
 def secret_of(named: secrets.Named, place: str) -> str:

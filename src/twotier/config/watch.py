@@ -12,7 +12,7 @@ from pydantic import Field
 
 from twotier.config.values import FolderPath, HttpUrl, Limit, Seconds
 from twotier.config.watch_base import LooksBack, WatchBase
-from twotier.config.watch_data import GitWatch, HttpWatch, InboxWatch, PricesWatch
+from twotier.config.watch_data import GitWatch, HttpWatch, InboxWatch, McpWatch, PricesWatch
 from twotier.config.watch_github import (
     GithubDiscussionsWatch,
     GithubIssuesWatch,
@@ -79,6 +79,7 @@ AnyWatch = Annotated[
     | FeedWatch
     | PageWatch
     | HttpWatch
+    | McpWatch
     | PricesWatch
     | GitWatch
     | InboxWatch

@@ -1,4 +1,4 @@
-"""Watchers of data: an HTTP API, prices, a git repository, a webhook's inbox."""
+"""Watchers of data: an HTTP API, an MCP tool, prices, a git repository, a webhook's inbox."""
 
 from __future__ import annotations
 
@@ -38,11 +38,9 @@ SecretHeader = Annotated[str, AfterValidator(header)]
 Positive = Annotated[Decimal, Field(gt=0)]
 
 
-class HttpWatch(LooksBack):
-    """A list in the JSON answer of an HTTP API. Paths are such as data.items or list[0].name."""
+class JsonList(LooksBack):
+    """A list in JSON. Paths are such as data.items or list[0].name."""
 
-    kind: Literal["http"] = Field(description="What to look at: an HTTP API that answers JSON.")
-    url: HttpUrl = Field(description="The API's address.")
     items: JsonPath = Field("", description="Path to the list; empty where the answer is the list.")
     id: JsonPath = Field(
         "id",
@@ -53,11 +51,33 @@ class HttpWatch(LooksBack):
     author: JsonPath = Field("", description="Path to who made it.")
     at: JsonPath = Field("", description="Path to when it was made: ISO text, or a number.")
     link: JsonPath = Field("", description="Path to where a person can see it.")
+
+
+class HttpWatch(JsonList):
+    """A list in the JSON answer of an HTTP API. Paths are such as data.items or list[0].name."""
+
+    kind: Literal["http"] = Field(description="What to look at: an HTTP API that answers JSON.")
+    url: HttpUrl = Field(description="The API's address.")
     secret: SecretPlace | None = Field(
         None, description="Where the API's secret lies: env:NAME, file:PATH or keyring:SERVICE."
     )
     secret_header: SecretHeader = Field(
         "Authorization: Bearer {secret}", description="The header that takes the secret."
+    )
+
+
+class McpWatch(JsonList):
+    """A list in what a tool of an MCP server says. Paths are such as data.items or list[0].name."""
+
+    kind: Literal["mcp"] = Field(description="What to look at: what a tool of an MCP server says.")
+    server: Annotated[str, Field(min_length=1)] = Field(
+        description="The server, by its name in [tools.mcp]."
+    )
+    tool: Annotated[str, Field(min_length=1)] = Field(
+        description="The tool, by its own name; it must be on the server's list."
+    )
+    arguments: dict[str, str | int | float | bool] = Field(
+        {}, description="What the tool is called with."
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from twotier.domain.clock import Clock
 from twotier.domain.fee import Fees
 from twotier.domain.job import Item
+from twotier.tools.mcp import Servers
 from twotier.tools.web import Web
 
 
@@ -64,13 +65,15 @@ class Around:
     """What a watcher gets beside its own settings.
 
     `home` is where relative paths start. `secret` gives what lies at a place such as `env:NAME`,
-    and raises `WatchError` where nothing does. `web` is the one way to another machine. `job` is
-    whose watcher it is; `fees` books what it pays for, and without it nothing is paid for.
+    and raises `WatchError` where nothing does. `web` is the one way to another machine; `servers`
+    are the MCP servers of the configuration. `job` is whose watcher it is; `fees` books what it
+    pays for, and without it nothing is paid for.
     """
 
     home: Path
     clock: Clock
     secret: Callable[[str], str] = no_secret
     web: Web = field(default_factory=Web)
+    servers: Servers | None = None
     job: str = ""
     fees: Fees | None = None

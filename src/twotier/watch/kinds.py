@@ -40,6 +40,7 @@ KINDS = {
     "github-releases": Kind("twotier.watch.github_releases:ReleasesWatcher", THEIRS),
     "http": Kind("twotier.watch.http:HttpWatcher", THEIRS),
     "inbox": Kind("twotier.watch.inbox:InboxWatcher", THEIRS),
+    "mcp": Kind("twotier.watch.mcp:McpWatcher", LETTERS),
     "page": Kind("twotier.watch.page:PageWatcher", THEIRS),
     "imap": Kind("twotier.watch.imap:ImapWatcher", LETTERS),
     "prices": Kind("twotier.watch.prices:PricesWatcher", THEIRS),

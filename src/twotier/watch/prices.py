@@ -21,7 +21,7 @@ from twotier.tools.page import Page
 from twotier.watch import ask
 from twotier.watch.base import Around, Look
 from twotier.watch.cut import mark, one_line
-from twotier.watch.http import json_of
+from twotier.watch.json_list import values_of
 from twotier.watch.thresholds import Known, News, Rules, decide
 
 SYMBOL = "{symbol}"
@@ -66,7 +66,7 @@ class PricesWatcher:
             url = self.url.replace(SYMBOL, ask.quoted(symbol))
             if url not in pages:
                 pages[url] = await self._page(url)
-            answer = json_of(pages[url].body, url, parse_float=Decimal)
+            answer = values_of(pages[url].body, shown_url(url), parse_float=Decimal)
             price = price_of(answer, path=self.path, symbol=symbol)
             after, news = decide(price, rules, known=remembered(known.get(symbol)), now=now)
             following[symbol] = kept(after)
