@@ -15,6 +15,7 @@ from tests.jobs.making import START, HandClock, job
 from tests.jobs.workshop import INBOX, Workshop, workshop
 from tests.worker.playing_main import completion
 from twotier.domain.job import Run, RunState
+from twotier.errors import NotFoundError, RequestError
 from twotier.jobs.database import Database
 from twotier.jobs.places import Places
 from twotier.jobs.scheduler import schedule_text
@@ -198,10 +199,13 @@ def test_a_run_can_be_ended_and_its_items_come_again(tmp_path: Path) -> None:
             shop.drop("note.txt")
             run = await shop.scheduler.order("inbox")
             await asked(shop)
-            assert shop.scheduler.cut(run.id, "you said so")
+            await shop.scheduler.cancel(run.id, "you said so")
             ended = await shop.scheduler.ended(run.id, within_seconds=20)
             assert (ended.state, ended.because) == (RunState.INTERRUPTED, "you said so")
-            assert not shop.scheduler.cut(run.id, "again")
+            with pytest.raises(RequestError, match="the run is interrupted; only one that is on"):
+                await shop.scheduler.cancel(run.id, "again")
+            with pytest.raises(NotFoundError):
+                await shop.scheduler.cancel("nope", "again")
             held.go.set()
             assert (await shop.by_hand("inbox")).items == 1
 
@@ -313,6 +317,7 @@ def test_a_run_that_waited_for_something_is_taken_up_when_it_is_told(tmp_path: P
         database.close()
         async with workshop(tmp_path, [one], clock=clock) as shop:
             assert [run.state for run in await shop.all_runs()] == [RunState.WAITING]
+            assert not shop.scheduler.cut(row.id, "it is not under way")
 
             async def decided() -> list[str]:
                 return [row.id] if not shop.main.bodies else []

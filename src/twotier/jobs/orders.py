@@ -20,6 +20,8 @@ from twotier.jobs.dry import DryRun
 from twotier.jobs.hooks import Hooks
 from twotier.jobs.scheduler import Scheduler
 
+CANCELLED = "it was cancelled by hand"
+
 
 @dataclass(frozen=True, slots=True)
 class Orders:
@@ -36,6 +38,7 @@ class Orders:
             Route("/jobs/{name}/dry", self._dry),
             Route("/jobs/{name}/pause", self._pause, methods=["POST"]),
             Route("/jobs/{name}/resume", self._resume, methods=["POST"]),
+            Route("/runs/{id}/cancel", self._cancel, methods=["POST"]),
             Route("/reload", self._reload, methods=["POST"]),
             Route("/hooks/{name}", self._posted, methods=["POST"]),
         ]
@@ -50,6 +53,10 @@ class Orders:
     async def _resume(self, request: Request) -> JSONResponse:
         await self.scheduler.resume(request.path_params["name"])
         return said({"paused": False})
+
+    async def _cancel(self, request: Request) -> JSONResponse:
+        await self.scheduler.cancel(request.path_params["id"], CANCELLED)
+        return said({"run": request.path_params["id"]})
 
     async def _reload(self, _: Request) -> JSONResponse:
         await self.reload()

@@ -174,6 +174,18 @@ class Scheduler:
                 return True
         return False
 
+    async def cancel(self, run_id: str, because: str) -> None:
+        """End a run that is on its way, or waits for a yes. Raises `NotFoundError`, and
+        `RequestError` for one that is over.
+        """
+        run = await self._found(run_id)
+        if self.cut(run_id, because):
+            return
+        if run.state is not RunState.WAITING:
+            raise RequestError(f"the run is {run.state}; only one that is on its way can be ended")
+        await self._runner.abandon(run)
+        await self._over(run, Ended(RunState.INTERRUPTED, because, gives_back=True))
+
     def look(self) -> None:
         """Something has happened that a job may wait for."""
         self._look.set()
