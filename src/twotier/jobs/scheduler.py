@@ -19,7 +19,13 @@ from zoneinfo import ZoneInfo
 
 from twotier.domain.clock import Clock
 from twotier.domain.job import Job, JobStanding, Run, RunState
-from twotier.errors import ApprovalWaitsError, NotFoundError, NotRunningError, PausedError
+from twotier.errors import (
+    ApprovalWaitsError,
+    NotFoundError,
+    NotRunningError,
+    PausedError,
+    RequestError,
+)
 from twotier.jobs.overlap import turn
 from twotier.jobs.places import Place, Places
 from twotier.jobs.runner import LEAVE, Runner
