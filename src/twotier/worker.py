@@ -26,6 +26,7 @@ from twotier.agent.fees import MainFees
 from twotier.agent.model import MainClient
 from twotier.build.chat import chats_of
 from twotier.build.tools import files_of, hidden, web_of
+from twotier.build.trials import Trying
 from twotier.clock import SystemClock
 from twotier.config import secrets
 from twotier.config.load import Loaded, load
@@ -124,8 +125,10 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             api = Api(scheduler, runs=runs, items=stores.items, results=stores.results)
             rounds = Rounds(stores.results, delivery=delivery, clock=clock)
             retention = retention_of(loaded, database, clock=clock, forget=engine.forget)
+            trying = Trying.of(loaded, database, scheduler=scheduler, client=client, clock=clock)
             watch = partial(watch_main, client, stop)
-            beside = (rounds.run, retention.run, chats.run, watch, renewal.on_signal)
+            endless = (rounds.run, retention.run, chats.run, trying.desk.run)
+            beside = (*endless, watch, renewal.on_signal)
             routes = (
                 *orders.routes(),
                 *owner.approve.routes(),
@@ -133,6 +136,7 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
                 *Keeping(retention).routes(),
                 *watching.routes(),
                 *chat_routes(chats),
+                *trying.routes(),
             )
             await run(scheduler, server(api.app(*routes)), beside=beside, loaded=loaded, stop=stop)
     finally:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from twotier.jobs.judging import SYSTEM, Verdict, held, question, verdict, word
+from twotier.jobs.judging import SYSTEM, Verdict, because, held, question, verdict, word
 
 
 def said(better: str) -> str:
@@ -52,3 +52,9 @@ def test_an_answer_cannot_leave_its_marker() -> None:
 def test_work_without_material_has_none() -> None:
     """No empty marker to wonder about."""
     assert "material" not in question("Say hello", [], answers=("hi", "hello"))
+
+
+def test_the_reason_is_kept_for_people() -> None:
+    """Where there is one."""
+    assert because(said("A")) == "it is right"
+    assert (because("?"), because("[]")) == ("", "")

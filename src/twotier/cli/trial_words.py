@@ -7,9 +7,95 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from twotier.cli.trial_terms import Shadow, Tested
+
 Config = Annotated[Path, Parameter(parse=False)]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document on stdout.")]
 Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")]
+
+
+def shadow(
+    name: str,
+    /,
+    *,
+    wanted: Annotated[Shadow | None, Parameter(name="*")] = None,
+    as_json: Json = False,
+    config: Config,
+) -> int:
+    """Do a job's next runs on its other tier too, without effects, and compare.
+
+    Parameters
+    ----------
+    name
+        The job.
+    """
+    from twotier.cli.job_trial import SHADOW, Order, shadowed
+
+    terms = wanted or Shadow()
+    order = Order(
+        SHADOW,
+        terms.last or terms.runs,
+        side=terms.tier or "",
+        judge=terms.judge or "",
+        limit_usd=terms.limit_usd,
+        stored=bool(terms.last),
+        now=terms.now,
+        yes=terms.yes,
+    )
+    return shadowed(config, name, order=order, as_json=as_json)
+
+
+def again(
+    name: str,
+    /,
+    *,
+    wanted: Annotated[Tested | None, Parameter(name="*")] = None,
+    as_json: Json = False,
+    config: Config,
+) -> int:
+    """Try a prompt on what a job worked on last, without effects; exit code 1 if a check failed.
+
+    Parameters
+    ----------
+    name
+        The job.
+    """
+    from twotier.cli.job_trial import TEST, Order, prompt_of, tested
+
+    terms = wanted or Tested()
+    order = Order(
+        TEST,
+        terms.last,
+        prompt=prompt_of(config, name, file=terms.prompt, edit=terms.edit),
+        judge=terms.judge or "",
+        limit_usd=terms.limit_usd,
+        yes=terms.yes,
+    )
+    return tested(config, name, order=order, as_json=as_json)
+
+
+def trials(name: str = "", /, *, stop: str = "", as_json: Json = False, config: Config) -> int:
+    """Every shadow, test and try, or those of a job, with what they prove.
+
+    Parameters
+    ----------
+    name
+        The job.
+    stop
+        End this trial.
+    """
+    from twotier.cli import job_trial
+
+    if stop:
+        return job_trial.stopped(config, stop, as_json=as_json)
+    return job_trial.trials(config, name, as_json=as_json)
+
+
+def suggest(*, as_json: Json = False, config: Config) -> int:
+    """Jobs that pay for what they need not, or fail, with dollars a month. Nothing is changed."""
+    from twotier.cli.job_trial import suggested
+
+    return suggested(config, as_json=as_json)
 
 
 def forget(name: str, /, *, yes: Yes = False, as_json: Json = False, config: Config) -> int:

@@ -22,6 +22,7 @@ from twotier.config.prices import PriceConfig, PriceName
 from twotier.config.savings import SavingsConfig
 from twotier.config.section import Section, listed, raise_all
 from twotier.config.tools import ToolsConfig, tool_problems
+from twotier.config.trials import TrialsConfig
 from twotier.config.trigger import order_problems
 from twotier.config.upkeep import LedgerConfig, LogConfig, RetentionConfig, TelemetryConfig
 from twotier.config.values import (
@@ -396,6 +397,9 @@ class Config(Section):
     )
     retention: RetentionConfig = Field(
         default_factory=RetentionConfig, description="How long texts of jobs are kept."
+    )
+    trials: TrialsConfig = Field(
+        default_factory=TrialsConfig, description="How another tier, prompt or model is tried."
     )
     outside: OutsideConfig = Field(
         default_factory=OutsideConfig, description="What did not come through twotier."

@@ -88,3 +88,13 @@ def verdict(first: str, second: str) -> Verdict:
     """Of the two orders: in `first` the job's own answer was A, in `second` it was B."""
     one, other = STRAIGHT.get(word(first)), MIRRORED.get(word(second))
     return one if one is not None and one == other else Verdict.UNDECIDED
+
+
+def because(answer: str) -> str:
+    """The judge's reason, empty where there is none to be read."""
+    try:
+        found = json.loads(answer)
+    except ValueError:
+        return ""
+    reason = found.get("because", "") if isinstance(found, dict) else ""
+    return str(reason)[:BECAUSE_CHARACTERS_MAX]

@@ -253,3 +253,75 @@ pauses = sa.Table(
     sa.Column("job", sa.Text, primary_key=True),
     sa.Column("since_ms", sa.BigInteger, nullable=False),
 )
+
+# Work that is done once more in another way, without effects: the order, and its evidence.
+trials = sa.Table(
+    "trials",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),  # shadow, test, model
+    sa.Column("side", sa.Text, nullable=False),  # local, frontier; where the other way is asked
+    sa.Column("policy", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("prompt", sa.Text, nullable=False),  # empty for the job's own
+    sa.Column("judge", sa.Text, nullable=False),  # a tier policy, empty for none
+    sa.Column("runs", sa.Integer, nullable=False),  # so many
+    sa.Column("stored", sa.Boolean, nullable=False),  # runs that are over, else those to come
+    sa.Column("at_once", sa.Boolean, nullable=False),
+    sa.Column("limit_microusd", sa.BigInteger, nullable=False),
+    sa.Column("spent_microusd", sa.BigInteger, nullable=False, default=0),
+    sa.Column("rates", sa.Text, nullable=False),  # JSON
+    sa.Column("swapped_from", sa.Text, nullable=False, default=""),
+    sa.Column("state", sa.Text, nullable=False),  # open, done, stopped
+    sa.Column("because", sa.Text, nullable=False, default=""),
+    sa.Column("made_ms", sa.BigInteger, nullable=False),
+    sa.Column("ended_ms", sa.BigInteger),
+    sa.Index("trials_job", "job", "made_ms"),
+)
+
+trial_pairs = sa.Table(
+    "trial_pairs",
+    metadata,
+    sa.Column("trial", sa.Text, primary_key=True),
+    sa.Column("of_run", sa.Text, primary_key=True),
+    sa.Column("item", sa.Text, primary_key=True),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("fits", sa.Boolean, nullable=False),  # the cheaper one passed all checks
+    sa.Column("checks", sa.Text, nullable=False),  # JSON
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("tier", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("tokens", sa.BigInteger, nullable=False),
+    sa.Column("cost_microusd", sa.BigInteger, nullable=False),
+    sa.Column("judge_microusd", sa.BigInteger, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("own_tier", sa.Text, nullable=False),
+    sa.Column("own_tokens", sa.BigInteger, nullable=False),
+    sa.Column("own_cost_microusd", sa.BigInteger, nullable=False),
+    sa.Column("made_ms", sa.BigInteger, nullable=False),
+)
+
+# The texts of pairs expire before the evidence does.
+trial_texts = sa.Table(
+    "trial_texts",
+    metadata,
+    sa.Column("trial", sa.Text, primary_key=True),
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("item", sa.Text, primary_key=True),
+    sa.Column("job", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("own", sa.Text, nullable=False),
+    sa.Column("other", sa.Text, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),  # the judge's words, or why there is no answer
+)
+
+revisions = sa.Table(
+    "job_revisions",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("text", sa.Text, nullable=False),  # TOML, secrets hidden
+    sa.Column("place", sa.Text, nullable=False),  # the file it stood in
+    sa.Column("seen_ms", sa.BigInteger, nullable=False),
+)

@@ -1,0 +1,67 @@
+"""Trials as the configuration wants them: when, judged by whom, held to which bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.routing import BaseRoute
+
+from twotier.agent.loading import Loader
+from twotier.agent.model import MainClient
+from twotier.config.alerts import hours_of
+from twotier.config.load import Loaded
+from twotier.config.trials import TrialsConfig
+from twotier.config.zones import zone_name
+from twotier.domain.clock import Clock
+from twotier.jobs.database import Database
+from twotier.jobs.records import Records
+from twotier.jobs.scheduler import Scheduler
+from twotier.jobs.trial_api import Trials
+from twotier.jobs.trial_desk import Around, TrialDesk, Window
+from twotier.jobs.trials import TrialStore
+
+
+@dataclass(frozen=True, slots=True)
+class Trying:
+    """The parts that try: `desk.run` goes on beside the jobs."""
+
+    scheduler: Scheduler
+    store: TrialStore
+    records: Records
+    desk: TrialDesk
+
+    @classmethod
+    def of(
+        cls,
+        loaded: Loaded,
+        database: Database,
+        *,
+        scheduler: Scheduler,
+        client: MainClient,
+        clock: Clock,
+    ) -> Trying:
+        """Built for the worker of this configuration."""
+        config = loaded.config
+        store = TrialStore(database, clock)
+        local = frozenset(name for name, tier in config.tiers.items() if tier.is_local)
+        records = Records(
+            database,
+            store,
+            clock=clock,
+            local_tiers=local,
+            bar_percent=config.trials.bar_percent,
+        )
+        around = Around(lambda: scheduler.jobs, window_of(config.trials))
+        loader = Loader(loaded.paths.main_socket)
+        desk = TrialDesk(store, around, client=client, loads=loader, clock=clock)
+        return cls(scheduler, store, records, desk)
+
+    def routes(self) -> list[BaseRoute]:
+        """For the worker's API."""
+        return Trials(self.scheduler, self.store, records=self.records, desk=self.desk).routes()
+
+
+def window_of(config: TrialsConfig) -> Window | None:
+    """The hours of trials; None for all day."""
+    hours = hours_of(config.hours)
+    return Window(*hours, zone_name(config.zone)) if hours else None
