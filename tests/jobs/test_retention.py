@@ -215,7 +215,8 @@ def test_a_job_with_a_run_on_its_way_is_not_forgotten(tmp_path: Path) -> None:
 def test_every_table_says_whose_its_rows_are(tmp_path: Path) -> None:
     """By a column `job` or `run`; a new table without one would be forgotten by nobody."""
     del tmp_path
-    ours = {"workers"}  # of the machine, not of a job
+    # Of the machine and of people who talk, not of a job.
+    ours = {"workers", "conversations", "messages", "channel_cursors"}
     whose = [
         table.name for table in metadata.sorted_tables if not {"job", "run"} & {*table.c.keys()}
     ]

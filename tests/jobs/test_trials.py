@@ -96,6 +96,7 @@ class Bench:
         await items.store_look("report", "files:inbox", look=Look((item,), {}))
         await items.take("report", run.id, limit=9)
         letter = Letter(run.id, item.id, "report", "log", "mail", said)
+        await results.count_call(run.id, ANSWER, step="1")
         await results.store_answer(letter, replace(ANSWER, text=said), step="1")
         await results.delivered(letter, [item.id])
         await runs.end(run.id, Ended(RunState.DONE, "1 new item", "log"))

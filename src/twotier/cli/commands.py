@@ -54,8 +54,8 @@ for group in (job, models, engine, prices, config_app, key, budget, notify, spen
     app.command(group)
 for one in (approve, chat, forget, mcp, mcp_servers, tools, watch):
     app.command(one)
-for one in (shadow, trials, suggest):
-    job.command(one)
+for words in (shadow, trials, suggest):
+    job.command(words)
 job.command(again, name="test")
 
 

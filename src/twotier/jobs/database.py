@@ -73,8 +73,9 @@ class Database:
             ) from exc
 
     async def compact(self) -> None:
-        """Leave nothing of deleted rows in the file, nor in the log beside it. A server does that in
-        its own time.
+        """Leave nothing of deleted rows in the file, nor in the log beside it.
+
+        A server does that in its own time.
         """
         if is_sqlite(self._engine.url):
             await asyncio.get_running_loop().run_in_executor(self._thread, self._compact)

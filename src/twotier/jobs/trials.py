@@ -225,8 +225,8 @@ class TrialStore:
 
     async def works(self, job: Job, *, runs_max: int, after_ms: int | None = None) -> list[Work]:
         """What the job's last good runs did, or its first ones after an instant."""
-        query = sa.select(runs).where(runs.c.job == job.name, runs.c.state.in_(DONE_WELL))
-        query = query.where(runs.c.model_calls > 0)
+        answered = runs.c.id.in_(sa.select(answers.c.run))
+        query = sa.select(runs).where(runs.c.job == job.name, runs.c.state.in_(DONE_WELL), answered)
         if after_ms is None:
             query = query.order_by(runs.c.slot_ms.desc())
         else:
