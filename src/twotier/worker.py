@@ -121,7 +121,9 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             watching = Watching(scheduler, works.watchers, items=stores.items, runs=runs)
             owner = owner_of(loaded, database, clock=clock)
             scheduler.again = owner.desk.again
-            chats = chats_of(loaded, database, client=client, clock=clock)
+            chats = chats_of(
+                loaded, database, client=client, engine=engine, desk=owner.desk, clock=clock
+            )
             api = Api(scheduler, runs=runs, items=stores.items, results=stores.results)
             rounds = Rounds(stores.results, delivery=delivery, clock=clock)
             retention = retention_of(loaded, database, clock=clock, forget=engine.forget)

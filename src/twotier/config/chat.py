@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydantic import Field, model_validator
 
 from twotier.config.section import Section, raise_all
+from twotier.config.tools import ToolUseConfig
 from twotier.config.values import HttpUrl, Limit, SecretPlace
 from twotier.domain.tier import TierPolicy
 
@@ -33,8 +34,8 @@ class TelegramConfig(Section):
             yield "needs chats = [YOUR_ID]; @userinfobot tells a person's own id"
 
 
-class ChatConfig(Section):
-    """Conversations with `twotier chat`, and by a messenger."""
+class ChatConfig(ToolUseConfig):
+    """Conversations with `twotier chat`, and by a messenger. Tools are settings as of a job."""
 
     tier: TierPolicy = Field(
         TierPolicy.FRONTIER,

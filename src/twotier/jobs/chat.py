@@ -18,7 +18,15 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from twotier.domain.clock import Clock
-from twotier.errors import DeliveryError, TwotierError, UpstreamError
+from twotier.domain.label import NO_LABELS, Labels
+from twotier.errors import (
+    ApprovalWaitsError,
+    DeliveryError,
+    NotRunningError,
+    PausedError,
+    TwotierError,
+    UpstreamError,
+)
 from twotier.jobs.chat_store import REFUSED, SENT, ChatStore, Incoming, Message, Replied
 from twotier.jobs.chat_text import Line, parts_of
 
@@ -28,6 +36,7 @@ ANSWERERS = 3
 PAUSE_SECONDS_MIN = 2.0
 PAUSE_SECONDS_MAX = 60.0
 TRIES_MAX = 8
+APPROVAL_SECONDS = 3.0  # between two looks whether the owner has said yes or no
 # Main says by these that the same question may get an answer a little later; 409: that it is
 # answering it right now, for the one we were before a kill.
 PASSING = frozenset({409, 429, 500, 502, 503, 504, 529})
@@ -35,11 +44,14 @@ PASSING = frozenset({409, 429, 500, 502, 503, 504, 529})
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """What is to be answered: the conversation up to a message. `key` is the same after a kill."""
+    """What is to be answered: the conversation up to a message, and what was read in it. `key` is
+    the same after a kill.
+    """
 
     conversation: str
     key: str
     lines: tuple[Line, ...]
+    taint: Labels = NO_LABELS
 
 
 Answers = Callable[[Talk], Awaitable[Replied]]  # raises what `MainClient.chat` raises
@@ -128,7 +140,8 @@ class Chats:
     async def _one(self, message: Message) -> None:
         """Answer one message: with what a model says, or with why none says anything."""
         lines = tuple(await self.store.lines(message))
-        talk = Talk(message.conversation, key=str(message.id), lines=lines)
+        taint = await self.store.taint(message.conversation)
+        talk = Talk(message.conversation, key=str(message.id), lines=lines, taint=taint)
         replied = await self._asked(talk)
         await self.store.answered(message, replied)
         LOG.info("chat answered", extra={"chat": message.conversation, "tier": replied.tier})
@@ -136,15 +149,18 @@ class Chats:
             self._made.notify_all()
 
     async def _asked(self, talk: Talk) -> Replied:
-        for number in range(1, TRIES_MAX + 1):
+        failures = 0
+        while True:
             try:
                 return await self._answer(talk)
+            except ApprovalWaitsError:  # it expires to a no by itself, and then there is an answer
+                await self._clock.sleep(APPROVAL_SECONDS)
             except TwotierError as exc:
-                if not passing(exc) or number == TRIES_MAX:
+                failures += 1
+                if not passing(exc) or failures == TRIES_MAX:
                     return Replied(f"No answer: {exc.message}")
-                pause = exc.retry_after_seconds or PAUSE_SECONDS_MIN * 2.0 ** (number - 1)
+                pause = exc.retry_after_seconds or PAUSE_SECONDS_MIN * 2.0 ** (failures - 1)
                 await self._clock.sleep(min(PAUSE_SECONDS_MAX, pause))
-        return Replied("No answer.")  # not reached: the last try returns
 
     async def _reads(self, channel: Channel) -> None:
         """Read a channel for ever, from where it was read last."""
@@ -202,6 +218,8 @@ class Chats:
 
 def passing(error: TwotierError) -> bool:
     """Whether the same question may get an answer a little later."""
+    if isinstance(error, PausedError | NotRunningError):
+        return True
     if isinstance(error, UpstreamError):
         return error.upstream_status in PASSING
-    return error.status in PASSING
+    return error.status in PASSING and error.status != 500  # a defect does not pass

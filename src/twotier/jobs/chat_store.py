@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from twotier.domain.clock import Clock
+from twotier.domain.label import NO_LABELS, Label, Labels
 from twotier.errors import NotFoundError
 from twotier.jobs.chat_text import Line, title_of
 from twotier.jobs.database import Database
@@ -70,13 +71,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """What a model answered, or `failed`: the sentence why it did not."""
+    """What a model answered. `taint` holds the labels of what was read for it."""
 
     text: str
     tier: str = ""
     model: str = ""
     tokens: int = 0
     cost_microusd: int = 0
+    taint: Labels = NO_LABELS
 
 
 FIELDS = tuple(messages.c[name] for name in Message.__dataclass_fields__)
@@ -172,6 +174,16 @@ class ChatStore:
 
         return await self._database.do(work)
 
+    async def taint(self, conversation: str) -> Labels:
+        """All that was read in a conversation so far: it only grows."""
+
+        def work(connection: sa.Connection) -> Labels:
+            wanted = sa.select(messages.c.taint).where(messages.c.conversation == conversation)
+            words = " ".join(connection.scalars(wanted)).split()
+            return frozenset(Label(word) for word in words)
+
+        return await self._database.do(work)
+
     async def answered(self, message: Message, replied: Replied) -> bool:
         """Store an answer, once: whether it was this one."""
 
@@ -197,6 +209,7 @@ class ChatStore:
                     model=replied.model,
                     tokens=replied.tokens,
                     cost_microusd=replied.cost_microusd,
+                    taint=" ".join(sorted(replied.taint)),
                     at_ms=now,
                 )
             )

@@ -235,6 +235,7 @@ messages = sa.Table(
     sa.Column("model", sa.Text, nullable=False, default=""),
     sa.Column("tokens", sa.Integer, nullable=False, default=0),
     sa.Column("cost_microusd", sa.BigInteger, nullable=False, default=0),
+    sa.Column("taint", sa.Text, nullable=False, default=""),  # labels that its making read
     sa.Column("at_ms", sa.BigInteger, nullable=False),
     sa.Index("messages_state", "state", "id"),
     sa.Index("messages_conversation", "conversation", "id"),

@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("tokens", sa.Integer(), nullable=False),
         sa.Column("cost_microusd", sa.BigInteger(), nullable=False),
+        sa.Column("taint", sa.Text(), nullable=False),
         sa.Column("at_ms", sa.BigInteger(), nullable=False),
     )
     op.create_index("messages_state", "messages", ["state", "id"])
