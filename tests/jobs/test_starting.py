@@ -348,3 +348,22 @@ def test_a_job_at_an_instant_runs_once(tmp_path: Path) -> None:
         assert schedule_text(once) == "at 2026-03-02T12:10:00+00:00"
 
     asyncio.run(scenario())
+
+
+def test_a_look_that_finds_nothing_needs_no_place(tmp_path: Path) -> None:
+    """The local tier is taken for an hour; whoever only looks is quiet at its own time."""
+
+    async def scenario() -> None:
+        held = Held()
+        long = job(name="long", every_seconds=86_400.0, deliver="log", tiers=("local",))
+        looks = job(name="looks", every_seconds=600.0, watch=INBOX, tiers=("local",))
+        places = Places({"local": 1})
+        async with workshop(tmp_path, [long, looks], script=held, places=places) as shop:
+            await shop.scheduler.order("long")
+            await asked(shop)
+            shop.clock.turn(600)
+            (quiet,) = await until(shop, 1, RunState.QUIET)
+            assert quiet.job == "looks"
+            held.go.set()
+
+    asyncio.run(scenario())

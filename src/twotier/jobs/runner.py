@@ -85,6 +85,10 @@ class Order:
     left_out: tuple[str, ...] = ()
 
 
+async def nothing_first() -> None:
+    """Nothing to wait for."""
+
+
 class Runner:
     """Does runs, several at a time if it is asked to."""
 
@@ -112,15 +116,15 @@ class Runner:
         *,
         paused: Callable[[], bool],
         rest: Callable[[float], Awaitable[None]],
+        begin: Callable[[], Awaitable[None]] = nothing_first,
     ) -> Ended:
-        """Do the run, or what is left of it. `rest` lets others work while it waits for a batch.
+        """Do the run, or what is left of it. `begin` is waited for before anything is asked, and
+        only where there is something to ask; the deadline counts from then on. `rest` lets others
+        work while it waits for a batch.
 
         Raises `PausedError` between two parts when `paused` says so, and `NotRunningError` when
         main has gone. In both cases the run is not over.
         """
-        asker = Asker(
-            job, self._stores.results, self._clock, self._clock.monotonic() + job.deadline_seconds
-        )
         try:
             self._delivery.target_of(job, run, title="any.txt")
             found = await self._found(job, run)
@@ -130,6 +134,9 @@ class Runner:
             return Ended(RunState.FAILED, f"delivery: {exc.message}")
         if job.watch is not None and not found.items:
             return ended(job, run, tally=found)
+        await begin()
+        ends_at = self._clock.monotonic() + job.deadline_seconds
+        asker = Asker(job, self._stores.results, self._clock, ends_at)
         order = Order(job, run, asker, paused, rest, tuple(found.left_out))
         over = await self._stores.engine.run(run.id, partial(self._body, order))
         if job.model != ANY_MODEL:

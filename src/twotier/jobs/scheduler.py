@@ -409,7 +409,8 @@ class Scheduler:
             return
         place = Place(self._places, job, run)
         try:
-            await place.take()
+            if job.watch is None:  # who looks first may have nothing to ask
+                await place.take()
             if not self._stop.asked.is_set():
                 await self._do(job, await self._store.start(run.id), place=place)
         finally:
@@ -418,7 +419,7 @@ class Scheduler:
     async def _do(self, job: Job, run: Run, *, place: Place) -> None:
         try:
             stopped, rest = self._stop.asked.is_set, partial(self._rest, place)
-            ended = await self._runner.run(job, run, paused=stopped, rest=rest)
+            ended = await self._runner.run(job, run, paused=stopped, rest=rest, begin=place.take)
         except LEAVE:
             raise
         except Exception as exc:  # top of a run: a fault in one job is its own
