@@ -41,6 +41,7 @@ from twotier.domain.job import Job
 from twotier.domain.terms import Terms
 from twotier.domain.tier import TierPolicy
 from twotier.errors import ConfigError, TwotierError, WatchError
+from twotier.jobs import lease
 from twotier.jobs.agent_api import AgentApi
 from twotier.jobs.api import Api, Server, listen, server
 from twotier.jobs.api_watch import Watching
@@ -88,14 +89,17 @@ MAIN_GONE_SECONDS = 0.5  # nobody is left to answer it
 async def work(loaded: Loaded, named: secrets.Named) -> None:
     """Run the jobs until SIGTERM, or until main has gone."""
     clock, stop = SystemClock(), Stop()
-    database = Database.open(loaded.paths.work)
-    engine = Engine.on(loaded.paths.engine, leave=LEAVE)
+    url = named.get(place) if (place := loaded.config.work.database) else ""
+    database = Database.open(loaded.paths.work, url=url)
+    engine = Engine.on(loaded.paths.engine, url=url, leave=LEAVE)
+    owner_id = lease.owner_of(loaded.paths.worker_name)
     try:
         async with (
             MainClient(loaded.paths.main_socket) as client,
             Servers(specs_of(loaded, named), clock=clock) as servers,
         ):
-            runs = RunStore(database, clock)
+            runs = RunStore(database, clock, owner=owner_id)
+            held = lease.Lease(database, clock, owner=owner_id)
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock), engine)
             delivery = Delivery(loaded.home, stores.results, channels=channels(loaded))
             works = Works(loaded, named, fees=MainFees(client), servers=servers, clock=clock)
@@ -129,8 +133,11 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             retention = retention_of(loaded, database, clock=clock, forget=engine.forget)
             trying = Trying.of(loaded, database, scheduler=scheduler, client=client, clock=clock)
             watch = partial(watch_main, client, stop)
-            endless = (rounds.run, retention.run, chats.run, trying.desk.run)
-            beside = (*endless, watch, renewal.on_signal)
+            take_over = partial(held.run, scheduler.take_over)
+            endless = (rounds.run, retention.run, chats.run, trying.desk.run, take_over)
+            # The engine is loaded beside the rest, so that its second is nobody's.
+            beside = (*endless, engine.launch, watch, renewal.on_signal)
+            await held.beat()
             routes = (
                 *orders.routes(),
                 *owner.approve.routes(),
@@ -344,6 +351,7 @@ def job_of(config: JobConfig, home: Path) -> Job:
         enabled=config.enabled,
         root=str(files_of(config, home)),
         batch=config.batch,
+        when_local_is_down=config.when_local_is_down.replace("$", ""),
         terms=terms_of(config),
         at=None if config.at is None else at_of(config.at, zone),
         after=config.after,
@@ -448,7 +456,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loaded.paths.make()
         log = loaded.config.log
         named = secrets.Named(
-            [*loaded.config.jobs, loaded.config.tools, loaded.config.chat], home=loaded.home
+            [
+                *loaded.config.jobs,
+                loaded.config.tools,
+                loaded.config.chat,
+                loaded.config.work,
+            ],
+            home=loaded.home,
         )
         start_logging(
             loaded.paths.logs / "worker.log",

@@ -22,7 +22,7 @@ OFF = re.compile(r"^#(?=[a-z_0-9]+ = )", re.MULTILINE)
 # second local tier.
 EXCLUDED = re.compile(
     r"^#(?:every|cron|at|after|remote|webhook_secret|in_place_of|env|secrets"
-    r"|mentions_of|posts_of|command(?:_env|_folder)?)"
+    r"|mentions_of|posts_of|when_local_is_down|command(?:_env|_folder)?)"
     r" = .*$",
     re.MULTILINE,
 )

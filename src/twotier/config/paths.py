@@ -95,6 +95,11 @@ class Paths:
         return self.state / "approve.key"
 
     @property
+    def worker_name(self) -> Path:
+        """Which worker this one is, where several share a database."""
+        return self.state / "worker.id"
+
+    @property
     def engine(self) -> Path:
         """Written by the worker alone: the steps of runs."""
         return self.state / "engine.db"

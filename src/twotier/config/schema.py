@@ -24,7 +24,13 @@ from twotier.config.section import Section, listed, raise_all
 from twotier.config.tools import ToolsConfig, tool_problems
 from twotier.config.trials import TrialsConfig
 from twotier.config.trigger import order_problems
-from twotier.config.upkeep import LedgerConfig, LogConfig, RetentionConfig, TelemetryConfig
+from twotier.config.upkeep import (
+    LedgerConfig,
+    LogConfig,
+    RetentionConfig,
+    TelemetryConfig,
+    WorkConfig,
+)
 from twotier.config.values import (
     FolderPath,
     HostName,
@@ -401,6 +407,7 @@ class Config(Section):
     trials: TrialsConfig = Field(
         default_factory=TrialsConfig, description="How another tier, prompt or model is tried."
     )
+    work: WorkConfig = Field(default_factory=WorkConfig, description="Where runs of jobs are kept.")
     outside: OutsideConfig = Field(
         default_factory=OutsideConfig, description="What did not come through twotier."
     )

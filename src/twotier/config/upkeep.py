@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from twotier.config.section import Section
-from twotier.config.values import HttpUrl, Seconds
+from twotier.config.values import HttpUrl, Seconds, SecretPlace
 
 KEEP_DAYS_MIN = 62
 
@@ -61,6 +61,16 @@ class RetentionConfig(Section):
     runs_days: int = Field(90, ge=0, description="Days a run has a row at all; 0 keeps all.")
     quiet_days: int = Field(
         7, ge=0, description="The same for runs that found nothing; how many there were is kept."
+    )
+
+
+class WorkConfig(Section):
+    """Where jobs, their runs and the steps of these are kept."""
+
+    database: SecretPlace | None = Field(
+        None,
+        description="Where the URL of a PostgreSQL database lies (env:NAME, file:PATH or"
+        " keyring:SERVICE), for workers of several machines; without it files in the state folder.",
     )
 
 

@@ -21,6 +21,7 @@ from twotier.config.values import (
 from twotier.config.watch import FilesWatch
 from twotier.domain.tier import TierPolicy
 
+DOLLARS_MAX = 1_000_000.0
 BATCH_DEADLINE_SECONDS_MIN = 3_600.0  # most batches end within an hour
 
 
@@ -49,6 +50,12 @@ class JobConfig(AgentUseConfig, ToolUseConfig, TriggerConfig):
         False,
         description="Whether its questions to Anthropic's API may wait for a batch at half price;"
         " needs a deadline of 1h or more.",
+    )
+    when_local_is_down: str = Field(
+        "",
+        description="With tier local-only or local-then-frontier, what a run does while the local"
+        " tier is down, after it has waited: wait (for the next slot), skip, or frontier:USD (spend"
+        " up to that much a day there). Without it the tier policy alone decides.",
     )
     missed: str = Field(
         "once",
@@ -79,11 +86,24 @@ class JobConfig(AgentUseConfig, ToolUseConfig, TriggerConfig):
         """One trigger that can be read, and answers that do not become new work."""
         return raise_all(self, self.problems())
 
+    @field_validator("when_local_is_down")
+    @classmethod
+    def known_way(cls, value: str) -> str:
+        """Empty, `wait`, `skip`, or `frontier:` and dollars a day."""
+        kind, _, dollars = value.partition(":")
+        if kind == "frontier":
+            dollars_a_day(dollars)
+        elif value not in ("", "wait", "skip"):
+            raise ValueError("must be wait, skip or frontier:USD, for example frontier:0.50")
+        return value
+
     def problems(self) -> Iterator[str]:
         """What does not fit, one sentence each."""
         yield from self.trigger_problems()
         if self.batch and self.deadline < BATCH_DEADLINE_SECONDS_MIN:
             yield 'batch = true needs time to wait: deadline = "1h" or more'
+        if self.when_local_is_down:
+            yield from self.down_problems()
         target = file_target(self.deliver, job=self.name)
         watched = self.watch.path if isinstance(self.watch, FilesWatch) else None
         if target and watched and folder_of(target) == folder_of(f"{watched}/x"):
@@ -91,3 +111,21 @@ class JobConfig(AgentUseConfig, ToolUseConfig, TriggerConfig):
                 f"deliver = {self.deliver!r} points into the folder the job watches, and would"
                 " feed it with its own answers; name another folder"
             )
+
+    def down_problems(self) -> Iterator[str]:
+        """What cannot be done while the local tier is down."""
+        if self.tier not in (TierPolicy.LOCAL_ONLY, TierPolicy.LOCAL_THEN_FRONTIER):
+            yield "when_local_is_down needs tier = local-only or local-then-frontier"
+        if self.tier is TierPolicy.LOCAL_ONLY and self.when_local_is_down.startswith("frontier"):
+            yield "when_local_is_down must be wait or skip with tier local-only: it never leaves"
+
+
+def dollars_a_day(text: str) -> float:
+    """The number of a `frontier:USD`."""
+    try:
+        dollars = float(text.removeprefix("$"))
+    except ValueError:
+        dollars = -1.0
+    if not 0 < dollars < DOLLARS_MAX:
+        raise ValueError(f"{text!r} is no sum in dollars; write for example frontier:0.50")
+    return dollars

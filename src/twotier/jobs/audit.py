@@ -11,12 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from twotier.agent.turn import Entry
 from twotier.domain.clock import Clock
 from twotier.jobs.approvals import words
-from twotier.jobs.database import Database
+from twotier.jobs.database import Database, insert_new
 from twotier.jobs.store import instant, ms
 from twotier.jobs.tables import audit
 
@@ -49,8 +48,7 @@ class AuditStore:
             "cost_microusd": entry.cost_microusd,
             "at_ms": ms(self._clock.now()),
         }
-        query = insert(audit).values(**row).on_conflict_do_nothing()
-        await self._database.do(lambda connection: connection.execute(query))
+        await self._database.do(lambda connection: insert_new(connection, audit, values=row))
 
     async def may_escalate(self, job: str, *, run: str, times_max: int) -> bool:
         """Whether one more run of the job may go up within a day; a yes is a line of the audit."""
@@ -75,7 +73,7 @@ class AuditStore:
             counted = sa.select(sa.func.count()).where(mine, audit.c.at_ms > since_ms)
             if (connection.scalar(counted) or 0) >= times_max:
                 return False
-            connection.execute(insert(audit).values(**row))
+            connection.execute(sa.insert(audit).values(**row))
             return True
 
         return await self._database.do(work)

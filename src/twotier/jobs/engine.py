@@ -27,6 +27,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+# DBOS loads it, in a thread; while it is half there, other threads cannot make statements.
+import sqlalchemy.orm
+
 from twotier.domain.steps import Json, Steps
 from twotier.errors import JobError, NotFoundError
 from twotier.jobs.database import cannot_be_opened, is_sqlite, place_of

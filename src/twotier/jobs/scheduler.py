@@ -241,9 +241,14 @@ class Scheduler:
     # -- from one process to the next
 
     async def _resume(self) -> None:
+        await self.take_over()
+        await self._count_slots()
+
+    async def take_over(self) -> None:
         """Go on with what a worker before us left, unless it was killed by it too often."""
+        ours = {underway.run.id for underway in self._all_underway()}
         for run in await self._store.unfinished():
-            if run.state is RunState.WAITING:
+            if run.state is RunState.WAITING or run.id in ours:
                 continue  # what it waits for has not come yet, or `again` tells
             if run.job not in self.jobs:
                 await self._give_up(run, GONE)
@@ -253,7 +258,6 @@ class Scheduler:
             else:
                 LOG.info("run resumed", extra={"job": run.job, "run": run.id, "tries": run.tries})
                 self._launch(run)
-        await self._count_slots()
 
     async def _count_slots(self) -> None:
         """Since when slots of each job count: those of a job that is new or changed from now on."""

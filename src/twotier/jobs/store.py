@@ -7,7 +7,7 @@ knows rows and nothing of watching, asking or delivering.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from twotier.domain.clock import Clock
 from twotier.domain.job import Run, RunState
 from twotier.jobs.database import Database
+from twotier.jobs.lease import claimed
 from twotier.jobs.looks import Looks, count_look, looks_between
 from twotier.jobs.tables import items, runs, schedules
 
@@ -35,11 +36,12 @@ class Ended:
 
 
 class RunStore:
-    """The table `runs`, and since when each job's slots count."""
+    """The table `runs`, and since when each job's slots count. `owner` is this worker's name."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, owner: str = "") -> None:
         self._database = database
         self._clock = clock
+        self._owner = owner
 
     async def since(self, job: str, schedule: str) -> datetime:
         """The instant after which slots of the job are due.
@@ -74,8 +76,11 @@ class RunStore:
 
         def work(connection: sa.Connection) -> list[Run]:
             new = [row for row in rows if not slot_known(connection, row)]
+            if new and (other := self._elsewhere(connection, job)):
+                new = [skipped(row, other) for row in new]
             if new:
-                connection.execute(sa.insert(runs), [values_of(row) for row in new])
+                owned = {"owner": self._owner}
+                connection.execute(sa.insert(runs), [values_of(row) | owned for row in new])
             connection.execute(
                 sa.update(schedules).where(schedules.c.job == job).values(seen_ms=ms(seen))
             )
@@ -90,7 +95,7 @@ class RunStore:
             run = new_run(job, instant(ms(self._clock.now())), trigger=trigger)
             while slot_known(connection, run):  # two orders within one millisecond
                 run = new_run(job, run.slot + timedelta(milliseconds=1), trigger=trigger)
-            connection.execute(sa.insert(runs).values(**values_of(run)))
+            connection.execute(sa.insert(runs).values(**values_of(run), owner=self._owner))
             return run
 
         return await self._database.do(work)
@@ -105,6 +110,7 @@ class RunStore:
                 .where(runs.c.id == run_id)
                 .values(
                     state=RunState.RUNNING.value,
+                    owner=self._owner,
                     tries=runs.c.tries + 1,
                     started_ms=sa.func.coalesce(runs.c.started_ms, now_ms),
                 )
@@ -168,9 +174,25 @@ class RunStore:
         )
 
     async def unfinished(self) -> list[Run]:
-        """Runs a worker before us left on the way, oldest first."""
+        """Runs that are on the way and that no other worker has, oldest first: now ours."""
         query = sa.select(runs).where(runs.c.state.in_(ON_THE_WAY)).order_by(runs.c.slot_ms)
-        return await self._select(query)
+
+        def work(connection: sa.Connection) -> list[Run]:
+            others = claimed(connection, self._owner) if self._database.shared else set()
+            free = [row for row in connection.execute(query).all() if row.id not in others]
+            ids = [row.id for row in free]
+            connection.execute(sa.update(runs).where(runs.c.id.in_(ids)).values(owner=self._owner))
+            return [run_of(row) for row in free]
+
+        return await self._database.do(work)
+
+    def _elsewhere(self, connection: sa.Connection, job: str) -> str:
+        """The run of this job that another worker is doing; empty where there is none."""
+        if not self._database.shared:
+            return ""
+        others = claimed(connection, self._owner)
+        query = sa.select(runs.c.id).where(runs.c.job == job, runs.c.state.in_(ON_THE_WAY))
+        return next((run for run in connection.scalars(query) if run in others), "")
 
     async def run(self, run_id: str) -> Run | None:
         """One run, None if there is none of this id."""
@@ -197,6 +219,13 @@ def new_run(
     stamp = slot.astimezone(UTC)
     fraction = f".{stamp.microsecond // 1000:03d}" if stamp.microsecond else ""
     return Run(f"{job}-{stamp:%Y%m%dT%H%M%S}{fraction}Z", job, slot, state, trigger=trigger)
+
+
+def skipped(run: Run, other: str) -> Run:
+    """The slot is not run, because another worker is at the one before."""
+    if run.state is not RunState.DUE:
+        return run
+    return replace(run, state=RunState.SKIPPED, because=f"the run {other} is still going on")
 
 
 def slot_known(connection: sa.Connection, run: Run) -> bool:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from twotier.domain.clock import Clock
-from twotier.jobs.database import Database
+from twotier.jobs.database import Database, insert_of
 from twotier.jobs.store import ms
 from twotier.jobs.tables import transcripts
 
@@ -31,9 +30,13 @@ class TranscriptStore:
             "text": json.dumps(list(messages), ensure_ascii=False),
             "made_ms": ms(self._clock.now()),
         }
-        query = insert(transcripts).values(**row)
-        again = query.on_conflict_do_update(index_elements=["run", "part"], set_=row)
-        await self._database.do(lambda connection: connection.execute(again))
+
+        def work(connection: sa.Connection) -> None:
+            query = insert_of(connection, transcripts).values(**row)
+            again = query.on_conflict_do_update(index_elements=["run", "part"], set_=row)
+            connection.execute(again)
+
+        await self._database.do(work)
 
     async def of_run(self, run: str) -> list[dict[str, Any]]:
         """The turns of a run: each part with its messages."""

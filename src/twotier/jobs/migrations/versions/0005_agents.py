@@ -12,6 +12,16 @@ UNCHANGED = """
 CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit is not changed, only added to'); END
 """
+UNCHANGED_POSTGRESQL = (
+    """
+CREATE FUNCTION audit_unchanged() RETURNS trigger LANGUAGE plpgsql AS
+'BEGIN RAISE EXCEPTION ''the audit is not changed, only added to''; END'
+""",
+    """
+CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit
+FOR EACH ROW EXECUTE FUNCTION audit_unchanged()
+""",
+)
 
 
 def upgrade() -> None:
@@ -57,7 +67,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("run", "part", "number", "event", "sha256", name="audit_once"),
     )
     op.create_index("audit_job", "audit", ["job", "event", "at_ms"])
-    op.execute(UNCHANGED)
+    sqlite = op.get_context().dialect.name == "sqlite"
+    for statement in (UNCHANGED,) if sqlite else UNCHANGED_POSTGRESQL:
+        op.execute(statement)
     op.create_table(
         "transcripts",
         sa.Column("run", sa.Text(), primary_key=True),
