@@ -29,6 +29,7 @@ from twotier.build.tools import files_of, hidden, web_of
 from twotier.build.trials import Trying
 from twotier.clock import SystemClock
 from twotier.config import secrets
+from twotier.config.job_place import texts_shown
 from twotier.config.load import Loaded, load
 from twotier.config.mcp import server_specs
 from twotier.config.schema import Config
@@ -62,6 +63,7 @@ from twotier.jobs.orders import Orders
 from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
 from twotier.jobs.retention import Elsewhere, Forget, Keep, Retention
+from twotier.jobs.revisions import Revisions
 from twotier.jobs.rounds import Rounds
 from twotier.jobs.runner import LEAVE, Runner, Stores
 from twotier.jobs.schedule import at_of
@@ -112,7 +114,9 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
                 places=works.places,
                 clock=clock,
             )
-            renewal = Renewal(works, scheduler)
+            revisions = Revisions(database, clock)
+            renewal = Renewal(works, scheduler, revisions=revisions)
+            await renewal.note()
             hooks = Hooks(
                 stores.items,
                 job=scheduler.jobs_by_name,
@@ -146,6 +150,7 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
                 *watching.routes(),
                 *chat_routes(chats),
                 *trying.routes(),
+                *revisions.routes(),
             )
             await run(scheduler, server(api.app(*routes)), beside=beside, loaded=loaded, stop=stop)
     finally:
@@ -261,15 +266,21 @@ class Works:
 class Renewal:
     """Takes the configuration anew, when somebody says so or SIGHUP comes."""
 
-    def __init__(self, works: Works, scheduler: Scheduler) -> None:
+    def __init__(self, works: Works, scheduler: Scheduler, *, revisions: Revisions) -> None:
         self._works = works
         self._scheduler = scheduler
+        self._revisions = revisions
+
+    async def note(self) -> None:
+        """Keep the settings of jobs as they are now."""
+        await self._revisions.note(texts_shown(self._works.loaded))
 
     async def reload(self) -> None:
         """Build the new jobs completely, then let the scheduler have them. Raises what is wrong
         with them; the old ones stay then.
         """
         await self._scheduler.use(self._works.renew())
+        await self.note()
 
     async def on_signal(self) -> None:
         """Reload on each SIGHUP; what is wrong stands in the log."""

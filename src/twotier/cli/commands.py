@@ -26,7 +26,7 @@ from twotier.cli.price_words import prices
 from twotier.cli.rights import Policy
 from twotier.cli.rights import Rights as AllRights
 from twotier.cli.tool_words import tools
-from twotier.cli.trial_words import again, forget, shadow, suggest, trials
+from twotier.cli.trial_words import again, diff, forget, revert, set_, shadow, suggest, trials
 from twotier.cli.watch_words import watch
 from twotier.errors import UsageError
 
@@ -54,9 +54,10 @@ for group in (job, models, engine, prices, config_app, key, budget, notify, spen
     app.command(group)
 for one in (approve, chat, forget, mcp, mcp_servers, tools, watch):
     app.command(one)
-for words in (shadow, trials, suggest):
+for words in (shadow, trials, suggest, diff, revert):
     job.command(words)
 job.command(again, name="test")
+job.command(set_, name="set")
 
 
 @app.command

@@ -98,6 +98,51 @@ def suggest(*, as_json: Json = False, config: Config) -> int:
     return suggested(config, as_json=as_json)
 
 
+def set_(name: str, /, *settings: str, as_json: Json = False, config: Config) -> int:
+    """Change settings of a job in its file; comments stay. The worker takes it at once.
+
+    Parameters
+    ----------
+    name
+        The job.
+    settings
+        Such as tier=local-only, every=30m or enabled=false.
+    """
+    from twotier.cli.job_change import changed
+
+    return changed(config, name, settings=settings, as_json=as_json)
+
+
+def diff(name: str, revision: int = 0, /, *, as_json: Json = False, config: Config) -> int:
+    """What is different in a job's settings since its last change, or since a revision.
+
+    Parameters
+    ----------
+    name
+        The job.
+    revision
+        A number; without one the settings before the last change.
+    """
+    from twotier.cli.job_change import diffed
+
+    return diffed(config, name, revision=revision, as_json=as_json)
+
+
+def revert(name: str, revision: int = 0, /, *, as_json: Json = False, config: Config) -> int:
+    """Put a job's settings back as they were before the last change, or at a revision.
+
+    Parameters
+    ----------
+    name
+        The job.
+    revision
+        A number of `twotier job diff`.
+    """
+    from twotier.cli.job_change import reverted
+
+    return reverted(config, name, revision=revision, as_json=as_json)
+
+
 def forget(name: str, /, *, yes: Yes = False, as_json: Json = False, config: Config) -> int:
     """Delete all that is known of a job: items, runs, answers, transcripts, how far it has looked.
 
