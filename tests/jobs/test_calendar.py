@@ -105,6 +105,12 @@ def test_midnight_that_is_missing_and_a_day_that_is_missing(zone: str, odd: dict
             "*/30 * * * *",
             ["02 01:30:00+1100", "02 01:30:00+1030", "02 02:00:00+1030"],
         ),
+        (
+            LORD_HOWE,
+            wall("2028-04-02T01:40"),  # the first of two, and 01:30 is still to come again
+            "30 * * * *",
+            ["02 01:30:00+1030", "02 02:30:00+1030"],
+        ),
         (BERLIN, wall("2028-03-26T01:00"), "10,50 30 2 * * *", ["26 03:00:00+0200"]),
         (BERLIN, wall("2028-10-29T01:00"), "10,50 30 2 * * *", ["29 02:30:10+0200"]),
     ],
