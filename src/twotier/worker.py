@@ -24,7 +24,7 @@ from typing import Any
 
 from twotier.agent.fees import MainFees
 from twotier.agent.model import MainClient
-from twotier.build.chat import chats_of
+from twotier.build.chat import Means, chats_of
 from twotier.build.tools import files_of, hidden, web_of
 from twotier.build.trials import Trying
 from twotier.clock import SystemClock
@@ -129,9 +129,8 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             watching = Watching(scheduler, works.watchers, items=stores.items, runs=runs)
             owner = owner_of(loaded, database, clock=clock)
             scheduler.again = owner.desk.again
-            chats = chats_of(
-                loaded, database, client=client, engine=engine, desk=owner.desk, clock=clock
-            )
+            means = Means(client, engine, owner.desk, servers)
+            chats = chats_of(loaded, database, means=means, clock=clock)
             api = Api(scheduler, runs=runs, items=stores.items, results=stores.results)
             rounds = Rounds(stores.results, delivery=delivery, clock=clock)
             retention = retention_of(loaded, database, clock=clock, forget=engine.forget)

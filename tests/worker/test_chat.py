@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.agent.stage import message
 from tests.cli.standin import Done
+from tests.tools.mcp_servers import TOY
 from tests.worker.playing_main import completion, playing_main, worker
 from twotier import cli
 
@@ -61,5 +64,31 @@ def test_a_conversation_survives_kill_9_and_is_answered_once(tmp_path: Path) -> 
             assert keys[0] == keys[1] != keys[2]
             assert main.bodies[0] == main.bodies[1]
             assert {one["x-twotier-policy"] for one in main.headers} == {"frontier"}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.slow
+def test_a_conversation_uses_a_tool_of_an_mcp_server(tmp_path: Path) -> None:
+    """The worker starts the server when the model is first told of it; the result goes back."""
+    config = (
+        '[chat]\ntools = ["mcp:toy.echo", "delegate"]\n'
+        f'[tools.mcp.toy]\ncommand = {json.dumps(list(TOY))}\ntools = ["echo"]\n'
+        "labels = { echo = [] }\n"
+    )
+    (tmp_path / "twotier.toml").write_text(config, encoding="utf-8")
+
+    async def script(_: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        if body["messages"][-1]["role"] == "tool":
+            return message(f"It said: {body['messages'][-1]['content']}")
+        return message(None, ("mcp_toy_echo", {"text": "words"}))
+
+    async def scenario() -> None:
+        async with playing_main(tmp_path, script) as main, worker(tmp_path):
+            said = await asyncio.to_thread(run, tmp_path, "What does it say?")
+            assert said.code == 0, said.err
+            assert said.out == "It said: words\n"
+            names = [tool["function"]["name"] for tool in main.bodies[0]["tools"]]
+            assert names == ["mcp_toy_echo", "delegate"]
 
     asyncio.run(scenario())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 from twotier.agent.delegating import local_asks
+from twotier.agent.fees import MainFees
 from twotier.agent.guard import Rules
 from twotier.agent.model import MainClient
 from twotier.agent.turn import Desk, Guard
@@ -12,7 +14,6 @@ from twotier.build.tools import bench_of, microusd, secret, web_of
 from twotier.config.load import Loaded
 from twotier.config.work import JobConfig
 from twotier.domain.clock import Clock
-from twotier.errors import ToolError
 from twotier.jobs.chat import Answers, Channel, Chats
 from twotier.jobs.chat_agent import JOB, AgentAnswers
 from twotier.jobs.chat_answers import Manner, PlainAnswers
@@ -21,20 +22,23 @@ from twotier.jobs.database import Database
 from twotier.jobs.engine import Engine
 from twotier.jobs.telegram import Telegram
 from twotier.tools.base import Tool
-from twotier.tools.delegate import Delegate
+from twotier.tools.delegate import NAME, Delegate
 from twotier.tools.kinds import make
+from twotier.tools.mcp import PREFIX, Servers
 from twotier.tools.web import Web
 
 
-def chats_of(
-    loaded: Loaded,
-    database: Database,
-    *,
-    client: MainClient,
-    engine: Engine,
-    desk: Desk,
-    clock: Clock,
-) -> Chats:
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What conversations are answered with, and the jobs too."""
+
+    client: MainClient
+    engine: Engine
+    desk: Desk
+    servers: Servers
+
+
+def chats_of(loaded: Loaded, database: Database, *, means: Means, clock: Clock) -> Chats:
     """All conversations, and the messenger if there is one."""
     config = loaded.config.chat
     manner = Manner(
@@ -45,7 +49,7 @@ def chats_of(
         characters_max=config.history_characters_max,
         seconds_max=config.deadline,
     )
-    answer: Answers = PlainAnswers(client.chat, manner)
+    answer: Answers = PlainAnswers(means.client.chat, manner)
     if config.tools:
         rules = Rules(
             attended=True,
@@ -53,11 +57,11 @@ def chats_of(
             tool_microusd_max=microusd(config.tools_usd),
         )
         answer = AgentAnswers(
-            client.chat,
+            means.client.chat,
             manner,
-            engine=engine,
-            tooling=partial(tools_of, loaded, client, clock=clock),
-            guard=Guard(rules, desk),
+            engine=means.engine,
+            tooling=partial(tools_of, loaded, means, clock=clock),
+            guard=Guard(rules, means.desk),
             artifacts=loaded.paths.artifacts,
         )
     return Chats(
@@ -68,17 +72,16 @@ def chats_of(
     )
 
 
-async def tools_of(loaded: Loaded, client: MainClient, *, clock: Clock) -> list[Tool]:
+async def tools_of(loaded: Loaded, means: Means, *, clock: Clock) -> list[Tool]:
     """The tools of conversations: those that a job of these settings would have."""
     config = loaded.config.chat
     fields = config.model_dump(include={"tools", "root", "hosts", "tools_usd"})
     job = JobConfig.model_validate({"name": JOB, "prompt": JOB, "every": "1d", **fields})
-    bench = bench_of(loaded, job, web=web_of(loaded))
-    if any(name.startswith("mcp:") for name in job.tools):
-        raise ToolError("conversations have no tools of MCP servers yet; take them from chat.tools")
+    bench = bench_of(loaded, job, web=web_of(loaded), fees=MainFees(means.client))
     tools = make(job.tools, bench)
-    if "delegate" in job.tools:
-        tools.append(Delegate(local_asks(client.chat), clock=clock))
+    tools += await means.servers.tools([name for name in job.tools if name.startswith(PREFIX)])
+    if NAME in job.tools:
+        tools.append(Delegate(local_asks(means.client.chat), clock=clock))
     return tools
 
 
