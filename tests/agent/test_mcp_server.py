@@ -42,11 +42,10 @@ class Main:
 
 
 @asynccontextmanager
-async def client(main: Main, root: Path, *, runs: bool = True) -> AsyncIterator[Client]:
+async def client(main: Main, root: Path) -> AsyncIterator[tuple[Client, PlayingMain]]:
     """The official client, with our server as its child."""
     playing = PlayingMain(main.socket, main.script)
-    if runs:
-        await playing.open()
+    await playing.open()
     words = ["-m", "twotier", "--config", str(main.config), "mcp", "--root", str(root)]
     server = StdioServerParameters(
         command=sys.executable,
@@ -55,10 +54,9 @@ async def client(main: Main, root: Path, *, runs: bool = True) -> AsyncIterator[
     )
     try:
         async with Client(server) as found:
-            yield found
+            yield found, playing
     finally:
-        if runs:
-            await playing.close()
+        await playing.close()
 
 
 async def call(client: Client, name: str, **arguments: Any) -> tuple[bool, list[str]]:
@@ -79,7 +77,7 @@ def test_a_client_asks_and_has_files_read_for_nothing(tmp_path: Path) -> None:
     main = Main(tmp_path)
 
     async def scenario() -> None:
-        async with client(main, root) as mcp:
+        async with client(main, root) as (mcp, playing):
             names = [tool.name for tool in (await mcp.list_tools()).tools]
             assert names == ["ask_local", "read_local"]
             failed, (text, about) = await call(mcp, "ask_local", prompt="Why?")
@@ -111,23 +109,13 @@ def test_a_client_asks_and_has_files_read_for_nothing(tmp_path: Path) -> None:
             failed, (text, *_) = await call(mcp, "ask_local", prompt="Why?")
             assert failed
             assert "cannot be asked now: the local tier is quarantined" in text
+            failed, (text, *_) = await call(mcp, "ask_local", prompt=" ")
+            assert failed
+            assert "prompt is missing" in text
+            await playing.close()
+            failed, (text, *_) = await call(mcp, "ask_local", prompt="Why?")
+            assert failed
+            assert "start it with `twotier up`" in text
         assert "canary" not in "".join(main.prompts)
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.slow
-def test_without_main_each_call_says_so(tmp_path: Path) -> None:
-    """A client's start does not fail because twotier is not there yet."""
-    main = Main(tmp_path)
-
-    async def scenario() -> None:
-        async with client(main, tmp_path, runs=False) as mcp:
-            failed, texts = await call(mcp, "ask_local", prompt="Why?")
-            assert failed
-            assert "start it with `twotier up`" in texts[0]
-            failed, texts = await call(mcp, "ask_local", prompt=" ")
-            assert failed
-            assert "prompt is missing" in texts[0]
 
     asyncio.run(scenario())
