@@ -42,7 +42,10 @@ def said(
     [
         (SENT, NO_LABELS, Rules(), ("allow", "labels")),
         (SENT, PRIVATE, Rules(), ("allow", "labels")),
-        (SENT, UNTRUSTED, Rules(), ("allow", "labels")),
+        (SENT, UNTRUSTED, Rules(), ("refuse", "sends")),
+        (SENT, UNTRUSTED, OWNER_IS_THERE, ("ask", "sends")),
+        (Asked("fetch", {}, SENDS | UNTRUSTED), UNTRUSTED, Rules(), ("allow", "labels")),
+        (Asked("fetch", {}, SENDS | UNTRUSTED), MIXED, Rules(), ("refuse", "sends")),
         (SENT, MIXED, Rules(), ("refuse", "sends")),
         (SENT, MIXED, OWNER_IS_THERE, ("ask", "sends")),
         (DECLARED, MIXED, Rules(), ("allow", "labels")),

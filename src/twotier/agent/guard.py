@@ -2,7 +2,8 @@
 
 A run carries a taint, a set of labels that only grows. Once it holds what is private and what a
 stranger wrote, nothing may leave by a tool without its owner's yes, except to the destination that
-the job itself declares, and then as plain text. What changes something that lasts needs a yes
+the job itself declares, and then as plain text. A message needs a yes as soon as strangers' text
+was read. What changes something that lasts needs a yes
 unless the job declares that very target. After private text an address is an exit too, so only the
 job's own hosts are asked. What costs stays below the job's cap. The rules are the same for a
 sub-task, which begins with the taint of whoever gave it.
@@ -22,7 +23,7 @@ from twotier.domain.money import MICROUSD_PER_USD
 # Both in one run: whoever wrote the second may be after the first.
 MIXED: Labels = frozenset({Label.PRIVATE, Label.UNTRUSTED})
 TAINTING: Labels = MIXED  # what stays with a run; the other labels belong to one call
-HELD_IN_QUARANTINE: Labels = frozenset({Label.SENDS, Label.CHANGES})
+HELD_IN_QUARANTINE: Labels = frozenset({Label.SENDS, Label.CHANGES, Label.COSTS})
 ADDRESS_NAMES = frozenset({"url", "uri", "href", "link", "endpoint", "address"})
 
 # A stricter reading than any client's: what it cannot read has no host, and so is on no list.
@@ -95,21 +96,37 @@ class Judgement:
 def judge(asked: Asked, *, taint: Labels, spent_microusd: int, rules: Rules) -> Judgement:
     """The first rule that speaks decides. `taint` and `spent_microusd` are those of the run."""
     if rules.quarantine and HELD_IN_QUARANTINE & (asked.labels | asked.tool_labels):
-        return refused("quarantine", "what strangers wrote is read without tools that send, change")
+        return refused(
+            "quarantine", "what strangers wrote is read without tools that send, change or cost"
+        )
     if Label.COSTS in asked.labels and over_cap(asked, spent_microusd, rules=rules):
         cap_usd = rules.tool_microusd_max / MICROUSD_PER_USD
         return refused("costs", f"tools of this job may cost ${cap_usd:.2f} a run (tools_usd)")
     if Label.PRIVATE in taint and (host := foreign_host(asked.arguments, rules.hosts)) is not None:
         return refused("hosts", f"after private text {host or 'that address'} is not asked (hosts)")
-    if taint >= MIXED and Label.SENDS in asked.labels:
-        return needs_yes(
-            "sends", "it would send, and the run holds private text and strangers'", rules=rules
-        )
+    if sent := exit_of(asked, taint):
+        return needs_yes("sends", sent, rules=rules)
     if Label.CHANGES in asked.labels:
         return needs_yes("changes", "it changes what the job does not declare", rules=rules)
     declared = Label.SENDS in asked.tool_labels - asked.labels
     strip = declared and taint >= MIXED and not any(addresses(asked.arguments))
     return Judgement(Verdict.ALLOW, "labels", "nothing speaks against it", plain=strip)
+
+
+def exit_of(asked: Asked, taint: Labels) -> str:
+    """Why a call would be a way out for what it must not carry; empty where it is none.
+
+    One that only sends, and brings nothing back to read, is somebody's word: strangers' text is no
+    reason to say it. One that fetches carries out its address, which is harmless until the run
+    holds what is private.
+    """
+    if Label.SENDS not in asked.labels:
+        return ""
+    if taint >= MIXED:
+        return "it would send, and the run holds private text and strangers'"
+    if Label.UNTRUSTED in taint and Label.UNTRUSTED not in asked.labels:
+        return "it would send, and the run has read strangers' text"
+    return ""
 
 
 def refused(rule: str, because: str) -> Judgement:
