@@ -17,14 +17,16 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from twotier.agent.fees import MainFees
 from twotier.agent.model import MainClient
+from twotier.build.agents import Tooling, agents_of
 from twotier.build.chat import Means, chats_of
+from twotier.build.owner import owner_of
 from twotier.build.tools import files_of, hidden, web_of
 from twotier.build.trials import Trying
 from twotier.clock import SystemClock
@@ -39,26 +41,21 @@ from twotier.config.zones import zone_name
 from twotier.domain.clock import Clock
 from twotier.domain.fee import Fees
 from twotier.domain.job import Job
+from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.terms import Terms
 from twotier.domain.tier import TierPolicy
 from twotier.errors import ConfigError, TwotierError, WatchError
 from twotier.jobs import lease
-from twotier.jobs.agent_api import AgentApi
 from twotier.jobs.api import Api, Server, listen, server
 from twotier.jobs.api_watch import Watching
-from twotier.jobs.approvals import ApprovalStore
-from twotier.jobs.approve_api import ApproveApi
-from twotier.jobs.audit import AuditStore
 from twotier.jobs.chat_api import chat_routes
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
-from twotier.jobs.desk import JobDesk
 from twotier.jobs.dry import DryRun
 from twotier.jobs.engine import Engine
 from twotier.jobs.hooks import Hooks
 from twotier.jobs.items import ItemStore
 from twotier.jobs.keeping import Keeping
-from twotier.jobs.links import Links
 from twotier.jobs.orders import Orders
 from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
@@ -69,7 +66,6 @@ from twotier.jobs.runner import LEAVE, Runner, Stores
 from twotier.jobs.schedule import at_of
 from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import RunStore
-from twotier.jobs.transcripts import TranscriptStore
 from twotier.jobs.triggers import TriggerStore
 from twotier.lock import only_one
 from twotier.logs import hide, start_logging
@@ -105,7 +101,17 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock), engine)
             delivery = Delivery(loaded.home, stores.results, channels=channels(loaded))
             works = Works(loaded, named, fees=MainFees(client), servers=servers, clock=clock)
-            runner = Runner(stores, client, delivery=delivery, watchers=works.watchers, clock=clock)
+            ways = channels(loaded)
+            owner = owner_of(loaded, database, channels=ways, clock=clock)
+            tooling = Tooling(lambda: works.loaded, client, servers=servers, clock=clock)
+            runner = Runner(
+                stores,
+                client,
+                delivery=delivery,
+                watchers=works.watchers,
+                clock=clock,
+                agents=agents_of(loaded, owner, tooling=tooling, clock=clock),
+            )
             scheduler = Scheduler(
                 jobs_of(loaded),
                 store=runs,
@@ -127,7 +133,6 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             dry = DryRun(stores.items, works.watchers)
             orders = Orders(scheduler, dry, hooks, renewal.reload)
             watching = Watching(scheduler, works.watchers, items=stores.items, runs=runs)
-            owner = owner_of(loaded, database, clock=clock)
             scheduler.again = owner.desk.again
             means = Means(client, engine, owner.desk, servers)
             chats = chats_of(loaded, database, means=means, clock=clock)
@@ -382,6 +387,9 @@ def retention_of(loaded: Loaded, database: Database, *, clock: Clock, forget: Fo
 def terms_of(config: JobConfig) -> Terms:
     """How far the job's agent may go, and where its owner is asked."""
     return Terms(
+        tools=config.tools,
+        hosts=frozenset(config.hosts),
+        tools_microusd_max=int(config.tools_usd * MICROUSD_PER_USD),
         steps_max=config.steps_max,
         tokens_max=config.tokens_max,
         schema=config.answer_schema,
@@ -390,36 +398,6 @@ def terms_of(config: JobConfig) -> Terms:
         escalations_max=config.escalations_max,
         approve=config.approve,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """What stands between agents and their owner, and how it is asked about."""
-
-    desk: JobDesk
-    approve: ApproveApi
-    agent: AgentApi
-    transcripts: TranscriptStore
-
-
-def owner_of(loaded: Loaded, database: Database, *, clock: Clock) -> Owner:
-    """Approvals, the audit, and the ways to their owner."""
-    config = loaded.config
-    approvals = ApprovalStore(database, clock, expires_seconds=config.approvals.expires)
-    audit, transcripts = AuditStore(database, clock), TranscriptStore(database, clock)
-    gateway = config.gateway
-    base = config.approvals.url or gateway.public_url or f"http://127.0.0.1:{gateway.port}"
-    links = Links.of(loaded.paths.approve_key, base=base)
-    desk = JobDesk(
-        approvals,
-        audit,
-        links=links,
-        channels=channels(loaded),
-        places={job.name: job.approve for job in config.jobs},
-        clock=clock,
-    )
-    approve = ApproveApi(approvals, links, clock)
-    return Owner(desk, approve, AgentApi(audit, transcripts), transcripts)
 
 
 def watch_of(config: JobConfig) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from tests.agent.stage import (
+    CHANGES,
     PRIVATE,
     SENDS,
     UNTRUSTED,
@@ -24,11 +25,14 @@ from tests.agent.stage import (
     stage,
     turn_of,
 )
+from tests.tools.benches import bench
 from tests.worker.playing_main import refusal
-from twotier.agent.turn import Limits
+from twotier.agent.guard import Rules
+from twotier.agent.turn import Decision, Limits
 from twotier.domain.tier import TierPolicy
-from twotier.errors import DeadlineError, JobError, UpstreamError
+from twotier.errors import ApprovalWaitsError, DeadlineError, JobError, UpstreamError
 from twotier.tools.base import RESULT_CHARACTERS_MAX
+from twotier.tools.kinds import make
 
 COLOUR = {
     "type": "object",
@@ -406,6 +410,44 @@ async def test_a_result_that_leaves_has_no_links_where_it_could_carry_something_
     assert "secret" not in outcome.text
     assert "/x" not in outcome.text
     assert at_home.text == said
+
+
+@pytest.mark.parametrize(("granted", "calls"), [(True, 1), (False, 0)])
+@lived
+async def test_a_call_that_needs_a_yes_waits_and_is_replayed(
+    tmp_path: Path, granted: bool, calls: int
+) -> None:
+    """While it is open the turn ends; with an answer it goes on, and no model is asked again."""
+    toy, call = Toy("write", labels=CHANGES), message(None, ("write", {"text": "x"}))
+    async with stage(tmp_path, call, message("Done.")) as on:
+        on.rules = Rules(attended=True)
+        first = KeptSteps()
+        with pytest.raises(ApprovalWaitsError):
+            await on.play(turn_of(tmp_path), [toy], steps=first)
+        assert not toy.calls
+        on.desk.says["write"] = Decision(granted, "said its owner")
+        outcome = await on.play(turn_of(tmp_path), [toy], steps=KeptSteps(first.kept))
+        asked = len(on.main.bodies)
+    assert (outcome.text, asked, len(toy.calls)) == ("Done.", 2, calls)
+    assert outcome.refused == 1 - calls
+    assert on.desk.requests[0].arguments == {"text": "x"}
+
+
+@pytest.mark.parametrize("count", [0, 5])
+@lived
+async def test_a_turn_is_small(tmp_path: Path, count: int) -> None:
+    """Nothing but the job, a few words of ours, and its tools: 400 tokens, 1,500 with five tools.
+
+    A token of English and JSON has three bytes or more, so bytes by three is the upper bound.
+    """
+    names = ("files", "write_file", "fetch") if count else ()
+    tools = make(names, bench(tmp_path, names=frozenset(names)))
+    assert len(tools) == count
+    async with stage(tmp_path, message("Blue.")) as on:
+        await on.play(turn_of(tmp_path), tools)
+        body = on.main.bodies[0]
+    prompt = json.dumps([body["messages"], body.get("tools", [])])
+    assert len(prompt) / 3 <= (1_500 if count else 400)
 
 
 def test_the_library_is_loaded_by_the_first_turn_alone() -> None:

@@ -9,13 +9,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the owner's configuration says beside a job's tools.
+    """What the owner's configuration says of a job that an agent works on.
 
-    `schema` is the form of the result, None for free text. `approve` is where the owner is asked
-    for a yes (a way out as in `deliver`), empty where nobody is asked. What `quarantine` and
-    `escalate` mean is told in docs/safety.md.
+    `tools` names them; `hosts` may be asked after private text; `tools_microusd_max` is what its
+    tools may cost in one run. `schema` is the form of the result, None for free text. `approve` is
+    where the owner is asked for a yes (a way out as in `deliver`), empty where nobody is asked.
+    What `quarantine` and `escalate` mean is told in docs/safety.md.
     """
 
+    tools: tuple[str, ...] = ()
+    hosts: frozenset[str] = frozenset()
+    tools_microusd_max: int = 0
     steps_max: int = 12
     tokens_max: int = 200_000
     schema: Mapping[str, Any] | None = None
@@ -23,3 +27,8 @@ class Terms:
     escalate: bool = False
     escalations_max: int = 5
     approve: str = ""
+
+    @property
+    def agent(self) -> bool:
+        """Whether an agent works on the job, and not a single question."""
+        return bool(self.tools) or self.schema is not None

@@ -144,7 +144,7 @@ class ApprovalStore:
             self._close(connection)
             waits = sa.select(approvals.c.run).where(approvals.c.verdict == "")
             query = sa.select(runs.c.id).where(
-                runs.c.state == RunState.WAITING, runs.c.id.not_in(waits)
+                runs.c.state == RunState.WAITING.value, runs.c.id.not_in(waits)
             )
             return list(connection.scalars(query))
 

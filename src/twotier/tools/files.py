@@ -46,6 +46,17 @@ def labels_of(bench: Bench) -> Labels:
     return READS | {Label.UNTRUSTED} if "write_file" in bench.names else READS
 
 
+async def whole_text(bench: Bench, path: str) -> str:
+    """A file as the job's own tool reads it, all of it. Raises `ToolError`."""
+    disk = Disk(bench.folder(), bench.sizes.file_bytes_max)
+
+    def read() -> str:
+        with disk.folder.file(path) as found:
+            return text_in(found, disk.bytes_max, path=path)
+
+    return await asyncio.to_thread(read)
+
+
 @dataclass(frozen=True, slots=True)
 class Disk:
     """The job's folder, and how much of one file is read or written."""

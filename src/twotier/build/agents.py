@@ -1,0 +1,113 @@
+"""What agents of jobs are made of: their tools, from all the places these come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from twotier.agent.delegating import local_asks
+from twotier.agent.model import MainClient
+from twotier.build.owner import Owner
+from twotier.build.tools import bench_of, toolbox, web_of
+from twotier.config.load import Loaded
+from twotier.domain.clock import Clock
+from twotier.domain.job import Job
+from twotier.domain.label import Labels
+from twotier.domain.tier import TierPolicy
+from twotier.jobs.agents import JobAgents
+from twotier.tools.base import Call, Result, Tool, ToolSpec
+
+if TYPE_CHECKING:
+    from twotier.tools.mcp import Servers
+
+DELEGATE, MCP = "delegate", "mcp:"
+
+
+class Tooling:
+    """Tools of a job: those of the program, those of MCP servers, and the way to the local tier.
+
+    `loaded` gives the configuration as it is now: it may be read again while we run.
+    """
+
+    def __init__(
+        self,
+        loaded: Callable[[], Loaded],
+        client: MainClient,
+        *,
+        servers: Servers,
+        clock: Clock,
+    ) -> None:
+        self._loaded = loaded
+        self._client = client
+        self._servers = servers
+        self._clock = clock
+        self._seen: Loaded | None = None
+        self._web = web_of(loaded())
+        self._box = toolbox(loaded(), self._web)
+
+    async def tools(self, job: Job) -> Sequence[Tool]:
+        """All that the job names. Raises `ToolError` and `ConfigError`."""
+        self._renew()
+        tools: list[Tool] = list(self._box(job.name))
+        wanted = [name for name in job.terms.tools if name.startswith(MCP)]
+        if wanted:
+            theirs = await self._servers.tools(wanted)
+            tools += theirs if job.tier is TierPolicy.FRONTIER else map(Brief, theirs)
+        return [*tools, self._delegate(job)] if DELEGATE in job.terms.tools else tools
+
+    def _renew(self) -> None:
+        loaded = self._loaded()
+        if loaded is not self._seen:
+            self._seen, self._web = loaded, web_of(loaded)
+            self._box = toolbox(loaded, self._web)
+
+    def _delegate(self, job: Job) -> Tool:
+        """The local tier as a reader, with the files of the job where it may read them itself."""
+        from twotier.tools.delegate import Delegate, Files
+        from twotier.tools.files import labels_of, whole_text
+
+        (config,) = [one for one in self._loaded().config.jobs if one.name == job.name]
+        bench = bench_of(self._loaded(), config, web=self._web)
+        files = Files(read=partial(whole_text, bench), labels=labels_of(bench))
+        return Delegate(
+            local_asks(self._client.chat),
+            clock=self._clock,
+            files=files if "read_file" in bench.names else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """A tool of others, told of in few words: a small model reads everything it is told."""
+
+    tool: Tool
+
+    @property
+    def spec(self) -> ToolSpec:
+        """The same, shorter."""
+        from twotier.tools.mcp_text import brief
+
+        return brief(self.tool.spec)
+
+    def needs(self, arguments: Mapping[str, Any]) -> Labels:
+        """Those of the tool itself."""
+        return self.tool.needs(arguments)
+
+    async def call(self, arguments: Mapping[str, Any], call: Call) -> Result:
+        """The tool itself."""
+        return await self.tool.call(arguments, call)
+
+
+def agents_of(loaded: Loaded, owner: Owner, *, tooling: Tooling, clock: Clock) -> JobAgents:
+    """Who works on jobs with tools."""
+    tiers = loaded.config.tiers.items()
+    return JobAgents(
+        owner.desk,
+        owner.transcripts,
+        tooling=tooling.tools,
+        artifacts=loaded.paths.artifacts,
+        local_tiers=frozenset(name for name, tier in tiers if tier.is_local),
+        clock=clock,
+    )

@@ -1,0 +1,113 @@
+"""Jobs that an agent works on: from a part of a run to a turn, from its outcome to an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from twotier.agent.guard import Rules
+from twotier.agent.loop import converse
+from twotier.agent.talk import marked
+from twotier.agent.turn import Asks, Desk, Guard, Limits, Outcome, Turn
+from twotier.domain.clock import Clock
+from twotier.domain.job import Item, Job
+from twotier.domain.label import NO_LABELS
+from twotier.domain.steps import Json, Steps
+from twotier.jobs.parts import Part, Worked
+from twotier.jobs.schedule import period_seconds
+from twotier.jobs.transcripts import TranscriptStore
+from twotier.tools.base import Tool
+from twotier.watch.kinds import labels_of
+
+AT_HOME = frozenset({"file", "log"})  # deliveries that do not leave the machine
+Tooling = Callable[[Job], Awaitable[Sequence[Tool]]]
+
+
+class JobAgents:
+    """Works on parts of jobs with tools, or with a form for their result."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        transcripts: TranscriptStore,
+        *,
+        tooling: Tooling,
+        artifacts: Path,
+        local_tiers: frozenset[str],
+        clock: Clock,
+    ) -> None:
+        self._desk = desk
+        self._transcripts = transcripts
+        self._tooling = tooling
+        self._artifacts = artifacts
+        self._local_tiers = local_tiers
+        self._clock = clock
+
+    def wants(self, job: Job) -> bool:
+        """Whether an agent works on this job."""
+        return job.terms.agent
+
+    async def work(self, part: Part, *, ask: Asks, steps: Steps) -> Worked:
+        """One part, step by step. Raises `ApprovalWaitsError` where its owner is to be asked."""
+        turn = self.turn_of(part)
+        guard = Guard(rules_of(part.job), self._desk)
+        tools = await self._tooling(part.job)
+        outcome = await converse(turn, ask=ask, tools=tools, steps=steps, guard=guard)
+        await steps.do("transcript", partial(self._keep, part, outcome))
+        return Worked(
+            text=outcome.text,
+            failed=outcome.failed,
+            tier=outcome.tier,
+            model=outcome.model,
+            rule=outcome.rule,
+            request=outcome.request,
+            tokens=outcome.tokens,
+            cost_microusd=outcome.cost_microusd,
+        )
+
+    def turn_of(self, part: Part) -> Turn:
+        """The turn of a part."""
+        job, terms = part.job, part.job.terms
+        return Turn(
+            job=job.name,
+            run=part.run.id,
+            key=part.key,
+            prompt=job.prompt,
+            material="\n\n".join(map(shown, part.items)),
+            taint=labels_of(job.watch) if job.watch is not None else NO_LABELS,
+            policy=job.tier,
+            model=job.model,
+            kind="polling" if job.watch is not None else "",
+            output_tokens_max=job.output_tokens_max,
+            schema=terms.schema,
+            limits=Limits(terms.steps_max, terms.tokens_max, job.deadline_seconds),
+            quarantine=terms.quarantine,
+            escalate=terms.escalate,
+            escalations_max=terms.escalations_max,
+            leaves=job.deliver.partition(":")[0] not in AT_HOME,
+            artifacts=str(self._artifacts / part.run.id),
+            local_tiers=self._local_tiers,
+            period_seconds=period_seconds(job, at=self._clock.now()),
+        )
+
+    async def _keep(self, part: Part, outcome: Outcome) -> Json:
+        await self._transcripts.keep(
+            part.job.name, part.run.id, part=part.key, messages=outcome.transcript
+        )
+
+
+def rules_of(job: Job) -> Rules:
+    """What the owner's configuration allows a run of this job."""
+    return Rules(
+        attended=bool(job.terms.approve),
+        hosts=job.terms.hosts,
+        tool_microusd_max=job.terms.tools_microusd_max,
+    )
+
+
+def shown(item: Item) -> str:
+    """An item as the model gets it: what a stranger wrote stands between markers, all of it."""
+    head = "\n".join(text for text in (item.title, item.author, item.at, item.link) if text)
+    cut = f"\n\n({item.bytes_cut} bytes more are not shown.)" if item.bytes_cut else ""
+    return marked(f"{head}\n\n{item.text}{cut}")
