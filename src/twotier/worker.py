@@ -47,6 +47,7 @@ from twotier.domain.tier import TierPolicy
 from twotier.errors import ConfigError, TwotierError, WatchError
 from twotier.jobs import lease
 from twotier.jobs.api import Api, Server, listen, server
+from twotier.jobs.api_runs import Steppings
 from twotier.jobs.api_watch import Watching
 from twotier.jobs.chat_api import chat_routes
 from twotier.jobs.database import Database
@@ -147,6 +148,7 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             beside = (*endless, engine.launch, watch, renewal.on_signal)
             await held.beat()
             routes = (
+                *Steppings(scheduler, engine).routes(),
                 *orders.routes(),
                 *owner.approve.routes(),
                 *owner.agent.routes(),

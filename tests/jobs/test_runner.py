@@ -463,3 +463,38 @@ def test_more_items_than_a_run_may_take_wait_for_the_next(tmp_path: Path) -> Non
             assert list(outbox(tmp_path)) == ["a.txt", "b.txt", "c.txt"]
 
     asyncio.run(scenario())
+
+
+def test_a_run_is_done_again_from_a_step_and_an_interrupted_one_goes_on(tmp_path: Path) -> None:
+    """A fork from its delivery asks nobody; a run that was cut asks what was not answered."""
+
+    async def scenario() -> None:
+        async with workshop(tmp_path, [INBOX_JOB]) as shop:
+            shop.drop("a.txt")
+            run = await shop.by_hand("inbox")
+            fork = await shop.scheduler.fork(run.id, step=4)
+            ended = await shop.scheduler.ended(fork.id, within_seconds=20)
+            assert (ended.state, ended.trigger) == (RunState.DONE, f"fork:4:{run.id}")
+            assert len(shop.main.bodies) == 1
+            held = asyncio.Event()
+
+            async def slow(_: web.Request, __: dict[str, Any]) -> web.StreamResponse:
+                held.set()
+                await asyncio.sleep(5)
+                return completion(GOOD)
+
+            shop.main.script = slow
+            shop.drop("b.txt")
+            shop.clock.turn(1)
+            order = await shop.scheduler.order("inbox")
+            await held.wait()
+            assert shop.scheduler.cut(order.id, "cancelled by hand")
+            cut = await shop.scheduler.ended(order.id, within_seconds=20)
+            assert (cut.state, cut.because) == (RunState.INTERRUPTED, "cancelled by hand")
+            shop.main.script = in_turn(lambda: completion(GOOD))
+            again = await shop.scheduler.take_up(order.id)
+            ended = await shop.scheduler.ended(again.id, within_seconds=20)
+            assert (ended.state, ended.items) == (RunState.DONE, 1)
+            assert "b.txt" in outbox(tmp_path)
+
+    asyncio.run(scenario())

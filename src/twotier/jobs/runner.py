@@ -42,7 +42,7 @@ from twotier.jobs.asking import (
 )
 from twotier.jobs.batches import Batch
 from twotier.jobs.delivery import Delivery
-from twotier.jobs.engine import Engine
+from twotier.jobs.engine import Body, Engine
 from twotier.jobs.items import ItemStore
 from twotier.jobs.parts import ALL, Agents, Part, Tally, Worked, ended, named
 from twotier.jobs.prompt import SYSTEM, checked, prompt_of, schema_of
@@ -54,6 +54,7 @@ from twotier.watch.base import Look, Watcher
 ANY_MODEL = "auto"
 AGAIN_TEMPERATURE = 0.7
 KEY_CHARACTERS = 12
+FORK_STEP_MIN = 2  # the first step says what the run works on
 
 # These say something about the tier, the budget or our rights, and nothing about the item.
 NOT_THE_ITEM = frozenset({401, 402, 403, 404, 409, 429, 503, 529})
@@ -138,7 +139,7 @@ class Runner:
         ends_at = self._clock.monotonic() + job.deadline_seconds
         asker = Asker(job, self._stores.results, self._clock, ends_at)
         order = Order(job, run, asker, paused, rest, tuple(found.left_out))
-        over = await self._stores.engine.run(run.id, partial(self._body, order))
+        over = await self._engine_run(run, partial(self._body, order))
         if job.model != ANY_MODEL:
             await self._client.done_with(job.model)
         if job.batch:
@@ -148,6 +149,14 @@ class Runner:
     async def abandon(self, run: Run) -> None:
         """The run does not go on: nothing is to be waited for."""
         await self._client.over(run.id)
+
+    async def _engine_run(self, run: Run, body: Body) -> Json:
+        kind, _, rest = run.trigger.partition(":")
+        if kind != "fork":
+            return await self._stores.engine.run(run.id, body)
+        step, _, original = rest.partition(":")
+        first = max(FORK_STEP_MIN, int(step))
+        return await self._stores.engine.fork(original, run.id, step=first, body=body)
 
     # -- before the steps
 

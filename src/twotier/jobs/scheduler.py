@@ -21,6 +21,7 @@ from twotier.domain.clock import Clock
 from twotier.domain.job import Job, JobStanding, Run, RunState
 from twotier.errors import (
     ApprovalWaitsError,
+    JobError,
     NotFoundError,
     NotRunningError,
     PausedError,
@@ -142,6 +143,28 @@ class Scheduler:
         run = await self._store.add_by_hand(name)
         self._launch(run)
         return run
+
+    async def fork(self, run_id: str, *, step: int) -> Run:
+        """A new run that takes over the steps of this one before number `step`, and works now."""
+        original = await self._found(run_id)
+        self.job(original.job)
+        if self._group is None:
+            raise NotRunningError("the worker is stopping; try again when it is back")
+        run = await self._store.add_fork(original, step=step)
+        self._launch(run)
+        return run
+
+    async def take_up(self, run_id: str) -> Run:
+        """A run that was interrupted goes on. Raises `JobError` where its items may be gone."""
+        run = await self._found(run_id)
+        if run.state is not RunState.INTERRUPTED or self._group is None:
+            raise JobError(f"the run is {run.state}; only an interrupted one can be resumed")
+        (newest,) = await self._store.latest(job=run.job, limit=1)
+        if newest.id != run.id and run.items:
+            raise JobError(f"{newest.id} may have its items; `twotier job run` works on the rest")
+        again = await self._store.reopen(run.id)
+        self._launch(again)
+        return again
 
     async def pause(self, name: str) -> None:
         """The job's slots are neither run nor missed until it is resumed; a run goes on."""

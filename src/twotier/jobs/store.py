@@ -100,6 +100,28 @@ class RunStore:
 
         return await self._database.do(work)
 
+    async def add_fork(self, original: Run, *, step: int) -> Run:
+        """A row for a run that takes over the steps of another before number `step`."""
+        trigger = f"fork:{step}:{original.id}"
+        run = await self.add_by_hand(original.job, trigger=trigger)
+        change = {"items": original.items, "forked_from": original.id}
+        await self._database.do(
+            lambda connection: connection.execute(
+                sa.update(runs).where(runs.c.id == run.id).values(**change)
+            )
+        )
+        return replace(run, items=original.items)
+
+    async def reopen(self, run_id: str) -> Run:
+        """An interrupted run is due again, with the items that it had."""
+
+        def work(connection: sa.Connection) -> Run:
+            change = {"state": RunState.DUE.value, "ended_ms": None, "because": "", "tries": 0}
+            connection.execute(sa.update(runs).where(runs.c.id == run_id).values(**change))
+            return run_of(connection.execute(sa.select(runs).where(runs.c.id == run_id)).one())
+
+        return await self._database.do(work)
+
     async def start(self, run_id: str) -> Run:
         """The run begins, or begins again: one more try is counted before anything is done."""
         now_ms = ms(self._clock.now())
