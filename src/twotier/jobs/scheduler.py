@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -32,8 +32,8 @@ from twotier.jobs.places import Place, Places
 from twotier.jobs.runner import LEAVE, Runner
 from twotier.jobs.schedule import due_slots, next_slots, plan
 from twotier.jobs.standing import standing
-from twotier.jobs.store import ON_THE_WAY, Ended, RunStore, new_run
-from twotier.jobs.triggers import Ending, TriggerStore
+from twotier.jobs.store import ON_THE_WAY, Ended, RunStore
+from twotier.jobs.triggers import Ending, TriggerStore, row_of
 
 LOG = logging.getLogger("twotier.jobs")
 
@@ -159,12 +159,12 @@ class Scheduler:
         run = await self._found(run_id)
         if run.state is not RunState.INTERRUPTED or self._group is None:
             raise JobError(f"the run is {run.state}; only an interrupted one can be resumed")
-        (newest,) = await self._store.latest(job=run.job, limit=1)
+        newest = (await self._store.latest(job=run.job, limit=1))[0]
         if newest.id != run.id and run.items:
             raise JobError(f"{newest.id} may have its items; `twotier job run` works on the rest")
-        again = await self._store.reopen(run.id)
-        self._launch(again)
-        return again
+        run = await self._store.reopen(run.id)
+        self._launch(run)
+        return run
 
     async def pause(self, name: str) -> None:
         """The job's slots are neither run nor missed until it is resumed; a run goes on."""
@@ -479,16 +479,6 @@ class Scheduler:
             await self._clock.sleep(min(seconds, REST_SECONDS))
             seconds -= REST_SECONDS
         await place.take()
-
-
-def row_of(job: Job, slot: datetime, *, endings: Mapping[datetime, Ending]) -> Run:
-    """A new row. After another job the slot is that of its run, so that each has one and no more,
-    on any machine.
-    """
-    ending = endings.get(slot)
-    if ending is None:
-        return new_run(job.name, slot)
-    return new_run(job.name, ending.slot, trigger=f"after:{ending.run}")
 
 
 def schedule_text(job: Job) -> str:

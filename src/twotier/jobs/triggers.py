@@ -4,16 +4,16 @@ that were posted; and which jobs are paused.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from twotier.domain.clock import Clock
-from twotier.domain.job import RunState
+from twotier.domain.job import Job, Run, RunState
 from twotier.jobs.database import Database
-from twotier.jobs.store import instant, ms
+from twotier.jobs.store import instant, ms, new_run
 from twotier.jobs.tables import items, pauses, runs, schedules
 
 ENDED_WELL = (RunState.DONE, RunState.LATE)
@@ -110,3 +110,13 @@ class TriggerStore:
         if not jobs:
             return set()
         return await self._database.do(lambda connection: set(connection.scalars(query)))
+
+
+def row_of(job: Job, slot: datetime, *, endings: Mapping[datetime, Ending]) -> Run:
+    """A new row. After another job the slot is that of its run, so that each has one and no more,
+    on any machine.
+    """
+    ending = endings.get(slot)
+    if ending is None:
+        return new_run(job.name, slot)
+    return new_run(job.name, ending.slot, trigger=f"after:{ending.run}")
