@@ -346,6 +346,23 @@ def test_a_model_that_is_tried_gives_its_place_back(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_jobs_that_try_the_same_model_share_one_swap(tmp_path: Path) -> None:
+    """Loading a large model takes minutes: it goes from one trial to the next, and back at last."""
+    model = replace(SHADOW, kind="model", model="coder", stored=True, runs=1)
+
+    async def scenario() -> None:
+        async with bench(tmp_path, says("4711 wants 120 EUR.")) as one:
+            await one.done()
+            for number in (1, 2, 3):
+                await one.store.add(replace(model, id=f"trial-{number}"))
+            await one.desk.once()
+            assert one.loads.used == ["coder", "local"]
+            assert {trial.state for trial in await one.store.of_job("report")} == {"done"}
+            assert await one.store.open() == []
+
+    asyncio.run(scenario())
+
+
 def test_a_place_that_cannot_be_given_back_is_tried_again(tmp_path: Path) -> None:
     """At each look, until it is."""
 

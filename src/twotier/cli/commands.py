@@ -26,7 +26,7 @@ from twotier.cli.price_words import prices
 from twotier.cli.rights import Policy
 from twotier.cli.rights import Rights as AllRights
 from twotier.cli.tool_words import tools
-from twotier.cli.trial_words import again, diff, forget, revert, set_, shadow, suggest, trials
+from twotier.cli.trial_words import again, diff, forget, revert, set_, shadow, suggest, trials, try_
 from twotier.cli.watch_words import watch
 from twotier.errors import UsageError
 
@@ -58,6 +58,7 @@ for words in (shadow, trials, suggest, diff, revert):
     job.command(words)
 job.command(again, name="test")
 job.command(set_, name="set")
+models.command(try_, name="try")
 
 
 @app.command

@@ -29,7 +29,7 @@ from twotier.errors import UsageError
 POLL_SECONDS = 20.0
 POLLS_MAX = 4_000
 COLUMN_CHARACTERS = 76
-SHADOW, TEST = "shadow", "test"
+SHADOW, TEST, MODEL = "shadow", "test", "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ def told(name: str, plan: Mapping[str, Any], *, bound: int, limit_usd: Decimal) 
     """What a person has to know before."""
     where = {"local-only": "the local tier", "frontier": "the frontier"}
     asked = where.get(plan["policy"], "the tiers the job may use")
+    asked = asked if plan["model"] == "auto" else plan["model"]
     lines = [f"{name}: {plan['pieces']} stored pieces of work for {asked}"]
     if not plan["stored"]:
         lines = [f"{name}: the next runs are also done on {asked}, without effects"]
@@ -201,11 +202,11 @@ def row(document: Mapping[str, Any]) -> tuple[object, ...]:
 def outcome(document: Mapping[str, Any]) -> Sequence[str]:
     """What it proves, in sentences."""
     trial, proposal = document["trial"], document["proposal"]
+    if trial["kind"] == MODEL:
+        return model_outcome(document)
     if trial["kind"] == TEST or not document["pairs"]:
         return [f"{trial['id']}: {trial['because']}"] if trial["because"] else []
     lines = [f"{trial['id']}: {proof(proposal)}"]
-    if trial["kind"] != SHADOW:
-        return lines
     saved = f"${proposal['saved_usd_a_month']} a month"
     if proposal["ready"] and trial["side"] == "local":
         command = f"twotier job set {trial['job']} tier=local-then-frontier"
@@ -216,6 +217,19 @@ def outcome(document: Mapping[str, Any]) -> Sequence[str]:
         command = f"twotier job set {trial['job']} tier=frontier"
         return [*lines, f"  the frontier does it better, for {saved} more: `{command}`"]
     return [*lines, f"  not yet: {proposal['missing']}"]
+
+
+def model_outcome(document: Mapping[str, Any]) -> Sequence[str]:
+    """How a model did beside what the job had said."""
+    trial, proposal, pairs = document["trial"], document["proposal"], document["pairs"]
+    fits = sum(1 for pair in pairs if pair["fits"])
+    head = (
+        f"{trial['id']}: {trial['job']} on {trial['model']}: {fits} of {len(pairs)} passed checks"
+    )
+    if proposal["counted"]:
+        return [f"{head}; {proof(proposal)}"]
+    ended = f" ({trial['because']})" if trial["state"] == "stopped" else ""
+    return [f"{head}; nobody judged them{ended}"]
 
 
 def stopped(config: Path, trial: str, *, as_json: bool) -> int:

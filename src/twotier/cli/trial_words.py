@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from twotier.cli.trial_terms import Shadow, Tested
+from twotier.cli.trial_terms import Shadow, Tested, Tried
 
 Config = Annotated[Path, Parameter(parse=False)]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document on stdout.")]
@@ -141,6 +141,26 @@ def revert(name: str, revision: int = 0, /, *, as_json: Json = False, config: Co
     from twotier.cli.job_change import reverted
 
     return reverted(config, name, revision=revision, as_json=as_json)
+
+
+def try_(
+    name: str,
+    /,
+    *,
+    wanted: Annotated[Tried | None, Parameter(name="*")] = None,
+    as_json: Json = False,
+    config: Config,
+) -> int:
+    """Have another local model do what jobs worked on last, without effects, and swap back.
+
+    Parameters
+    ----------
+    name
+        The tier or model; it stands by, in the place of the one that runs.
+    """
+    from twotier.cli.models_try import tried
+
+    return tried(config, name, terms=wanted or Tried(), as_json=as_json)
 
 
 def forget(name: str, /, *, yes: Yes = False, as_json: Json = False, config: Config) -> int:

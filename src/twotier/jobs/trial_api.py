@@ -131,7 +131,7 @@ class Trials:
             policy=policy.value,
             model=wanted.model if wanted.kind == MODEL else self._model(job, wanted),
             prompt=wanted.prompt,
-            judge=judge_of(job, wanted.judge),
+            judge=judge_of(job, wanted),
             runs=wanted.runs,
             stored=wanted.stored or wanted.kind != SHADOW,
             at_once=wanted.at_once or wanted.kind == TEST,
@@ -152,6 +152,7 @@ class Trials:
         return {
             "side": trial.side,
             "policy": trial.policy,
+            "model": trial.model,
             "judge": trial.judge,
             "stored": trial.stored,
             "pieces": len(left),
@@ -178,15 +179,19 @@ class Trials:
         return said({"trial": shown(await self._store.trial(request.path_params["id"]))})
 
 
-def judge_of(job: Job, wanted: str) -> str:
-    """The policy by which the judge is asked; empty for none. Private texts stay here."""
-    if wanted in ("", "none"):
+def judge_of(job: Job, wanted: Wanted) -> str:
+    """The policy by which the judge is asked; empty for none. Private texts stay here.
+
+    Nobody here can judge while the model that is tried has the place of the one that could.
+    """
+    if wanted.judge in ("", "none"):
         return ""
-    if job.tier is TierPolicy.LOCAL_ONLY:
-        return TierPolicy.LOCAL_ONLY.value
-    if wanted not in POLICY:
+    if wanted.judge not in POLICY:
         raise RequestError("judge is one of frontier, local, none")
-    return POLICY[wanted].value
+    local = job.tier is TierPolicy.LOCAL_ONLY or wanted.judge == LOCAL
+    if local and wanted.kind == MODEL:
+        return ""
+    return POLICY[LOCAL if local else FRONTIER].value
 
 
 def nothing(job: Job, *, gone: list[Any]) -> str:

@@ -9,8 +9,9 @@ had the place is stored before it is taken, so that the next process gives it ba
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Protocol
@@ -20,6 +21,7 @@ from twotier.domain.clock import Clock
 from twotier.domain.job import Job
 from twotier.errors import (
     DeadlineError,
+    NotRunningError,
     StreamBrokenError,
     TierUnavailableError,
     UpstreamError,
@@ -128,16 +130,28 @@ class TrialDesk:
         self.look()
 
     async def once(self) -> None:
-        """Everything that may be done now."""
-        for trial in await self._store.open():
-            try:
-                await self._work(trial)
-            except UpstreamError as exc:
-                await self._refused(trial, exc)
-            except (LimitReachedError, TierUnavailableError) as exc:
-                await self._end(trial, STOPPED, because=exc.message)
-            finally:
-                await self._give_back(trial.id)
+        """Everything that may be done now. Where main has gone, the worker goes too."""
+        there = await self._store.open()
+        with contextlib.suppress(NotRunningError):
+            for number, trial in enumerate(there):
+                try:
+                    await self._tried(trial)
+                finally:
+                    await self._hand_on(trial.id, there[number + 1 :])
+
+    async def _tried(self, trial: Trial) -> None:
+        """What may be done of one; a fault in it is its own."""
+        try:
+            await self._work(trial)
+        except UpstreamError as exc:
+            await self._refused(trial, exc)
+        except (LimitReachedError, TierUnavailableError) as exc:
+            await self._end(trial, STOPPED, because=exc.message)
+        except NotRunningError:
+            raise
+        except Exception as exc:  # top of a trial
+            LOG.exception("trial broke", extra={"job": trial.job, "trial": trial.id})
+            await self._end(trial, STOPPED, because=f"internal: {type(exc).__name__}: {exc}")
 
     async def _refused(self, trial: Trial, error: UpstreamError) -> None:
         """It may be answered at the next look. A model that was loaded for this is not loaded again
@@ -222,6 +236,17 @@ class TrialDesk:
             await self._store.change(trial.id, swapped_from=before)
         LOG.info("model swapped", extra={"trial": trial.id, "tier": trial.model})
         await self._loads.use(trial.model)
+
+    async def _hand_on(self, trial_id: str, later: Sequence[Trial]) -> None:
+        """The place goes to the next one that tries the same model, or back to who had it."""
+        trial = await self._store.trial(trial_id)
+        for following in later if trial.swapped_from else ():
+            same = following.kind == MODEL and following.model == trial.model
+            if same and following.state == OPEN and await self._may(following):
+                await self._store.change(following.id, swapped_from=trial.swapped_from)
+                await self._store.change(trial.id, swapped_from="")
+                return
+        await self._give_back(trial_id)
 
     async def _give_back(self, trial_id: str) -> None:
         """Load again who had the place. If that fails, it is tried again at the next look."""
