@@ -178,7 +178,7 @@ def trials(config: Path, name: str, *, as_json: bool) -> int:
     found = worker.get("/trials", {"job": name})["trials"]
     documents = [worker.get(f"/trials/{quote(one['id'], safe='')}") for one in found]
     if as_json:
-        emit({"trials": [{**one["trial"], "proposal": one["proposal"]} for one in documents]})
+        emit({"trials": documents})
         return 0
     if not documents:
         print("no trials; `twotier job shadow NAME` begins one")
