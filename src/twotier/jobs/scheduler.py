@@ -148,8 +148,6 @@ class Scheduler:
         """A new run that takes over the steps of this one before number `step`, and works now."""
         original = await self._found(run_id)
         self.job(original.job)
-        if self._group is None:
-            raise NotRunningError("the worker is stopping; try again when it is back")
         run = await self._store.add_fork(original, step=step)
         self._launch(run)
         return run
@@ -159,9 +157,8 @@ class Scheduler:
         run = await self._found(run_id)
         if run.state is not RunState.INTERRUPTED or self._group is None:
             raise JobError(f"the run is {run.state}; only an interrupted one can be resumed")
-        newest = (await self._store.latest(job=run.job, limit=1))[0]
-        if newest.id != run.id and run.items:
-            raise JobError(f"{newest.id} may have its items; `twotier job run` works on the rest")
+        if run.items and (await self._store.latest(job=run.job, limit=1))[0].id != run.id:
+            raise JobError("a later run may have its items; `twotier job run` works on the rest")
         run = await self._store.reopen(run.id)
         self._launch(run)
         return run
