@@ -29,7 +29,8 @@ EVERY_COMMAND = [
     "budget settle-clock", "notify", "notify add", "notify list", "notify remove",
     "notify test", "spend check", "forget", "mcp-servers", "mcp-servers list", "mcp-servers test",
     "tools", "tools list", "tools test", "mcp", "chat", "chat list", "chat show",
-    "job cancel", "job fork", "job pause", "job reload", "job resume", "job resume-run",
+    "job add", "job cancel", "job fork", "job pause", "job reload", "job resume",
+    "job resume-run", "job templates",
     "watch", "watch list", "watch peek", "watch reset", "watch test",
 ]  # fmt: skip
 WITH_JSON = [

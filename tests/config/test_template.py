@@ -97,9 +97,11 @@ def test_answers_that_do_not_fit_say_so_with_an_example() -> None:
 def test_what_the_main_file_has_is_not_asked_again() -> None:
     answers = {"repo": "me/blog"}
     assert checked(template(), answers, set_already={"tools.search.url"}) == []
-    assert settings(template(), answers) == {}
+    assert settings(template(), answers, set_already=()) == {}
     given = {**answers, "search": "https://s.example.org"}
-    assert settings(template(), given) == {("tools.search", "url"): "https://s.example.org"}
+    assert settings(template(), given, set_already=()) == {
+        ("tools.search", "url"): "https://s.example.org"
+    }
 
 
 @pytest.mark.parametrize(("answer", "typed"), [("15", 15), ("0.5", 0.5)])

@@ -18,7 +18,7 @@ from twotier.cli.approve_words import approve
 from twotier.cli.budget_words import budget
 from twotier.cli.chat_words import chat
 from twotier.cli.engine_words import engine
-from twotier.cli.job_words import job
+from twotier.cli.job_add_words import job
 from twotier.cli.mcp_words import mcp, mcp_servers
 from twotier.cli.notify_words import notify
 from twotier.cli.outside_words import spend

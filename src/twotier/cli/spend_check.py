@@ -25,12 +25,20 @@ def checked(config: Path, *, above: str, as_item: bool) -> int:
     spent = spent_usd(told)
     if spent <= line:
         return 0
-    title = f"{dollars(spent)} spent today, more than {dollars(line)}"
-    text = "\n".join([title, *lines(told)])
-    day = f"{now:%Y-%m-%d}"
-    item = {"id": f"{day} above {line}", "title": title, "text": text, "at": now.isoformat()}
-    print(json.dumps(item, ensure_ascii=False) if as_item else text)
+    if as_item:
+        print(json.dumps(item_of(f"{now:%Y-%m-%d}", line)))
+    else:
+        print(f"{dollars(spent)} spent today, more than {dollars(line)}", *lines(told), sep="\n")
     return 0
+
+
+def item_of(day: str, line: Decimal) -> dict[str, str]:
+    """What a watcher takes for one thing all day: it says nothing that goes on to grow."""
+    title = f"more than {dollars(line)} spent on {day}"
+    text = (
+        f"On {day} more than {dollars(line)} was spent; `twotier spend --by model` tells on what."
+    )
+    return {"id": f"{day} above {line}", "title": title, "text": text}
 
 
 def usd(text: str) -> Decimal:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +92,9 @@ def read(name: str, text: str) -> Template:
     )
 
 
-def checked(template: Template, answers: Mapping[str, str], *, set_already: set[str]) -> list[str]:
+def checked(
+    template: Template, answers: Mapping[str, str], *, set_already: Collection[str]
+) -> list[str]:
     """What is missing or wrong, one sentence each. `set_already`: settings the main file has."""
     known = {ask.key for ask in template.asks}
     wrong = [f"{key}: {template.name} does not ask this" for key in answers if key not in known]
@@ -129,11 +131,14 @@ def placed(answer: Any, *, inside: bool) -> str:
     return value(str(answer))[1:-1] if inside else value(answer)
 
 
-def settings(template: Template, answers: Mapping[str, str]) -> dict[tuple[str, str], Any]:
+def settings(
+    template: Template, answers: Mapping[str, str], *, set_already: Collection[str]
+) -> dict[tuple[str, str], Any]:
     """What goes into the main file: (section, key) and its value."""
     found: dict[tuple[str, str], Any] = {}
     for ask in template.asks:
-        answer = answers.get(ask.key, "")
+        usual = "" if ask.setting in set_already else ask.default
+        answer = answers.get(ask.key, usual)
         if ask.setting and answer:
             section, _, key = ask.setting.rpartition(".")
             found[section, key] = ask.typed(answer)
