@@ -100,37 +100,28 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             runs = RunStore(database, clock, owner=owner_id)
             held = lease.Lease(database, clock, owner=owner_id)
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock), engine)
-            delivery = Delivery(loaded.home, stores.results, channels=channels(loaded))
-            works = Works(loaded, named, fees=MainFees(client), servers=servers, clock=clock)
             ways = channels(loaded)
+            delivery = Delivery(loaded.home, stores.results, channels=ways)
+            works = Works(loaded, named, fees=MainFees(client), servers=servers, clock=clock)
             owner = owner_of(loaded, database, channels=ways, clock=clock)
             tooling = Tooling(lambda: works.loaded, client, servers=servers, clock=clock)
+            agents = agents_of(loaded, owner, tooling=tooling, clock=clock)
             runner = Runner(
                 stores,
                 client,
                 delivery=delivery,
                 watchers=works.watchers,
                 clock=clock,
-                agents=agents_of(loaded, owner, tooling=tooling, clock=clock),
+                agents=agents,
             )
+            jobs, triggers, places = jobs_of(loaded), TriggerStore(database, clock), works.places
             scheduler = Scheduler(
-                jobs_of(loaded),
-                store=runs,
-                triggers=TriggerStore(database, clock),
-                runner=runner,
-                places=works.places,
-                clock=clock,
+                jobs, store=runs, triggers=triggers, runner=runner, places=places, clock=clock
             )
             revisions = Revisions(database, clock)
             renewal = Renewal(works, scheduler, revisions=revisions)
             await renewal.note()
-            hooks = Hooks(
-                stores.items,
-                job=scheduler.jobs_by_name,
-                secret=works.webhook_secret,
-                look=scheduler.look,
-                clock=clock,
-            )
+            hooks = hooks_of(stores.items, scheduler, works=works, clock=clock)
             dry = DryRun(stores.items, works.watchers)
             orders = Orders(scheduler, dry, hooks, renewal.reload)
             watching = Watching(scheduler, works.watchers, items=stores.items, runs=runs)
@@ -147,21 +138,24 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             # The engine is loaded beside the rest, so that its second is nobody's.
             beside = (*endless, engine.launch, watch, renewal.on_signal)
             await held.beat()
-            routes = (
-                *Steppings(scheduler, engine).routes(),
-                *orders.routes(),
-                *owner.approve.routes(),
-                *owner.agent.routes(),
-                *Keeping(retention).routes(),
-                *watching.routes(),
-                *chat_routes(chats),
-                *trying.routes(),
-                *revisions.routes(),
-            )
+            parts = (Steppings(scheduler, engine), orders, owner.approve, owner.agent, watching)
+            routes = [one for part in (*parts, trying, revisions) for one in part.routes()]
+            routes += [*Keeping(retention).routes(), *chat_routes(chats)]
             await run(scheduler, server(api.app(*routes)), beside=beside, loaded=loaded, stop=stop)
     finally:
         await engine.close()
         database.close()
+
+
+def hooks_of(items: ItemStore, scheduler: Scheduler, *, works: Works, clock: Clock) -> Hooks:
+    """Where others post what jobs wait for."""
+    return Hooks(
+        items,
+        job=scheduler.jobs_by_name,
+        secret=works.webhook_secret,
+        look=scheduler.look,
+        clock=clock,
+    )
 
 
 def watchers_of(jobs: Sequence[Job], around: Around) -> dict[str, Watcher]:
