@@ -16,7 +16,15 @@ __all__ = ["job"]
 Config = Annotated[Path, Parameter(parse=False)]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document on stdout.")]
 Flag = Annotated[bool, Parameter(negative="")]
-Answers = Annotated[tuple[str, ...], Parameter(name="--set", negative="", consume_multiple=False)]
+Answers = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--set",
+        negative="",
+        consume_multiple=False,
+        help="KEY=VALUE, as often as there are answers; in a terminal it asks for what is missing.",
+    ),
+]
 
 
 def register(group: App) -> None:
@@ -41,8 +49,6 @@ class AddWords:
     ----------
     name
         The job's name, if not the template's.
-    answers
-        KEY=VALUE, as often as there are answers; in a terminal it asks for what is missing.
     dry
         Show and try it, write nothing.
     untested
