@@ -174,3 +174,21 @@ def test_a_jobs_model_is_fetched_for_its_run_and_goes_with_it(service: Service) 
     log = (service.paths.logs / "main.log").read_text(encoding="utf-8")
     assert "slow in place of local" in log
     assert "local in place of slow" in log
+
+
+def test_a_model_is_tried_on_a_jobs_work_and_gives_its_place_back(service: Service) -> None:
+    """Loaded for it, asked, and gone again; also a model that does not come up."""
+    use(service, "local")
+    eventually(lambda: service.status()["worker"]["state"] == "ready", what="worker ready")
+    service.command("job", "run", "report")
+    eventually(lambda: states(service)["local"] == "ready", what="local is back")
+    wanted = ("--for", "report", "--last", "1", "--judge", "none", "--now", "--yes")
+    told = service.command("models", "try", "coder", *wanted).stdout
+    assert "report on coder: " in told
+    assert "of 1 passed checks" in told
+    assert states(service)["local"] == "ready"
+    told = service.command("models", "try", "broken", *wanted, code=1).stdout
+    assert "could not be loaded" in told
+    assert tier_of(service, "local") == "local"
+    log = (service.paths.logs / "main.log").read_text(encoding="utf-8")
+    assert "coder in place of local" in log

@@ -33,7 +33,7 @@ class JobPlace:
     def put(self, text: str) -> None:
         """Another text in its place. Raises `ConfigError` where the whole would not be right."""
         if self.own:
-            check_file(self.config, self.path, text)
+            check_file(self.config, self.path, text=text)
             rewrite(self.path, text)
             return
         whole = with_job(self.path.read_text(encoding="utf-8"), self.name, job=text)
@@ -41,7 +41,7 @@ class JobPlace:
         rewrite(self.path, whole)
 
 
-def check_file(config: Path, path: Path, text: str) -> None:
+def check_file(config: Path, path: Path, *, text: str) -> None:
     """The whole configuration with this text in a job's own file. Raises `ConfigError`."""
     try:
         table = {"name": path.stem} | tomllib.loads(text)
