@@ -105,9 +105,10 @@ class Trials:
         """The order, with who is asked. Raises `RequestError` and `ForbiddenError`."""
         if wanted.kind not in (SHADOW, TEST, MODEL):
             raise RequestError("kind is one of shadow, test, model")
-        if job.extra.get("tools"):
+        if job.terms.agent:
             raise RequestError(
-                f"{job.name} has tools; only jobs that answer from what they are given are tried"
+                f"an agent works on {job.name}, with tools or a form for its result; only jobs that"
+                " answer from what they are given are tried"
             )
         own = await self._records.side(job)
         side = LOCAL if wanted.kind == MODEL else wanted.side or OTHER.get(own, "")
