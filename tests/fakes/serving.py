@@ -15,7 +15,10 @@ START_SECONDS_MAX = 10.0
 
 
 class Served:
-    """Serves `application()` on a free port. A client that leaves cancels its handler."""
+    """Serves `application()`. A client that leaves cancels its handler.
+
+    `port` is a free one, unless it is set before the `with`: to one where another has served.
+    """
 
     def __init__(self) -> None:
         self.port = 0
@@ -73,7 +76,7 @@ class Served:
             self.application(), handler_cancellation=True, access_log=None, shutdown_timeout=0.1
         )
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", self.port)
         await site.start()
         self.port = runner.addresses[0][1]
         self._up.set()

@@ -151,6 +151,16 @@ def test_local_only_never_reaches_the_frontier_whatever_is_asked() -> None:
     assert tiers(ROUTER.decide(estimate(request, caller), facts)) == ["local"]
 
 
+def test_private_work_that_is_too_long_is_told_so() -> None:
+    """Its caller can shorten it; that the other tier may not see it stands behind."""
+    request = Request("openai_chat", b"{}", "auto", text_bytes=10_000_000)
+    decision = ROUTER.decide(estimate(request, Caller(policy=TierPolicy.LOCAL_ONLY)), READY)
+    assert (decision.options, decision.refusal_code) == ((), "context_length_exceeded")
+    fits, private = decision.refusal.split("; ")
+    assert "do not fit its window" in fits
+    assert "local-only work does not leave this machine" in private
+
+
 @pytest.mark.parametrize(
     ("policy", "order"),
     [

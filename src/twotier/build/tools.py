@@ -195,15 +195,20 @@ def secret(loaded: Loaded, place: str) -> str:
     return found
 
 
-def hidden(loaded: Loaded) -> list[str]:
-    """Every secret that tools may use, for the log to hide; what is missing is not told here."""
+def secret_places(loaded: Loaded) -> list[str]:
+    """Where the secrets lie that tools may use."""
     config = loaded.config
     wanted = [*places(config.tools), *places(config.smtp), *places(config.ntfy)]
     for one in config.tools.send.values():
         kind, _, target = one.to.partition(":")
         wanted += [target] if kind != "mail" and is_place(target) else []
+    return list(dict.fromkeys(wanted))
+
+
+def hidden(loaded: Loaded) -> list[str]:
+    """Every secret that tools may use, for the log to hide; what is missing is not told here."""
     found = []
-    for place in dict.fromkeys(wanted):
+    for place in secret_places(loaded):
         try:
             found.append(secret(loaded, place))
         except ToolError:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from twotier.build.tools import secret_places
 from twotier.config.load import Loaded
 from twotier.config.secrets import places, resolve
 from twotier.domain.endpoint import Endpoint
@@ -53,10 +54,11 @@ async def worker_answers(socket_path: Path, _: Endpoint) -> None:
 def worker_environment(loaded: Loaded) -> Mapping[str, str]:
     """What the worker's environment needs beside the usual: named secrets, never a model key."""
     config = loaded.config
-    named = [config.ntfy.token or "", *(place for job in config.jobs for place in places(job))]
+    sections = (*config.jobs, config.chat, config.work)
+    named = [place for section in sections for place in places(section)]
     values = {
         place.removeprefix("env:"): resolve(place, home=loaded.home)
-        for place in named
+        for place in (*named, *secret_places(loaded))
         if place.startswith("env:")
     }
     return {name: value for name, value in values.items() if value}

@@ -59,6 +59,7 @@ FORK_STEP_MIN = 2  # the first step says what the run works on
 # These say something about the tier, the budget or our rights, and nothing about the item.
 NOT_THE_ITEM = frozenset({401, 402, 403, 404, 409, 429, 503, 529})
 ITEM_IS_WRONG = frozenset({400, 413, 422})  # sent again unchanged it fails again
+TOO_LONG = "context_length_exceeded"  # for the window as it is now: that may grow again
 FAILURES = (JobError, StreamBrokenError, DeadlineError, UpstreamError)
 
 # With these a run is left as it is, to go on when it is started again.
@@ -309,12 +310,12 @@ class Runner:
         if isinstance(exc, SkippedError):
             return {"skipped": exc.message}
         because = named(part, exc.message if isinstance(exc, FAILURES) else str(exc))
-        status = exc.upstream_status if isinstance(exc, UpstreamError) else 0
+        told = exc if isinstance(exc, UpstreamError) else UpstreamError("", upstream_status=0)
+        status = told.upstream_status
         if status in NOT_THE_ITEM or isinstance(exc, NotAskedError):
             return {"because": because, "go_on": False}
-        await self._stores.items.failed(
-            part.job.name, part.item_ids, because=str(exc), final=status in ITEM_IS_WRONG
-        )
+        final = status in ITEM_IS_WRONG and told.upstream_kind != TOO_LONG
+        await self._stores.items.failed(part.job.name, part.item_ids, because=str(exc), final=final)
         return {"because": because, "go_on": asker.left_seconds > 0}
 
     async def store(self, part: Part, made: Mapping[str, Any]) -> None:

@@ -21,11 +21,11 @@ from twotier.router.rules import TREE, Rule
 
 OUTPUT_TOKENS_MIN = 64  # an answer shorter than this is not worth asking for
 REFUSAL_CODES = {
-    "private": "forbidden",
-    "policy": "forbidden",
     "fit": "context_length_exceeded",
     "able": "invalid_request",
     "price": "price_unknown",
+    "private": "forbidden",
+    "policy": "forbidden",
 }
 
 
@@ -260,12 +260,14 @@ def unknown(task: Task, names: Names) -> Decision:
 
 
 def refused(because: Sequence[Because]) -> Decision:
-    """Every option was taken away: say by what, the strictest rule first."""
+    """Every option was taken away: say by what. First what stood in the way of a tier that may see
+    it, for the caller can mend that: a prompt that is too long is no question of rights.
+    """
     if not because:
         text = "no tier is configured; add [tiers.local] or [tiers.frontier]"
         return Decision((), "none", (), text, "tier_unavailable")
-    strictness = {rule: rank for rank, rule in enumerate(REFUSAL_CODES)}
-    ranked = sorted(because, key=lambda one: strictness[one.rule])
+    places = {rule: rank for rank, rule in enumerate(REFUSAL_CODES)}
+    ranked = sorted(because, key=lambda one: places[one.rule])
     text = "no tier may answer this: " + "; ".join(one.text for one in ranked)
     first = ranked[0].rule
     return Decision((), first, tuple(because), text, REFUSAL_CODES[first])
