@@ -186,7 +186,7 @@ def test_a_model_is_tried_on_a_jobs_work_and_gives_its_place_back(service: Servi
     told = service.command("models", "try", "coder", *wanted).stdout
     assert "report on coder: " in told
     assert "of 1 passed checks" in told
-    assert states(service)["local"] == "ready"
+    eventually(lambda: states(service)["local"] == "ready", what="local is back")
     told = service.command("models", "try", "broken", *wanted, code=1).stdout
     assert "could not be loaded" in told
     assert tier_of(service, "local") == "local"
