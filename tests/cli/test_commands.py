@@ -30,7 +30,8 @@ EVERY_COMMAND = [
     "notify test", "spend check", "forget", "mcp-servers", "mcp-servers list", "mcp-servers test",
     "tools", "tools list", "tools test", "mcp", "chat", "chat list", "chat show",
     "job add", "job cancel", "job fork", "job pause", "job reload", "job resume",
-    "job resume-run", "job templates",
+    "job resume-run", "job templates", "job diff", "job revert", "job set", "job shadow",
+    "job suggest", "job test", "job trials", "models try",
     "watch", "watch list", "watch peek", "watch reset", "watch test",
 ]  # fmt: skip
 WITH_JSON = [
