@@ -16,7 +16,7 @@ from tests.jobs.workshop import INBOX, workshop
 from tests.worker.playing_main import completion
 from twotier.domain.job import RunState
 from twotier.errors import NotFoundError
-from twotier.jobs.scheduler import duration, schedule_text
+from twotier.jobs.schedule_words import duration, schedule_text
 
 INBOX_JOB = job(watch=INBOX, answer_lines=3, every_seconds=1800.0)
 

@@ -18,7 +18,7 @@ from twotier.domain.job import Run, RunState
 from twotier.errors import NotFoundError, RequestError
 from twotier.jobs.database import Database
 from twotier.jobs.places import Places
-from twotier.jobs.scheduler import schedule_text
+from twotier.jobs.schedule_words import schedule_text
 from twotier.jobs.store import Ended, RunStore, new_run
 
 FIRST = job(name="first", every_seconds=600.0, deliver="log")

@@ -35,7 +35,8 @@ from twotier.domain.urls import shown_target
 from twotier.errors import NotFoundError, RequestError, TwotierError
 from twotier.jobs.items import ItemStore
 from twotier.jobs.results import ResultStore
-from twotier.jobs.scheduler import Scheduler, schedule_text
+from twotier.jobs.schedule_words import schedule_text
+from twotier.jobs.scheduler import Scheduler
 from twotier.jobs.store import RunStore
 
 SCHEMA_VERSION = 1

@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from twotier.domain.clock import Clock
 from twotier.domain.job import Job, JobStanding, Run, RunState
@@ -27,11 +26,13 @@ from twotier.errors import (
     PausedError,
     RequestError,
 )
+from twotier.jobs.backoff import TELLING, rests_until
 from twotier.jobs.overlap import turn
 from twotier.jobs.places import Place, Places
 from twotier.jobs.runner import LEAVE, Runner
 from twotier.jobs.schedule import due_slots, next_slots, plan
-from twotier.jobs.standing import standing
+from twotier.jobs.schedule_words import schedule_text
+from twotier.jobs.standing import WORKED, standing
 from twotier.jobs.store import ON_THE_WAY, Ended, RunStore
 from twotier.jobs.triggers import Ending, TriggerStore, row_of
 
@@ -238,9 +239,18 @@ class Scheduler:
         found = []
         for job in [job for job in self.jobs.values() if job.enabled]:
             if job.name not in self.paused:
-                runs = await self._store.latest(job=job.name, limit=RUNS_LOOKED_AT)
+                runs = await self._lately(job)
                 found.append(standing(job, runs, since=self._since, now=self._clock.now()))
         return found
+
+    async def _lately(self, job: Job) -> list[Run]:
+        """Its newest runs, and before them those that tell how it does: a job at rest has many
+        slots that were skipped.
+        """
+        newest = await self._store.latest(job=job.name, limit=RUNS_LOOKED_AT)
+        oldest = newest[-1].slot if newest else self._clock.now()
+        worked = await self._store.latest(job=job.name, states=WORKED, limit=RUNS_LOOKED_AT)
+        return [*newest, *(run for run in worked if run.slot < oldest)]
 
     async def ended(self, run_id: str, *, within_seconds: float) -> Run:
         """The run, as soon as it is over or the time has passed. Raises `NotFoundError`."""
@@ -358,13 +368,17 @@ class Scheduler:
         ]
         if choice.run is not None:
             row = replace(row_of(job, choice.run, endings=endings), late=choice.late)
-            rows.append(self._in_turn(job, row))
+            rows.append(await self._in_turn(job, row, now=now))
         self._seen[job.name] = slots[-1]
         new = await self._store.write_due(rows, job=job.name, seen=slots[-1])
         return [run for run in new if run.state is RunState.DUE]
 
-    def _in_turn(self, job: Job, row: Run) -> Run:
-        """The row, skipped where the job's runs are in the way; or they are."""
+    async def _in_turn(self, job: Job, row: Run, *, now: datetime) -> Run:
+        """The row, skipped where the job rests or its runs are in the way; or they are."""
+        told = await self._store.latest(job=job.name, states=TELLING, limit=RUNS_LOOKED_AT)
+        until, because = rests_until(job, told)
+        if until is not None and now < until:
+            return replace(row, state=RunState.SKIPPED, because=because)
         ids = [underway.run.id for underway in self._underway[job.name]]
         decided = turn(job.overlap, ids)
         for run_id in decided.replaces:
@@ -476,25 +490,3 @@ class Scheduler:
             await self._clock.sleep(min(seconds, REST_SECONDS))
             seconds -= REST_SECONDS
         await place.take()
-
-
-def schedule_text(job: Job) -> str:
-    """When a job runs, for people, and to notice that it was changed."""
-    spread = f", spread over {duration(job.jitter_seconds)}" if job.jitter_seconds else ""
-    if job.every_seconds is not None:
-        return f"every {duration(job.every_seconds)}{spread}"
-    if job.cron:
-        return f"cron {job.cron} {job.zone}{spread}"
-    if job.at is not None:
-        return f"at {job.at.astimezone(ZoneInfo(job.zone)).isoformat()}"
-    return f"after {job.after}" if job.after else "webhook"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people write them: 90s is 1m30s."""
-    text = ""
-    left = seconds
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        count, left = divmod(left, size)
-        text += f"{count:.0f}{unit}" if count else ""
-    return f"{text}{left:g}s" if left or not text else text
