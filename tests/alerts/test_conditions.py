@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -111,6 +112,20 @@ def test_a_job_that_fails_or_is_blind_often_enough_is_an_incident() -> None:
     (stale,) = jobs([blind], limits=LIMITS).holds
     assert stale.kind == "stale"
     assert "could not look 3 times in a row" in stale.text
+    assert after(open_, jobs([JobStanding("mail")], limits=LIMITS))[1].ended != ()
+
+
+def test_a_job_that_waits_for_its_local_tier_is_told_once_after_two_slots() -> None:
+    """However long it waits on, it is one incident, and over with the first run that works."""
+    said = "model: the local tier is down: loading"
+    one = JobStanding("mail", failures=1, because=said, waiting=1)
+    assert jobs([one], limits=LIMITS).holds == []
+    open_, step = after({}, jobs([replace(one, failures=2, waiting=2)], limits=LIMITS))
+    (found,) = step.opened
+    assert (found.key, found.kind) == ("job:mail", "waits")
+    assert found.text.startswith("it waits for its local tier, 2 slots so far; model: the local")
+    open_, step = after(open_, jobs([replace(one, failures=7, waiting=7)], limits=LIMITS))
+    assert (step.opened, step.ended) == ((), ())
     assert after(open_, jobs([JobStanding("mail")], limits=LIMITS))[1].ended != ()
 
 

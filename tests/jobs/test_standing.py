@@ -47,6 +47,17 @@ def test_a_watcher_is_blind_as_long_as_it_could_not_look() -> None:
     assert (found.failures, found.blind) == (3, 2)
 
 
+def test_slots_let_go_while_the_local_tier_is_down_are_counted() -> None:
+    """From the newest back to the first that failed for another reason."""
+    down = "model: the local tier is down: loading (0 of 1 done)"
+    found = stands(
+        run(RunState.FAILED, down, ago=1),
+        run(RunState.FAILED, down, ago=2),
+        run(RunState.FAILED, "model: x", ago=3),
+    )
+    assert (found.failures, found.waiting) == (3, 2)
+
+
 def test_a_slot_that_nobody_took_is_overdue_after_two_minutes() -> None:
     """Ordered runs do not count; a worker that has just begun has missed nothing yet."""
     assert stands(run(RunState.DONE, ago=10)).overdue_seconds == 0

@@ -28,6 +28,7 @@ class Limits:
 
     down_seconds: float = 300.0
     failures: int = 3
+    waiting: int = 2  # slots that a job let go because its local tier was down
 
 
 @dataclass(slots=True)
@@ -99,11 +100,13 @@ def jobs(standings: Sequence[JobStanding], *, limits: Limits) -> Look:
 
 def _failing(standings: Iterable[JobStanding], limits: Limits) -> Iterable[Condition]:
     for one in standings:
-        if one.failures < limits.failures:
+        if one.failures < limits.failures and one.waiting < limits.waiting:
             continue
         kind, what = "failing", f"its last {one.failures} runs failed"
         if one.blind >= limits.failures:
             kind, what = "stale", f"its watcher could not look {one.blind} times in a row"
+        elif one.waiting >= limits.waiting:
+            kind, what = "waits", f"it waits for its local tier, {one.waiting} slots so far"
         text = f"{what}; {one.because}; `twotier runs --job {one.name}` shows more"
         yield Condition(JOB + one.name, f"job {one.name}", kind, text)
 

@@ -120,7 +120,7 @@ class Run:
 class JobStanding:
     """How a job that is switched on stands. Of its last runs `failures` in a row failed, the last
     one `because`, and `blind` of those could not look. A run should have ended `overdue_seconds`
-    ago; 0 where none should.
+    ago; 0 where none should. `waiting` of the failed ones, the last, wait for the local tier.
     """
 
     name: str
@@ -128,3 +128,4 @@ class JobStanding:
     blind: int = 0
     because: str = ""
     overdue_seconds: float = 0.0
+    waiting: int = 0

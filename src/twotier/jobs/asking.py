@@ -20,8 +20,8 @@ from twotier.domain.job import Job
 from twotier.domain.money import MICROUSD_PER_USD, usd
 from twotier.domain.tier import TierPolicy
 from twotier.errors import DeadlineError, JobError, UpstreamError
-from twotier.jobs.parts import LOCAL_DOWN
 from twotier.jobs.results import Counted, ResultStore
+from twotier.jobs.standing import LOCAL_DOWN
 
 # Not asked, so nothing was spent, or under way: worth asking again while the deadline lasts.
 ASK_AGAIN = frozenset({409, 429, 503, 529})

@@ -16,7 +16,6 @@ from twotier.jobs.prompt import counted
 from twotier.jobs.store import Ended
 
 ALL = "all"  # the key of an answer about everything the run works on
-LOCAL_DOWN = "the local tier is down"
 
 
 @dataclass(frozen=True, slots=True)

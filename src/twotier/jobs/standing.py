@@ -14,6 +14,7 @@ from twotier.domain.job import Job, JobStanding, Run, RunState
 from twotier.jobs.schedule import next_slots
 
 BLIND = "could not look"  # how the runner begins the sentence of such a run
+LOCAL_DOWN = "the local tier is down"  # in the sentence of a run that could not wait longer
 FAILED = frozenset({RunState.FAILED, RunState.INTERRUPTED})
 WORKED = FAILED | {RunState.QUIET, RunState.DONE, RunState.LATE}
 ON_THE_WAY = frozenset({RunState.DUE, RunState.RUNNING, RunState.WAITING})
@@ -28,7 +29,10 @@ def standing(job: Job, runs: Sequence[Run], *, since: datetime, now: datetime) -
     limit = _latest_end(job, runs, since=since)
     overdue_seconds = 0.0 if limit is None else max(0.0, (now - limit).total_seconds())
     because = failed[0].because if failed else ""
-    return JobStanding(job.name, len(failed), len(blind), because, overdue_seconds)
+    waiting = list(takewhile(lambda run: LOCAL_DOWN in run.because, failed))
+    return JobStanding(
+        job.name, len(failed), len(blind), because, overdue_seconds, waiting=len(waiting)
+    )
 
 
 def _latest_end(job: Job, runs: Sequence[Run], *, since: datetime) -> datetime | None:

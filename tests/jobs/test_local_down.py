@@ -1,0 +1,70 @@
+"""What a job does while its local tier is down, as it says itself."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from tests.jobs.making import job
+from tests.jobs.workshop import workshop
+from tests.worker.playing_main import completion, refusal
+from twotier.domain.job import RunState
+from twotier.domain.tier import TierPolicy
+
+
+async def local_down(request: web.Request, _: dict[str, Any]) -> web.StreamResponse:
+    """The local tier stays down for longer than any run has; the other one answers."""
+    if request.headers["x-twotier-policy"] == TierPolicy.FRONTIER:
+        return completion("from afar", cost_usd="0.600000")
+    return refusal(503, "tier local: loading", **{"retry-after": "600"})
+
+
+def test_a_job_that_waits_is_known_to_wait(tmp_path: Path) -> None:
+    """Its run fails with the reason, its standing counts the slots, and no money is spent."""
+
+    async def scenario() -> None:
+        waits = job(when_local_is_down="wait", deliver="log")
+        async with workshop(tmp_path, [waits], script=local_down) as shop:
+            for number in (1, 2):
+                found = await shop.turn_until(600, number)
+            assert {run.state for run in found} == {RunState.FAILED}
+            assert "the local tier is down: " in found[-1].because
+            (one,) = await shop.scheduler.standings()
+            assert (one.failures, one.waiting) == (2, 2)
+            assert {headers["x-twotier-policy"] for headers in shop.main.headers} == {"local-only"}
+
+    asyncio.run(scenario())
+
+
+def test_a_job_that_skips_has_not_failed(tmp_path: Path) -> None:
+    """The slot says why nothing was done."""
+
+    async def scenario() -> None:
+        skips = job(when_local_is_down="skip", deliver="log")
+        async with workshop(tmp_path, [skips], script=local_down) as shop:
+            (run,) = await shop.turn_until(600, 1)
+            assert run.state is RunState.SKIPPED
+            assert "the local tier is down" in run.because
+            (one,) = await shop.scheduler.standings()
+            assert (one.failures, one.waiting) == (0, 0)
+
+    asyncio.run(scenario())
+
+
+def test_a_job_spends_so_much_a_day_elsewhere_and_no_more(tmp_path: Path) -> None:
+    """One answer of 60 cents is within a dollar, so is the second one's start; not a third."""
+
+    async def scenario() -> None:
+        spends = job(when_local_is_down="frontier:1", deliver="log", tier=TierPolicy.LOCAL_THEN_FRONTIER)
+        async with workshop(tmp_path, [spends], script=local_down) as shop:
+            for number in (1, 2, 3):
+                found = await shop.turn_until(600, number)
+            done, failed = RunState.DONE, RunState.FAILED
+            assert [run.state for run in found] == [done, done, failed]
+            assert "today's $1.00 for the frontier tier are spent" in found[-1].because
+            assert sum(run.cost_microusd for run in found) == 1_200_000
+
+    asyncio.run(scenario())
