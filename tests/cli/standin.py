@@ -188,6 +188,7 @@ class StandIn:
             "POST /jobs/inbox/run": {"schema_version": 1, "run": "r1"},
             "GET /runs": {"schema_version": 1, "runs": [RUN]},
             "GET /runs/r1": {"schema_version": 1, **about},
+            "GET /runs/r1/steps": {"schema_version": 1, "steps": []},
             "GET /runs/r1/calls": {"schema_version": 1, "calls": []},
         }.get(f"{method} {path}")
 

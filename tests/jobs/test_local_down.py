@@ -58,7 +58,9 @@ def test_a_job_spends_so_much_a_day_elsewhere_and_no_more(tmp_path: Path) -> Non
     """One answer of 60 cents is within a dollar, so is the second one's start; not a third."""
 
     async def scenario() -> None:
-        spends = job(when_local_is_down="frontier:1", deliver="log", tier=TierPolicy.LOCAL_THEN_FRONTIER)
+        spends = job(
+            when_local_is_down="frontier:1", deliver="log", tier=TierPolicy.LOCAL_THEN_FRONTIER
+        )
         async with workshop(tmp_path, [spends], script=local_down) as shop:
             for number in (1, 2, 3):
                 found = await shop.turn_until(600, number)

@@ -39,8 +39,8 @@ def ordered(config: Path, run: str, *, verb: str, as_json: bool, step: int | Non
     """What is to become of a run."""
     if not run or "/" in run:
         raise NotFoundError(f"there is no run {run!r}; `twotier runs` lists them")
-    body = {} if step is None else {"step": step}
-    told = worker_of(config).post(f"/runs/{quote(run, safe='')}/{verb}", body)
+    asked = "" if step is None else f"?step={step}"
+    told = worker_of(config).post(f"/runs/{quote(run, safe='')}/{verb}{asked}")
     new = f" {told['run']}" if verb == "fork" else ""
     return say(told, f"{run} {DONE[verb]}{new}", as_json=as_json)
 

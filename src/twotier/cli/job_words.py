@@ -91,7 +91,7 @@ def cancel(run: str, /, *, as_json: Json = False, config: Config) -> int:
 
 @job.command(name="resume-run")
 def resume_run(run: str, /, *, as_json: Json = False, config: Config) -> int:
-    """Go on with a run that failed or was ended, from its last finished step.
+    """Go on with a run that was interrupted, from its last finished step.
 
     Parameters
     ----------
@@ -112,7 +112,8 @@ def fork(run: str, /, *, step: int = 1, as_json: Json = False, config: Config) -
     run
         The old run's id, from `twotier runs`.
     step
-        The first step that is done again; 1 is the first of all.
+        The first step that is done again, as `twotier runs ID` numbers them. The first of all,
+        which says what the run works on, is always taken over.
     """
     from twotier.cli.job_orders import ordered
 

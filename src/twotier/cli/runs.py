@@ -12,6 +12,7 @@ from twotier.cli.peers import worker_of
 from twotier.errors import NotFoundError, UsageError
 
 HEADS = ("RUN", "JOB", "SLOT", "STATE", "ITEMS", "CALLS", "TOKENS", "COST", "TIER", "BECAUSE")
+STEP_HEADS = ("STEP", "NAME", "SECONDS", "TIER", "TOKENS", "COST")
 CALL_HEADS = ("AT", "TOOL", "VERDICT", "RULE", "LABELS", "COST", "BECAUSE")
 MICROUSD = 1_000_000
 FAILED = "failed,interrupted"
@@ -43,11 +44,13 @@ def one(config: Path, run_id: str, *, as_json: bool) -> int:
         raise NotFoundError(f"there is no run {run_id!r}; `twotier runs` lists them")
     worker, path = worker_of(config), f"/runs/{quote(run_id, safe='')}"
     told = worker.get(path)
+    told["steps"] = worker.get(f"{path}/steps")["steps"]
     told["calls"] = worker.get(f"{path}/calls")["calls"]
     if as_json:
         emit(told)
     else:
         show_run(told)
+        show_steps(told["steps"])
         show_calls(told["calls"])
         show_answers(told["answers"])
     return 0
@@ -77,6 +80,27 @@ def row(run: Mapping[str, Any]) -> tuple[object, ...]:
 def show_run(run: Mapping[str, Any]) -> None:
     """A run as lines of name and value, empty ones left out."""
     show((field, run[field]) for field in FIELDS_SHOWN if run.get(field) not in ("", None))
+
+
+def show_steps(steps: Sequence[Mapping[str, Any]]) -> None:
+    """What the run has done so far, one step after the other; none for one that only looked."""
+    if steps:
+        print()
+        show([STEP_HEADS, *(step_row(step) for step in steps)])
+
+
+def step_row(step: Mapping[str, Any]) -> tuple[object, ...]:
+    """A step as one line; only a model call has a tier."""
+    seconds = step["seconds"]
+    cost = step.get("cost_microusd", 0) / MICROUSD
+    return (
+        step["number"],
+        step["name"],
+        "-" if seconds is None else f"{seconds:.2f}",
+        step.get("tier") or "-",
+        step.get("tokens", "-"),
+        f"${cost:.4f}" if cost else "-",
+    )
 
 
 def show_calls(calls: Sequence[Mapping[str, Any]]) -> None:
