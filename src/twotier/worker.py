@@ -138,7 +138,8 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             # The engine is loaded beside the rest, so that its second is nobody's.
             beside = (*endless, engine.launch, watch, renewal.on_signal)
             await held.beat()
-            parts = (Steppings(scheduler, engine), orders, owner.approve, owner.agent, watching)
+            approve = replace(owner.approve, look=scheduler.look)
+            parts = (Steppings(scheduler, engine), orders, approve, owner.agent, watching)
             routes = [one for part in (*parts, trying, revisions) for one in part.routes()]
             routes += [*Keeping(retention).routes(), *chat_routes(chats)]
             await run(scheduler, server(api.app(*routes)), beside=beside, loaded=loaded, stop=stop)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -52,11 +52,12 @@ BUTTON = """<form method="post" action="/approve"><input type="hidden" name="id"
 
 @dataclass(frozen=True, slots=True)
 class ApproveApi:
-    """The routes."""
+    """The routes. `look` tells the scheduler that a run need not wait any more."""
 
     approvals: ApprovalStore
     links: Links
     clock: Clock
+    look: Callable[[], None] = lambda: None
 
     def routes(self) -> list[Route]:
         """To be put beside those of the worker's other parts."""
@@ -82,6 +83,7 @@ class ApproveApi:
         except (ValueError, KeyError, TypeError) as exc:
             raise RequestError('send {"verdict": "yes"} or "no"') from exc
         found = await self.approvals.decide(request.path_params["id"], verdict, by=BY_COMMAND)
+        self.look()
         return JSONResponse({"schema_version": SCHEMA_VERSION, "approval": found.json})
 
     async def page(self, request: Request) -> Response:
@@ -103,6 +105,7 @@ class ApproveApi:
                 raise RequestError("this form is not one of ours")
             self._check(fields, verdict)
             done = await self.approvals.decide(fields["id"], verdict, by=BY_LINK)
+            self.look()
         except TwotierError as exc:
             return page("Not done", f"<p>{html.escape(exc.message)}</p>", status=exc.status)
         word = "Approved" if done.verdict == "yes" else "Declined"
