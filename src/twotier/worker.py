@@ -91,14 +91,12 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
     url = named.get(place) if (place := loaded.config.work.database) else ""
     database = Database.open(loaded.paths.work, url=url)
     engine = Engine.on(loaded.paths.engine, url=url, leave=LEAVE)
-    owner_id = lease.owner_of(loaded.paths.worker_name)
     try:
         async with (
             MainClient(loaded.paths.main_socket) as client,
             Servers(specs_of(loaded, named), clock=clock) as servers,
         ):
-            runs = RunStore(database, clock, owner=owner_id)
-            held = lease.Lease(database, clock, owner=owner_id)
+            runs, held = shared_of(loaded, database, clock=clock)
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock), engine)
             ways = channels(loaded)
             delivery = Delivery(loaded.home, stores.results, channels=ways)
@@ -146,6 +144,13 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
     finally:
         await engine.close()
         database.close()
+
+
+def shared_of(loaded: Loaded, database: Database, *, clock: Clock) -> tuple[RunStore, lease.Lease]:
+    """The rows of runs, which workers of other machines may share, and what says that we live."""
+    us, seconds = lease.owner_of(loaded.paths.worker_name), loaded.config.work.lease
+    runs = RunStore(database, clock, owner=us, lease_seconds=seconds)
+    return runs, lease.Lease(database, clock, owner=us, seconds=seconds)
 
 
 def hooks_of(items: ItemStore, scheduler: Scheduler, *, works: Works, clock: Clock) -> Hooks:

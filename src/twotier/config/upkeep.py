@@ -72,6 +72,12 @@ class WorkConfig(Section):
         description="Where the URL of a PostgreSQL database lies (env:NAME, file:PATH or"
         " keyring:SERVICE), for workers of several machines; without it files in the state folder.",
     )
+    lease: Seconds = Field(
+        45.0,
+        ge=1,
+        description="A worker of another machine that was not heard of for so long is dead, and"
+        " the others go on with its runs. The same on all machines.",
+    )
 
 
 class LogConfig(Section):

@@ -1,9 +1,9 @@
 """Several workers on one database: who is alive, and whose runs nobody does any more.
 
-A worker says every ten seconds that it lives, by the clock of the database, because clocks of
-machines differ. One that was not heard of for the time of the lease is taken for dead, and another
-goes on with its runs. It may only have slept: then its next step is refused by the engine, and all
-that was done twice is the step under way.
+A worker says four times in the time of a lease that it lives, by the clock of the database, because
+clocks of machines differ. One that was not heard of for a whole lease is taken for dead, and
+another goes on with its runs. It may only have slept: then its next step is refused by the engine,
+and all that was done twice is the step under way.
 
 On a file of SQLite there is one worker, and all runs are its own.
 """
@@ -21,16 +21,21 @@ from twotier.jobs.database import Database, insert_of
 from twotier.jobs.tables import runs, workers
 
 LEASE_SECONDS = 45.0
-BEAT_SECONDS = 10.0
+BEATS = 4.5  # in the time of a lease: one that was lost, or is late, is no death
 
 
 class Lease:
-    """This worker among those of a database. `take_over` goes on with runs of dead ones."""
+    """This worker among those of a database, which all have the same `seconds`. `take_over` goes
+    on with runs of dead ones.
+    """
 
-    def __init__(self, database: Database, clock: Clock, *, owner: str) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, *, owner: str, seconds: float = LEASE_SECONDS
+    ) -> None:
         self._database = database
         self._clock = clock
         self._owner = owner
+        self._beat_seconds = seconds / BEATS
 
     async def beat(self) -> None:
         """Say that this worker lives."""
@@ -48,7 +53,7 @@ class Lease:
         while self._database.shared:
             await self.beat()
             await take_over()
-            await self._clock.sleep(BEAT_SECONDS)
+            await self._clock.sleep(self._beat_seconds)
 
 
 def now_ms(connection: sa.Connection) -> int:
@@ -60,9 +65,9 @@ def now_ms(connection: sa.Connection) -> int:
     return int(float(connection.scalar(sa.select(clock)) or 0) * 1_000)
 
 
-def claimed(connection: sa.Connection, owner: str) -> set[str]:
+def claimed(connection: sa.Connection, owner: str, *, lease_seconds: float) -> set[str]:
     """Runs that other workers, which live, have; nobody else is to touch them."""
-    since_ms = now_ms(connection) - int(LEASE_SECONDS * 1_000)
+    since_ms = now_ms(connection) - int(lease_seconds * 1_000)
     alive = sa.select(workers.c.id).where(workers.c.id != owner, workers.c.seen_ms >= since_ms)
     return set(connection.scalars(sa.select(runs.c.id).where(runs.c.owner.in_(alive))))
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from twotier.domain.clock import Clock
 from twotier.domain.job import Run, RunState
 from twotier.jobs.database import Database
-from twotier.jobs.lease import claimed
+from twotier.jobs.lease import LEASE_SECONDS, claimed
 from twotier.jobs.looks import Looks, count_look, looks_between
 from twotier.jobs.tables import items, runs, schedules
 
@@ -36,12 +36,22 @@ class Ended:
 
 
 class RunStore:
-    """The table `runs`, and since when each job's slots count. `owner` is this worker's name."""
+    """The table `runs`, and since when each job's slots count. `owner` is this worker's name; one
+    that was not heard of for `lease_seconds` is dead.
+    """
 
-    def __init__(self, database: Database, clock: Clock, *, owner: str = "") -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        owner: str = "",
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._owner = owner
+        self._lease_seconds = lease_seconds
 
     async def since(self, job: str, schedule: str) -> datetime:
         """The instant after which slots of the job are due.
@@ -200,7 +210,7 @@ class RunStore:
         query = sa.select(runs).where(runs.c.state.in_(ON_THE_WAY)).order_by(runs.c.slot_ms)
 
         def work(connection: sa.Connection) -> list[Run]:
-            others = claimed(connection, self._owner) if self._database.shared else set()
+            others = self._others(connection)
             free = [row for row in connection.execute(query).all() if row.id not in others]
             ids = [row.id for row in free]
             connection.execute(sa.update(runs).where(runs.c.id.in_(ids)).values(owner=self._owner))
@@ -208,11 +218,16 @@ class RunStore:
 
         return await self._database.do(work)
 
+    def _others(self, connection: sa.Connection) -> set[str]:
+        """The runs that are none of ours to touch."""
+        if not self._database.shared:
+            return set()
+        return claimed(connection, self._owner, lease_seconds=self._lease_seconds)
+
     def _elsewhere(self, connection: sa.Connection, job: str) -> str:
         """The run of this job that another worker is doing; empty where there is none."""
-        if not self._database.shared:
+        if not (others := self._others(connection)):
             return ""
-        others = claimed(connection, self._owner)
         query = sa.select(runs.c.id).where(runs.c.job == job, runs.c.state.in_(ON_THE_WAY))
         return next((run for run in connection.scalars(query) if run in others), "")
 
