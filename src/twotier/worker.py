@@ -123,7 +123,6 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             dry = DryRun(stores.items, works.watchers)
             orders = Orders(scheduler, dry, hooks, renewal.reload)
             watching = Watching(scheduler, works.watchers, items=stores.items, runs=runs)
-            scheduler.again = owner.desk.again
             means = Means(client, engine, owner.desk, servers)
             chats = chats_of(loaded, database, means=means, clock=clock)
             api = Api(scheduler, runs=runs, items=stores.items, results=stores.results)
@@ -136,8 +135,7 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             # The engine is loaded beside the rest, so that its second is nobody's.
             beside = (*endless, engine.launch, watch, renewal.on_signal)
             await held.beat()
-            approve = replace(owner.approve, look=scheduler.look)
-            parts = (Steppings(scheduler, engine), orders, approve, owner.agent, watching)
+            parts = (Steppings(scheduler, engine), orders, *owner.joined(scheduler), watching)
             routes = [one for part in (*parts, trying, revisions) for one in part.routes()]
             routes += [*Keeping(retention).routes(), *chat_routes(chats)]
             await run(scheduler, server(api.app(*routes)), beside=beside, loaded=loaded, stop=stop)

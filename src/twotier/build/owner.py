@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twotier.config.load import Loaded
 from twotier.domain.clock import Clock
@@ -14,6 +14,7 @@ from twotier.jobs.audit import AuditStore
 from twotier.jobs.database import Database
 from twotier.jobs.desk import JobDesk
 from twotier.jobs.links import Links
+from twotier.jobs.scheduler import Scheduler
 from twotier.jobs.transcripts import TranscriptStore
 from twotier.notify.base import Channel
 
@@ -26,6 +27,11 @@ class Owner:
     approve: ApproveApi
     agent: AgentApi
     transcripts: TranscriptStore
+
+    def joined(self, scheduler: Scheduler) -> tuple[ApproveApi, AgentApi]:
+        """The routes; what was answered lets its run go on at once."""
+        scheduler.again = self.desk.again
+        return replace(self.approve, look=scheduler.look), self.agent
 
 
 def owner_of(
