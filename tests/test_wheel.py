@@ -23,7 +23,7 @@ PORT = 8484
 ALLOWED = (
     r"twotier/(?:\w+/)*\w+\.py",
     r"twotier/py\.typed",
-    r"twotier/config/\w+\.toml",
+    r"twotier/config/(?:templates/)?[\w-]+\.toml",
     r"twotier/(?:ledger|models)/\w+\.(?:toml|json)",
     r"twotier/ledger/seed\.LICENSE",
     r"twotier/(?:engines|models)/locks/\w+\.(?:in|txt)",
@@ -72,7 +72,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     bin_ = folder / "venv" / "bin"
     run(sys.executable, "-m", "venv", "--without-pip", folder / "venv", cwd=folder)
     install = (*pip_of(bin_), "install", "--no-input", "-q")
-    locked = ("--require-hashes", "--only-binary", ":all:", "-r", ROOT / "locks" / "base.txt")
+    only = ("--require-hashes", "--no-deps", "--only-binary", ":all:")
+    locked = (*only, "-r", ROOT / "locks" / "base.txt")
     run(*install, *locked, cwd=folder)
     run(*install, "--no-deps", "--no-index", wheel, cwd=folder)
     return bin_

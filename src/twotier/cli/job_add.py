@@ -16,6 +16,7 @@ from pathlib import Path
 from twotier.cli.job_draft import Draft, drafted, live, set_already, tried, written
 from twotier.cli.output import emit, say, show
 from twotier.config.load import load
+from twotier.config.secrets import places
 from twotier.config.template import Template, checked, read
 from twotier.errors import NotFoundError, UsageError
 
@@ -85,12 +86,15 @@ def added(config: Path, wanted: Wanted) -> int:
         emit({**told, "costs": costs, "written": True, "live": running})
     else:
         say(f"written: {draft.path}; edit it as you like")
-        say(
-            f"it is live; `twotier job run {draft.name}` runs it now"
-            if running
-            else "it runs when twotier does: `twotier up`"
-        )
+        say(lives(draft) if running else "it runs when twotier does: `twotier up`")
     return 0
+
+
+def lives(draft: Draft) -> str:
+    """What the owner can do now. The worker has the environment that twotier was started with."""
+    if named := [place for place in places(draft.job) if place.startswith("env:")]:
+        return f"it is live, and has {', '.join(named)} from the next `twotier up` on"
+    return f"it is live; `twotier job run {draft.name}` runs it now"
 
 
 def how(template: Template) -> str:
