@@ -68,6 +68,7 @@ class Workshop:
     async def turn_until(self, seconds: float, count: int) -> list[Run]:
         """Let time pass, then wait until there are `count` rows and none is on the way."""
         self.clock.turn(seconds)
+        self.scheduler.look()  # it may just be lying down, by the time before the turn
         return await self.settled(lambda runs: len(runs) == count)
 
     async def rows(self, count: int) -> None:

@@ -111,6 +111,7 @@ class Scheduler:
         self._underway: defaultdict[str, list[Underway]] = defaultdict(list)
         self._one_per_job: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._waiting: set[str] = set()  # runs that rest, or have rested
+        self._well: set[str] = set()  # jobs whose last run here did not fail
         self._ending: set[str] = set()  # runs whose end is being written
         self._slots = asyncio.Lock()  # nobody changes the jobs while their slots become rows
         self._changed = asyncio.Condition()
@@ -375,8 +376,10 @@ class Scheduler:
 
     async def _in_turn(self, job: Job, row: Run, *, now: datetime) -> Run:
         """The row, skipped where the job rests or its runs are in the way; or they are."""
-        told = await self._store.latest(job=job.name, states=TELLING, limit=RUNS_LOOKED_AT)
-        until, because = rests_until(job, told)
+        until, because = None, ""
+        if job.name not in self._well:
+            told = await self._store.latest(job=job.name, states=TELLING, limit=RUNS_LOOKED_AT)
+            until, because = rests_until(job, told)
         if until is not None and now < until:
             return replace(row, state=RunState.SKIPPED, because=because)
         ids = [underway.run.id for underway in self._underway[job.name]]
@@ -472,6 +475,8 @@ class Scheduler:
             await self._store.end(run.id, ended)
         finally:
             self._ending.discard(run.id)
+        if ended.state in TELLING:
+            (self._well.discard if ended.state is RunState.FAILED else self._well.add)(run.job)
         level = logging.WARNING if ended.state is RunState.FAILED else logging.INFO
         if ended.state is RunState.QUIET:
             level = logging.DEBUG

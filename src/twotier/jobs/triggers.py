@@ -91,6 +91,8 @@ class TriggerStore:
         """Those of the jobs that have something to work on now, unless their last run failed later
         than that: what ails them is hardly over yet.
         """
+        if not jobs:  # the usual case, at every tick
+            return set()
         now_ms = ms(self._clock.now())
         ailing = sa.select(runs.c.job).where(
             runs.c.job.in_(jobs),
@@ -107,8 +109,6 @@ class TriggerStore:
             )
             .distinct()
         )
-        if not jobs:
-            return set()
         return await self._database.do(lambda connection: set(connection.scalars(query)))
 
 
