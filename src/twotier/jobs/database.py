@@ -16,10 +16,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-
-# The engine's library loads the ORM in a thread of its own. While that is half loaded, a query made
-# in another thread breaks, because it asks the ORM about values such as ours: so it is here first.
-import sqlalchemy.orm
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.pool import QueuePool, StaticPool
 

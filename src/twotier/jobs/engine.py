@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-# DBOS loads it, in a thread; while it is half there, other threads cannot make statements.
+# DBOS loads it, in a thread. While it is half there, a statement made in another thread breaks,
+# because it asks the ORM about values such as ours: so it is here first.
 import sqlalchemy.orm
 
 from twotier.domain.steps import Json, Steps

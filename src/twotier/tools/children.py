@@ -57,7 +57,8 @@ async def run(
             start_new_session=True,
         )
     except (OSError, ValueError) as exc:
-        raise ToolError(f"{name} cannot be started ({type(exc).__name__})") from exc
+        why = exc.strerror if isinstance(exc, OSError) else exc
+        raise ToolError(f"{name} cannot be started: {why}") from exc
     try:
         async with asyncio.timeout(bounds.seconds), asyncio.TaskGroup() as group:
             printing = group.create_task(heard(child.stdout, bounds.output_bytes_max))
