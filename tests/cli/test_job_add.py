@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.github_api import REPO, TOKEN, GithubApi
+from twotier.cli import job_draft
 from twotier.cli.job_add import Wanted, added, template_names, template_of, templates
 from twotier.config.load import load
 from twotier.domain.tier import TierPolicy
@@ -95,6 +96,25 @@ def test_what_it_watches_is_looked_at_before_anything_is_written(
     assert "could not look" in told.err
     assert "nothing was written" in told.err
     assert [path.name for path in (config.parent / "jobs").iterdir()] == ["comment-check.toml"]
+
+
+class Refusing:
+    """A worker that takes a job with a limit of its own only at its next start."""
+
+    def post(self, path: str) -> None:
+        assert path == "/reload"
+        raise ConfigError("budget_usd of mine is new; `twotier down`, then `twotier up`")
+
+
+def test_a_job_that_has_to_wait_for_a_start_is_written_and_says_so(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(job_draft, "worker_of", lambda _: Refusing())
+    assert added(config, Wanted("blog-post", name="mine", untested=True)) == 0
+    told = capsys.readouterr().err
+    assert "written: " in told
+    assert "not live yet: budget_usd of mine is new" in told
+    assert (config.parent / "jobs" / "mine.toml").exists()
 
 
 def test_a_dry_run_writes_nothing(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

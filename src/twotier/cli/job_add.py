@@ -81,12 +81,12 @@ def added(config: Path, wanted: Wanted) -> int:
         emit({**told, "costs": costs, "written": False}) if wanted.as_json else None
         return 1 if failed else 0
     written(draft)
-    running = live(config)
+    waits = live(config)
     if wanted.as_json:
-        emit({**told, "costs": costs, "written": True, "live": running})
+        emit({**told, "costs": costs, "written": True, "live": not waits, "because": waits})
     else:
         say(f"written: {draft.path}; edit it as you like")
-        say(lives(draft) if running else "it runs when twotier does: `twotier up`")
+        say(f"not live yet: {waits}" if waits else lives(draft))
     return 0
 
 

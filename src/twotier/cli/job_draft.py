@@ -20,7 +20,7 @@ from twotier.config.load import Loaded, check_text
 from twotier.config.template import Template, filled, settings
 from twotier.config.work import JobConfig
 from twotier.config.write import put_file, rewrite
-from twotier.errors import ConfigError, NotRunningError, UsageError, WatchError
+from twotier.errors import ConfigError, NotRunningError, TwotierError, UsageError, WatchError
 from twotier.watch.base import Around
 from twotier.watch.kinds import make
 
@@ -123,10 +123,12 @@ def written(draft: Draft) -> None:
         rewrite(draft.loaded.path, draft.main_text)
 
 
-def live(config: Path) -> bool:
-    """Tell the worker; False where none runs, and the job begins with the next start."""
+def live(config: Path) -> str:
+    """Tell the worker. Why the job has to wait for a start; empty where it is live."""
     try:
         worker_of(config).post("/reload")
     except NotRunningError:
-        return False
-    return True
+        return "it runs when twotier does: `twotier up`"
+    except TwotierError as exc:  # a limit of its own, which main counts from its start
+        return exc.message
+    return ""
