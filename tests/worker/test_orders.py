@@ -88,8 +88,10 @@ def test_jobs_are_paused_shown_and_reloaded_in_a_running_worker(tmp_path: Path) 
             dry = await child.get("/jobs/one/dry")
             assert (dry["questions"], dry["prompts"]) == (1, ["Say yes."])
             (home / "jobs").mkdir()
-            (home / "jobs" / "two.toml").write_text('every = "1h"\nprompt = "p"\n')
+            two = 'every = "1h"\nprompt = "p"\ntools = ["list_files"]\n'
+            (home / "jobs" / "two.toml").write_text(two)
             assert (await child.get("/reload", method="POST"))["jobs"] == 2
+            assert (await child.get("/jobs/two/dry"))["tools"] == ["list_files"]
             assert await names(child) == ["one", "two"]
             assert (await child.get("/jobs/one"))["paused"]
             config.write_text(every("one", "1h") + "budget_usd = 1\n")

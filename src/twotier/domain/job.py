@@ -69,7 +69,6 @@ class Job:
     overlap: str = "skip"
     tiers: tuple[str, ...] = ()
     when_local_is_down: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

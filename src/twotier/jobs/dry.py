@@ -51,7 +51,7 @@ class DryRun:
             "items_more": len(found.items) - min(len(now), ITEMS_SHOWN),
             "unreadable": list(found.unreadable),
             "not_looked": found.not_looked,
-            "tools": list(tools_of(job)),
+            "tools": list(job.terms.tools),
             "model": job.model,
             "policy": job.tier.value,
             "kind": "polling" if job.watch is not None else "",
@@ -82,8 +82,3 @@ def prompts_of(job: Job, items: Sequence[Item]) -> list[str]:
     if job.each:
         return [prompt_of(job, [item]) for item in items]
     return [prompt_of(job, items)] if items else []
-
-
-def tools_of(job: Job) -> Sequence[str]:
-    """The names of the tools the model would have."""
-    return tuple(job.extra.get("tools", ()))
