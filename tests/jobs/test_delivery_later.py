@@ -23,7 +23,7 @@ async def run_in_state(shop: Workshop, run_id: str, state: RunState) -> Run:
             run = await shop.runs.run(run_id)
             if run is not None and run.state is state:
                 return run
-            shop.clock.turn(OUTBOX_SECONDS)
+            shop.turn(OUTBOX_SECONDS)
             await asyncio.sleep(0.02)
 
 

@@ -142,7 +142,7 @@ def test_what_cannot_be_asked_about_now_is_tried_again_and_not_at_once(tmp_path:
             (run,) = await shop.settled(lambda runs: len(runs) == 1)
             assert run.state is RunState.FAILED
             for _ in range(3):
-                shop.clock.turn(10)
+                shop.turn(10)
                 await asyncio.sleep(0.02)
             assert len(await shop.all_runs()) == 1
             assert len(await shop.turn_until(61, 2)) == 2

@@ -330,7 +330,7 @@ def test_an_item_that_was_not_asked_is_not_to_blame(tmp_path: Path) -> None:
         async with workshop(tmp_path, [INBOX_JOB]) as shop:
 
             async def slow(_: web.Request, __: dict[str, Any]) -> web.StreamResponse:
-                shop.clock.turn(INBOX_JOB.deadline_seconds)
+                shop.turn(INBOX_JOB.deadline_seconds)
                 return completion(GOOD)
 
             shop.main.script = slow
@@ -485,7 +485,7 @@ def test_a_run_is_done_again_from_a_step_and_an_interrupted_one_goes_on(tmp_path
 
             shop.main.script = slow
             shop.drop("b.txt")
-            shop.clock.turn(1)
+            shop.turn(1)
             order = await shop.scheduler.order("inbox")
             await held.wait()
             assert shop.scheduler.cut(order.id, "cancelled by hand")

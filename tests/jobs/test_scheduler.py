@@ -97,10 +97,10 @@ def test_a_slot_during_the_previous_run_is_skipped_with_the_reason(tmp_path: Pat
 
         slow = job(every_seconds=10.0, deliver="log")
         async with workshop(tmp_path, [slow], script=held) as shop:
-            shop.clock.turn(10)
+            shop.turn(10)
             async with asyncio.timeout(20):
                 await shop.main.asked.wait()
-            shop.clock.turn(10)
+            shop.turn(10)
             await shop.rows(2)
             answer.set()
             first, second = await shop.settled(lambda runs: len(runs) == 2)
@@ -138,7 +138,7 @@ def test_a_clock_set_back_runs_no_slot_twice(tmp_path: Path) -> None:
         async with workshop(tmp_path, [one], clock=clock) as shop:
             await shop.turn_until(600, 1)
         async with workshop(tmp_path, [one], clock=HandClock()) as shop:
-            shop.clock.turn(600)
+            shop.turn(600)
             runs = await shop.turn_until(600, 2)
             assert [run.slot for run in runs] == [
                 START + timedelta(seconds=600),

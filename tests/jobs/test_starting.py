@@ -88,7 +88,7 @@ def test_a_job_does_not_run_after_a_bad_end(tmp_path: Path) -> None:
         async with workshop(tmp_path, [bad, SECOND]) as shop:
             (run,) = await shop.turn_until(600, 1)
             assert run.state is RunState.FAILED
-            shop.clock.turn(30)
+            shop.turn(30)
             assert len(await shop.all_runs()) == 1
 
     asyncio.run(scenario())
@@ -153,11 +153,11 @@ def test_one_slot_waits_in_line_and_no_more(tmp_path: Path) -> None:
         held = Held()
         slow = job(every_seconds=10.0, deliver="log", overlap="queue")
         async with workshop(tmp_path, [slow], script=held) as shop:
-            shop.clock.turn(10)
+            shop.turn(10)
             await asked(shop)
-            shop.clock.turn(10)
+            shop.turn(10)
             (waiting,) = await until(shop, 1, RunState.DUE)
-            shop.clock.turn(10)
+            shop.turn(10)
             (skipped,) = await until(shop, 1, RunState.SKIPPED)
             assert skipped.because == f"the run {waiting.id} is waiting already"
             held.go.set()
@@ -176,9 +176,9 @@ def test_the_newest_slot_takes_the_place_of_a_run(tmp_path: Path) -> None:
         watched = job(every_seconds=10.0, deliver="log", overlap="replace", watch=INBOX)
         async with workshop(tmp_path, [watched], script=held) as shop:
             shop.drop("note.txt")
-            shop.clock.turn(10)
+            shop.turn(10)
             await asked(shop)
-            shop.clock.turn(10)
+            shop.turn(10)
             (cut,) = await until(shop, 1, RunState.INTERRUPTED)
             held.go.set()
             first, second = await shop.settled(lambda runs: len(runs) == 2)
@@ -290,7 +290,7 @@ def test_other_jobs_from_now_on_and_no_run_is_cut(tmp_path: Path) -> None:
         held = Held()
         old = job(name="old", every_seconds=10.0, deliver="log")
         async with workshop(tmp_path, [old], script=held) as shop:
-            shop.clock.turn(10)
+            shop.turn(10)
             await asked(shop)
             await shop.scheduler.use([job(name="new", every_seconds=20.0, deliver="log")])
             held.go.set()
@@ -361,7 +361,7 @@ def test_a_look_that_finds_nothing_needs_no_place(tmp_path: Path) -> None:
         async with workshop(tmp_path, [long, looks], script=held, places=places) as shop:
             await shop.scheduler.order("long")
             await asked(shop)
-            shop.clock.turn(600)
+            shop.turn(600)
             (quiet,) = await until(shop, 1, RunState.QUIET)
             assert quiet.job == "looks"
             held.go.set()

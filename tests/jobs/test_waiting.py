@@ -154,7 +154,7 @@ def test_a_worker_that_stops_does_not_wait_for_a_batch(tmp_path: Path) -> None:
             shop.stop.ask("told to", grace_seconds=20.0)
             async with asyncio.timeout(20):
                 while shop.scheduler._running:
-                    shop.clock.turn(1)
+                    shop.turn(1)
                     await asyncio.sleep(0.01)
             found = await shop.runs.run(run.id)
             assert found is not None

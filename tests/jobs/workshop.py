@@ -65,10 +65,14 @@ class Workshop:
         """Every run, oldest first."""
         return (await self.runs.latest(job=job, limit=10_000))[::-1]
 
-    async def turn_until(self, seconds: float, count: int) -> list[Run]:
-        """Let time pass, then wait until there are `count` rows and none is on the way."""
+    def turn(self, seconds: float) -> None:
+        """Let time pass."""
         self.clock.turn(seconds)
         self.scheduler.look()  # it may just be lying down, by the time before the turn
+
+    async def turn_until(self, seconds: float, count: int) -> list[Run]:
+        """Let time pass, then wait until there are `count` rows and none is on the way."""
+        self.turn(seconds)
         return await self.settled(lambda runs: len(runs) == count)
 
     async def rows(self, count: int) -> None:

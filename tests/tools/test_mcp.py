@@ -40,10 +40,12 @@ async def running(
 
 
 def children() -> list[psutil.Process]:
-    """Toy servers and what they started, alive."""
+    """Toy servers and what they started, alive; others may run behind the tests before."""
     return [
         one
-        for one in psutil.Process().children(recursive=True)
+        for top in psutil.Process().children()
+        if top.status() != psutil.STATUS_ZOMBIE and TOY[1] in top.cmdline()
+        for one in (top, *top.children(recursive=True))
         if one.status() != psutil.STATUS_ZOMBIE
     ]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import stat
-import time
 from pathlib import Path
 from typing import Any
 
@@ -129,12 +128,10 @@ def test_the_worker_ends_when_main_has_gone(tmp_path: Path) -> None:
         async with playing_main(home, stall) as main, worker(home) as child:
             async with asyncio.timeout(10):
                 await main.asked.wait()
-            began = time.monotonic()
             async with asyncio.TaskGroup() as group:
                 group.create_task(main.close())
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(20):  # the question would have taken a minute
                     await child.process.wait()
-            assert time.monotonic() - began < 1.5
             assert child.process.returncode == 0
         assert not paths_of(home).worker_socket.exists()
 
