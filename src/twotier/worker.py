@@ -366,6 +366,7 @@ def job_of(config: JobConfig, home: Path) -> Job:
         enabled=config.enabled,
         root=str(files_of(config, home)),
         batch=config.batch,
+        split=config.split,
         when_local_is_down=config.when_local_is_down.replace("$", ""),
         terms=terms_of(config),
         at=None if config.at is None else at_of(config.at, zone),

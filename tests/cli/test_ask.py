@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import web
 
 from tests.cli.standin import SECONDS_MAX, StandIn, standin, start, twotier
+from tests.worker.playing_main import completion, playing_main
 
 
 def words(stand: StandIn, *more: str) -> tuple[str, ...]:
@@ -135,5 +140,70 @@ def test_ctrl_c_ends_the_question_at_the_other_side_too(tmp_path: Path) -> None:
                 await stand.left.wait()
             assert process.returncode == 130
             assert b"Traceback" not in err
+
+    asyncio.run(scenario())
+
+
+class Tiers:
+    """Main with a local tier that picks the line with the price, and a frontier that writes."""
+
+    def __init__(self) -> None:
+        self.policies: list[str] = []
+        self.prompts: list[str] = []
+
+    async def __call__(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        policy = request.headers.get("x-twotier-policy", "")
+        prompt = body["messages"][-1]["content"]
+        self.policies.append(policy)
+        self.prompts.append(prompt)
+        if policy == "local-only":
+            rows = [row for row in prompt.splitlines() if "price is" in row]
+            found = [int(row.partition("|")[0]) for row in rows]
+            return completion(json.dumps({"lines": [{"from": at, "to": at} for at in found]}))
+        if not body.get("stream"):
+            return completion("Seven [1], or [2].")
+        reply = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await reply.prepare(request)
+        chunk = {"choices": [{"delta": {"content": "Seven [1], or [2]."}, "finish_reason": "stop"}]}
+        await reply.write(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())
+        return reply
+
+
+def test_long_files_are_read_here_and_written_from_there(tmp_path: Path) -> None:
+    """`--split`: the frontier sees the picked lines alone; what it cites is told below."""
+    text = tmp_path / "long.txt"
+    text.write_text("filler\n" * 3_000 + "The price is 7.\n", encoding="utf-8")
+    short = tmp_path / "short.txt"
+    short.write_text("The price is 8.\n", encoding="utf-8")
+    config = tmp_path / "twotier.toml"
+
+    def words(*more: str) -> tuple[str, ...]:
+        return ("--config", str(config), "ask", "What is the price?", *more)
+
+    async def scenario() -> None:
+        tiers = Tiers()
+        async with playing_main(tmp_path, tiers):
+            said = await twotier(*words("--split", "--file", str(text)))
+            assert said.code == 0, said.err
+            assert said.out.endswith(f"Seven [1], or [2].\n\n[1] {text}:3001\n")
+            assert "it cites [2], and there are [1] to [1]" in said.err
+            assert "1 extracts from" in said.err
+            assert set(tiers.policies[:-1]) == {"local-only"}
+            assert tiers.policies[-1] == "frontier"
+            assert "The price is 7." in tiers.prompts[-1]
+            assert "filler" not in tiers.prompts[-1]
+            document = (await twotier(*words("--split", "--file", str(text), "--json"))).document
+            assert document["sources"] == [f"[1] {text}:3001"]
+            assert document["wrong"]
+            said = await twotier(*words("--split", "--file", str(short)))
+            assert "Short enough to be read whole" in said.err
+            assert (tiers.policies[-1], "price is 8" in tiers.prompts[-1]) == ("", True)
+        for more, why in (
+            (("--split",), "name it with --file"),
+            (("--file", str(tmp_path / "gone")), "cannot be read"),
+            (("--file", sys.executable), "is no text file"),
+        ):
+            said = await twotier(*words(*more))
+            assert (said.code, why in said.err) == (2, True)
 
     asyncio.run(scenario())

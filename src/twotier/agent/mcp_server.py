@@ -15,19 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
-from twotier.agent.model import CONNECT_SECONDS, MainClient, Question
+from twotier.agent.model import MainClient, Question
 from twotier.domain.clock import Clock
 from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.tier import TierPolicy
-from twotier.errors import NotRunningError, ToolError, TwotierError
+from twotier.errors import ToolError, TwotierError
 from twotier.tools.files import text_in
 from twotier.tools.folder import Folder
 from twotier.tools.mcp_wire import library
 from twotier.tools.reading import Ask, Limits, Reading, Told
 
-STATUS_URL = "http://main/control/status"
 FILE_BYTES_MAX = 2_000_000
 FILES_MAX = 60
 TEXT_CHARACTERS_MAX = 400_000  # of a prompt; what is longer belongs into a file
@@ -173,28 +170,11 @@ def asks_of(client: MainClient) -> Callable[[Ask], Awaitable[Told]]:
     return ask
 
 
-async def local_window(socket: Path) -> int:
-    """The window of the first local tier, in tokens, as it is now. Raises `NotRunningError`."""
-    timeout = aiohttp.ClientTimeout(total=CONNECT_SECONDS)
-    try:
-        async with (
-            aiohttp.ClientSession(
-                connector=aiohttp.UnixConnector(str(socket)), timeout=timeout
-            ) as session,
-            session.get(STATUS_URL) as reply,
-        ):
-            tiers = (await reply.json())["tiers"]
-    except (aiohttp.ClientError, OSError, TimeoutError, LookupError, ValueError) as exc:
-        raise NotRunningError("twotier is not running; start it with `twotier up`") from exc
-    windows = [int(tier["window_tokens"]) for tier in tiers if tier.get("local")]
-    return windows[0] if windows else Limits().window_tokens
-
-
 async def serve(socket: Path, *, folder: Folder, clock: Clock, version: str) -> None:
     """Serve on stdin and stdout until the client closes them. Raises `ToolError` without `mcp`."""
     stdio = library("mcp.server.stdio")
     async with MainClient(socket) as client:
-        desk = Desk(asks_of(client), lambda: local_window(socket), folder=folder, clock=clock)
+        desk = Desk(asks_of(client), client.local_window, folder=folder, clock=clock)
         server = server_of(desk, version=version)
         async with stdio.stdio_server() as (reads, writes):
             await server.run(reads, writes, server.create_initialization_options())

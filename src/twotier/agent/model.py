@@ -23,8 +23,10 @@ from twotier.agent.said import Chat, Said
 from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.tier import TierPolicy
 from twotier.errors import DeadlineError, NotRunningError, StreamBrokenError, UpstreamError
+from twotier.tools.reading import Limits
 
 URL = "http://main/v1/chat/completions"  # the host is a name only: the socket decides
+STATUS_URL = "http://main/control/status"
 ALIVE_URL = "http://main/control/alive"
 RELEASE_URL = "http://main/control/models/release"
 BATCHES_URL = "http://main/control/batches/release"
@@ -152,6 +154,16 @@ class MainClient:
         except ValueError as exc:
             raise StreamBrokenError(f"main's answer to {path} is not JSON") from exc
         return found
+
+    async def local_window(self) -> int:
+        """The window of the first local tier, in tokens, as it is now. Raises `NotRunningError`."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS), self._open().get(STATUS_URL) as reply:
+                tiers = (await reply.json())["tiers"]
+                windows = [int(one["window_tokens"]) for one in tiers if one.get("local")]
+                return windows[0] if windows else Limits().window_tokens
+        except (aiohttp.ClientError, OSError, TimeoutError, LookupError, ValueError) as exc:
+            raise NotRunningError("twotier is not running; start it with `twotier up`") from exc
 
     async def stay(self) -> None:
         """Hold a connection to main and return when it ends, for whatever reason.

@@ -81,12 +81,21 @@ class Peer:
 
     @contextmanager
     def exchange(
-        self, method: str, target: str, *, body: Mapping[str, Any] | None, seconds: float
+        self,
+        method: str,
+        target: str,
+        *,
+        body: Mapping[str, Any] | None,
+        seconds: float,
+        told: Mapping[str, str] | None = None,
     ) -> Iterator[http.client.HTTPResponse]:
-        """One request; its response has a good status. `seconds` limits each silence."""
+        """One request; its response has a good status. `seconds` limits each silence, `told` are
+        headers that only main reads.
+        """
         connection = UnixConnection(self.path, seconds)
         payload = None if body is None else json.dumps(body).encode()
-        headers = {"content-type": "application/json", "user-agent": f"twotier-cli/{__version__}"}
+        agent = f"twotier-cli/{__version__}"
+        headers = {"content-type": "application/json", "user-agent": agent, **(told or {})}
         try:
             with wire(self.missing):
                 connection.request(method, target, payload, headers)

@@ -86,7 +86,16 @@ def status(*, as_json: Json = False, config: Config) -> int:
 
 
 @app.command
-def ask(prompt: str, /, *, model: str = "auto", as_json: Json = False, config: Config) -> int:
+def ask(
+    prompt: str,
+    /,
+    *,
+    model: str = "auto",
+    file: tuple[Path, ...] = (),
+    split: bool = False,
+    as_json: Json = False,
+    config: Config,
+) -> int:
     """Ask a model; the answer goes to stdout, who gave it and what it cost to stderr.
 
     Parameters
@@ -95,10 +104,14 @@ def ask(prompt: str, /, *, model: str = "auto", as_json: Json = False, config: C
         What to ask.
     model
         A tier, an alias, a provider/model, or auto.
+    file
+        Text that goes with it; several times for several files.
+    split
+        Have the local tier pick the lines that matter, and the frontier write from them.
     """
     from twotier.cli.ask import ask
 
-    return ask(config, prompt, model=model, as_json=as_json)
+    return ask(config, prompt, model=model, files=file, split=split, as_json=as_json)
 
 
 @app.command

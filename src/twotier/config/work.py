@@ -51,6 +51,11 @@ class JobConfig(AgentUseConfig, ToolUseConfig, TriggerConfig):
         description="Whether its questions to Anthropic's API may wait for a batch at half price;"
         " needs a deadline of 1h or more.",
     )
+    split: bool = Field(
+        False,
+        description="Whether the local tier reads what the watcher found and picks lines, and the"
+        " frontier writes from those alone; for long reading with long writing.",
+    )
     when_local_is_down: str = Field(
         "",
         description="With tier local-only or local-then-frontier, what a run does while the local"
@@ -104,6 +109,8 @@ class JobConfig(AgentUseConfig, ToolUseConfig, TriggerConfig):
             yield 'batch = true needs time to wait: deadline = "1h" or more'
         if self.when_local_is_down:
             yield from self.down_problems()
+        if self.split:
+            yield from self.split_problems()
         target = file_target(self.deliver, job=self.name)
         watched = self.watch.path if isinstance(self.watch, FilesWatch) else None
         if target and watched and folder_of(target) == folder_of(f"{watched}/x"):
@@ -118,6 +125,17 @@ class JobConfig(AgentUseConfig, ToolUseConfig, TriggerConfig):
             yield "when_local_is_down needs tier = local-only or local-then-frontier"
         if self.tier is TierPolicy.LOCAL_ONLY and self.when_local_is_down.startswith("frontier"):
             yield "when_local_is_down must be wait or skip with tier local-only: it never leaves"
+
+    def split_problems(self) -> Iterator[str]:
+        """What does not go with work in two steps."""
+        if self.watch is None:
+            yield "split = true needs a watch: what it finds is what is read"
+        if self.tier is TierPolicy.LOCAL_ONLY:
+            yield "split = true sends picked lines to the frontier, and tier is local-only"
+        if self.tools or self.answer_schema is not None:
+            yield "split = true is for jobs without tools and answer_schema; those have `delegate`"
+        if self.batch or self.answer_lines:
+            yield "split = true goes with neither batch nor answer_lines"
 
 
 def dollars_a_day(text: str) -> float:

@@ -69,6 +69,7 @@ class Job:
     overlap: str = "skip"
     tiers: tuple[str, ...] = ()
     when_local_is_down: str = ""
+    split: bool = False
 
 
 @dataclass(frozen=True, slots=True)

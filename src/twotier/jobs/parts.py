@@ -14,6 +14,7 @@ from twotier.domain.job import Item, Job, Run, RunState
 from twotier.domain.steps import Steps
 from twotier.jobs.prompt import counted
 from twotier.jobs.store import Ended
+from twotier.tools.splitting import Split
 
 ALL = "all"  # the key of an answer about everything the run works on
 
@@ -23,6 +24,7 @@ class Part:
     """A piece of a run with one answer: one item, all items, or none for a job without watcher.
 
     `stored`: its answer was there before this run's steps were, and is only to be delivered.
+    `split`: what was picked of its items, where they were too long to be sent.
     """
 
     job: Job
@@ -30,6 +32,7 @@ class Part:
     key: str
     items: tuple[Item, ...]
     stored: bool = False
+    split: Split | None = None
 
     @property
     def title(self) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -45,9 +45,10 @@ from twotier.jobs.delivery import Delivery
 from twotier.jobs.engine import Body, Engine
 from twotier.jobs.items import ItemStore
 from twotier.jobs.parts import ALL, Agents, Part, Tally, Worked, ended, named
-from twotier.jobs.prompt import SYSTEM, checked, prompt_of, schema_of
+from twotier.jobs.prompt import SYSTEM, schema_of
 from twotier.jobs.results import Letter, ResultStore
 from twotier.jobs.schedule import period_seconds
+from twotier.jobs.splitting import kind_for, picked, policy_for, prompt_for, split_of, text_for
 from twotier.jobs.store import Ended
 from twotier.watch.base import Look, Watcher
 
@@ -252,6 +253,11 @@ class Runner:
         if self._agents is not None and self._agents.wants(part.job):
             return await self._worked(part, self._agents, order=order, steps=steps)
         made: dict[str, Any] = {}
+        if part.job.split:
+            made = await steps.do("split", partial(self._split, part, asker=order.asker))
+            if "because" in made or "skipped" in made:
+                return made
+            part = replace(part, split=split_of(made["split"]))
         for number in range(1, TRIES_PER_ANSWER + 1):
             work = partial(self.asked, part, number, before=made, asker=order.asker)
             made = await steps.do("model", work)
@@ -295,7 +301,7 @@ class Runner:
             answer = await asker.ask(question, self._client.ask)
             said = {"answer": told_of(answer), "step": question.step}
             try:
-                return said | {"text": checked(part.job, answer.text, cut=answer.cut)}
+                return said | {"text": text_for(part, answer.text, cut=answer.cut)}
             except JobError as exc:
                 if number < TRIES_PER_ANSWER:
                     return said | {"wrong": exc.message, "cut": answer.cut, "said": answer.text}
@@ -304,6 +310,15 @@ class Runner:
             raise
         except FAILURES as exc:
             return await self.failed(part, exc, asker=asker)
+
+    async def _split(self, part: Part, *, asker: Asker) -> dict[str, Any]:
+        """What the local tier picked of the items."""
+        name = short(part.key)
+        try:
+            told = await picked(part, name, asker=asker, main=self._client, clock=self._clock)
+        except FAILURES as exc:
+            return await self.failed(part, exc, asker=asker)
+        return {"split": told}
 
     async def failed(self, part: Part, exc: Exception, *, asker: Asker) -> dict[str, Any]:
         """Blame the item where it is to blame; otherwise it waits, and so do the others."""
@@ -356,7 +371,7 @@ class Runner:
     def question(self, part: Part, number: int, *, wrong: str, cut: bool) -> Question:
         """What the model is asked for this part."""
         job = part.job
-        prompt = prompt_of(job, part.items)
+        prompt = prompt_for(part)
         return Question(
             system=SYSTEM,
             # Without chance the same question gives the same answer; so the second one has some,
@@ -365,8 +380,8 @@ class Runner:
             job=job.name,
             run=part.run.id,
             step=f"{short(part.key)}:{number}",
-            kind="polling" if job.watch is not None else "",
-            policy=job.tier,
+            kind=kind_for(part),
+            policy=policy_for(part),
             model=job.model,
             output_tokens_max=job.output_tokens_max,
             deadline_seconds=job.deadline_seconds,

@@ -126,7 +126,7 @@ class Reading:
         taken = []
         for number, part in enumerate(parts, start=1):
             head = NOTE.format(number=number, count=len(parts), task=task)
-            told = await self._once(f"{head}\n\n{part}", None)
+            told = await self.once(f"{head}\n\n{part}", None)
             if told.text.strip().rstrip(".").casefold() != NOTHING:
                 taken.append(f"Part {number}: {told.text.strip()}")
         return "\n\n".join(taken) or "No part holds anything about it."
@@ -134,19 +134,19 @@ class Reading:
     async def _final(self, task: str, part: str, *, schema: Mapping[str, Any] | None) -> str:
         """The answer itself, once more where its form is wrong."""
         prompt = f"{task}\n\n{part}" if part else task
-        told = await self._once(prompt, schema)
+        told = await self.once(prompt, schema)
         if schema is None:
             return told.text.strip()
         value, wrong = read(told, schema)
         if wrong:
-            told = await self._once(AGAIN.format(prompt=prompt, wrong=wrong[:300]), schema)
+            told = await self.once(AGAIN.format(prompt=prompt, wrong=wrong[:300]), schema)
             value, wrong = read(told, schema)
         if wrong:
             raise ToolError(f"the local tier's answer does not have the form asked for: {wrong}")
         return json.dumps(value, ensure_ascii=False)
 
-    async def _once(self, prompt: str, schema: Mapping[str, Any] | None) -> Told:
-        """One call, within all limits."""
+    async def once(self, prompt: str, schema: Mapping[str, Any] | None) -> Told:
+        """One call, within all limits. Raises `ToolError`."""
         left = self.limits.seconds_max - (self.now() - self.began)
         if self.calls >= self.limits.calls_max:
             raise ToolError(f"it would take more than {self.limits.calls_max} calls; ask for less")
