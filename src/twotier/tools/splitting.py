@@ -137,7 +137,9 @@ async def split(task: str, texts: Mapping[str, str], *, reading: Reading) -> Spl
     picked: list[list[Line]] = []
     for number, part in enumerate(parts, 1):
         picked.append(
-            await pick(MARK.format(number=number, count=len(parts), task=task), part, reading)
+            await pick(
+                MARK.format(number=number, count=len(parts), task=task), part, reading=reading
+            )
         )
     found = [one for lines in picked for one in extracts(lines)]
     if not found:
@@ -149,7 +151,7 @@ async def split(task: str, texts: Mapping[str, str], *, reading: Reading) -> Spl
     return Split(tuple(kept), len(parts), len(found) - len(kept))
 
 
-async def pick(head: str, part: Sequence[Line], reading: Reading) -> list[Line]:
+async def pick(head: str, part: Sequence[Line], *, reading: Reading) -> list[Line]:
     """The lines of one piece that matter, in order. Raises `ToolError`."""
     shown: dict[str, list[str]] = {}
     for number, line in enumerate(part, 1):
