@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.ledger.toys import OPUS, HandClock
-from twotier.attempts import Asking, Attempts
+from twotier.attempts import Attempts
 from twotier.domain.decision import Decision, Option
 from twotier.domain.money import FREE, Attempt, Price
 from twotier.domain.price import PLAIN
-from twotier.domain.task import Caller
+from twotier.domain.task import Asking, Caller
 from twotier.domain.tier import TierFacts, TierSpec, TierState
 from twotier.errors import PriceUnknownError, RequestError
 from twotier.protocols import INBOUND

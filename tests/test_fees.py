@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tests.ledger.toys import NOON, HandClock
 from tests.test_bounds import PRICED, SEARCH, spec
-from twotier.attempts import Asking, Attempts
+from twotier.attempts import Attempts
 from twotier.domain.decision import Decision, Option
-from twotier.domain.task import Caller
+from twotier.domain.task import Asking, Caller
 from twotier.domain.tier import TierFacts, TierState
 from twotier.exchange import Exchange, Ground, Tier
 from twotier.gateway.control import amounts

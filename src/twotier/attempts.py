@@ -15,26 +15,17 @@ from twotier.domain.decision import Decision, Option
 from twotier.domain.message import Caching, Dialect, Request, Usage
 from twotier.domain.money import FREE, Attempt, Price
 from twotier.domain.price import PLAIN, Asked
-from twotier.domain.task import Caller, Task
+from twotier.domain.task import Asking, Caller, Task
 from twotier.domain.tier import TierFacts, TierSpec, nears
 from twotier.errors import PriceUnknownError, RequestError
 from twotier.ledger.cost import worst_case
 from twotier.protocols.asked import long_lived
 from twotier.router.batching import worth
 from twotier.router.caching import Caches
-from twotier.router.tree import OUTPUT_TOKENS_MIN
+from twotier.router.constraints import OUTPUT_TOKENS_MIN
 
 # A mode that costs more is never asked for at the standard price.
 _DEARER = ("fast", "ultrafast")
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """A request, what it is taken for, and who asks."""
-
-    request: Request
-    task: Task
-    caller: Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +129,7 @@ class Attempts:
 
 def as_usual(asking: Asking) -> Asking:
     """The same, answered at once."""
-    caller = replace(asking.caller, batch=False)
-    return Asking(asking.request, asking.task, caller)
+    return replace(asking, caller=replace(asking.caller, batch=False))
 
 
 def waits(asking: Asking, spec: TierSpec, *, price: Price) -> bool:

@@ -1,7 +1,7 @@
 """How one request is answered. Everything that asks a model comes through here.
 
     estimate(request) -> task
-    decide(task, facts) -> decision          tiers in order, and why
+    decide(task, facts, known) -> decision   tiers in order, and why
     for each tier: reserve, ask, hold back until there is real content; else the next one
     observe every event; settle the row once
 
@@ -17,16 +17,16 @@ from datetime import date
 import msgspec
 
 from twotier import errors
-from twotier.attempts import Asking, Attempts, as_usual
+from twotier.attempts import Attempts, as_usual
 from twotier.batch.desk import Desk
 from twotier.batch.waiting import Waiting
+from twotier.deciding import Deciding
 from twotier.domain.decision import Decision
 from twotier.domain.message import Request
 from twotier.domain.money import Price
-from twotier.domain.task import Caller, Task
+from twotier.domain.task import Asking, Caller
 from twotier.domain.tier import TierFacts
 from twotier.exchange import Exchange, Ground, Tier
-from twotier.router.estimate import estimate
 from twotier.router.tree import Router, ready_behind
 from twotier.say import headers
 from twotier.tries import Plan, Remedy, Tries
@@ -48,18 +48,6 @@ class Answer(msgspec.Struct, frozen=True):
     close: Callable[[], Awaitable[None]]
 
 
-class Facts(dict[str, TierFacts]):
-    """What each tier says of itself now; asked of those that the router looks at."""
-
-    def __init__(self, tiers: Mapping[str, Tier]) -> None:
-        super().__init__()
-        self._tiers = tiers
-
-    def __missing__(self, name: str) -> TierFacts:
-        fact = self[name] = self._tiers[name].facts()
-        return fact
-
-
 class Dispatch:
     """The one path to a model."""
 
@@ -75,6 +63,7 @@ class Dispatch:
     ) -> None:
         self.tiers = tiers
         self.router = router
+        self.deciding = Deciding(router, self._fact, clock=ground.clock)
         self.breakers = remedy.breakers
         specs = {name: tier.spec for name, tier in tiers.items()}
         self._attempts = Attempts(specs, price, ground.clock, self._fact, router.caches)
@@ -88,11 +77,11 @@ class Dispatch:
         """What a tier says of itself now."""
         return self.tiers[name].facts()
 
-    def explain(self, request: Request, caller: Caller) -> tuple[Task, Decision, int]:
+    def explain(self, request: Request, caller: Caller) -> tuple[Asking, Decision, int]:
         """What would happen, and its worst case in micro-dollars. Spends and stores nothing."""
-        task, decision = self._decided(request, caller)
-        rows = self._attempts.of("", decision, asking=Asking(request, task, caller))
-        return task, decision, max((row.reserved_microusd for row in rows), default=0)
+        asking, decision = self.deciding(request, caller, explain=True)
+        rows = self._attempts.of("", decision, asking=asking)
+        return asking, decision, max((row.reserved_microusd for row in rows), default=0)
 
     async def answer(self, request: Request, caller: Caller) -> Answer:
         """The answer of the first tier that gives one. Raises `TwotierError` if none does."""
@@ -107,11 +96,11 @@ class Dispatch:
         """The answer to a request that has a name."""
         if caller.batch and (found := await self.desk.found(request, caller)):
             return answer_of(found, request)
-        task, decision = self._decided(request, caller)
+        asking, decision = self.deciding(request, caller)
+        task = asking.task
         self._ground.book.note_decision(request_id, decision, task=task)
         if not decision.options:
             raise errors.REFUSALS[decision.refusal_code](decision.refusal)
-        asking = Asking(request, task, caller)
         attempts = self._attempts.of(request_id, decision, asking=asking)
         if caller.batch:
             first = next(attempts)
@@ -122,15 +111,10 @@ class Dispatch:
 
         def ready(number: int) -> bool:
             # Asked when a tier has failed, perhaps after a long wait: by now the facts are others.
-            return ready_behind(number, decision, facts=Facts(self.tiers))
+            return ready_behind(number, decision, facts=self.deciding.facts())
 
         exchange, failures = await self._tries.opened(request, task, plan=Plan(attempts, ready))
         return answer_of(exchange, request, failures=failures)
-
-    def _decided(self, request: Request, caller: Caller) -> tuple[Task, Decision]:
-        """The task behind a request, and where it goes."""
-        task = estimate(request, caller)
-        return task, self.router.decide(task, Facts(self.tiers))
 
 
 def answer_of(

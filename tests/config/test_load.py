@@ -13,7 +13,7 @@ from twotier.config.load import load
 from twotier.errors import ConfigError
 from twotier.jobs import delivery
 from twotier.models import starter
-from twotier.router.rules import TREE
+from twotier.router.rows import ROWS
 
 CANARY = "sk-canary-5d1c"
 WATCH = '[[jobs]]\nname = "a"\nprompt = "p"\nevery = "1m"\n'
@@ -246,6 +246,6 @@ def test_a_wrong_address_is_not_repeated(tmp_path: Path) -> None:
 
 def test_names_written_twice_are_the_same() -> None:
     """Configuration may not import the router or the models; this holds them together."""
-    assert typing.get_args(values.Rule) == tuple(rule.name for rule in TREE)
+    assert typing.get_args(values.Rule) == tuple(ROWS)
     assert (STARTER, starter.STARTER.ref) == (values.STARTER, values.STARTER_REF)
     assert values.FIELDS == delivery.FIELDS

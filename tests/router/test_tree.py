@@ -15,7 +15,8 @@ from twotier.domain.tier import Load, TierFacts, TierPolicy, TierSpec, TierState
 from twotier.engines.base import Settings
 from twotier.router.estimate import estimate
 from twotier.router.names import Names
-from twotier.router.rules import KINDS, TREE
+from twotier.router.rows import PRESETS, ROWS, rules_of
+from twotier.router.rules import KINDS
 from twotier.router.tree import Router, ready_behind
 from twotier.supervisor.policy import SMALLER_MAX
 
@@ -101,8 +102,10 @@ def test_every_row_of_the_articles_tree(text: str, rule: str, order: list[str]) 
 
 def test_each_kind_has_a_row_and_the_last_row_takes_everything() -> None:
     """No kind can fall through the table."""
-    assert TREE[-1].kind == "*"
-    assert {rule.kind for rule in TREE} == KINDS | {"*"}
+    for preset in PRESETS.values():
+        assert preset[-1] == "default"
+        assert set(preset) >= KINDS
+    assert ROWS["default"].when is None
 
 
 @pytest.mark.parametrize(
@@ -311,10 +314,9 @@ def test_a_rule_can_be_switched_off() -> None:
     """Off means the next row decides; with all of them off the frontier answers."""
     request = Request("openai_chat", b"{}", "auto", head_text="Summarise this")
     task = estimate(request, Caller())
-    assert Router(NAMES, frozenset({"read-report"})).decide(task, READY).rule == "default"
-    everything = frozenset(rule.name for rule in TREE)
-    decision = Router(NAMES, everything).decide(task, READY)
-    assert tiers(decision) == ["frontier", "local"]
+    assert Router(NAMES, rules_of(off=["read-report"])).decide(task, READY).rule == "default"
+    decision = Router(NAMES, rules_of(off=tuple(ROWS))).decide(task, READY)
+    assert (decision.rule, tiers(decision)) == ("default", ["frontier", "local"])
 
 
 def test_without_any_tier_the_refusal_says_what_to_add() -> None:

@@ -22,7 +22,6 @@ from datetime import timedelta
 from msgspec.structs import replace as changed
 
 from twotier.answers import Answers, Stored
-from twotier.attempts import Asking
 from twotier.batch.item import (
     Item,
     begun,
@@ -37,7 +36,7 @@ from twotier.batch.waiting import Kept, Waiting
 from twotier.domain.batch import Batch, Result
 from twotier.domain.message import Request, Usage
 from twotier.domain.money import Attempt
-from twotier.domain.task import Caller
+from twotier.domain.task import Asking, Caller
 from twotier.errors import LedgerError, TierUnavailableError, TwotierError, UpstreamError
 from twotier.exchange import Exchange, Ground, Tier
 from twotier.ledger.batches import ENDED, SENT, Batched

@@ -26,6 +26,7 @@ from twotier.build.memory import calm_collector
 from twotier.build.money import price_on, priced, unit_price_on
 from twotier.build.outside import auditor_of
 from twotier.build.passing import pass_on
+from twotier.build.rules import rules_in
 from twotier.build.savings import savings_page
 from twotier.build.slots import limited
 from twotier.build.telemetry import Telemetry
@@ -36,7 +37,7 @@ from twotier.dispatch import Dispatch
 from twotier.domain.tier import TierFacts
 from twotier.exchange import Ground
 from twotier.gateway.alerts import AlertControl
-from twotier.gateway.app import DIALECT_AT, Gateway
+from twotier.gateway.app import DIALECT_AT, Gateway, heeded
 from twotier.gateway.approve import PATH, ApprovePage
 from twotier.gateway.asgi import Handler
 from twotier.gateway.auth import Door, PrivateDoor
@@ -82,8 +83,8 @@ def make_dispatch(
     tiers = learn_of(tiers, loaded=shop.loaded, learned=learned)
     specs = [one.spec for one in tiers.values()]
     names = Names(specs, config.aliases, priced(shop.prices, shop.clock))
-    router = Router(names, frozenset(config.routing.off), learned.verdicts.untooled, learned.caches)
-    return Dispatch(
+    router = Router(names, rules_in(config), learned.verdicts.untooled, learned.caches)
+    dispatch = Dispatch(
         tiers,
         router=router,
         price=price_on(shop.prices),
@@ -91,6 +92,8 @@ def make_dispatch(
         new_id=new_id,
         remedy=Remedy(shop.breakers, RetryBudget(), random.random),
     )
+    dispatch.deciding.knowledge = learned.known
+    return dispatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,12 @@ class Front:
         self.house.lookout = self.lookout(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
         self.telemetry.tiers = self.dispatch.tiers
-        make = partial(Gateway, refusals=live.refusals, spans=self.telemetry.spans is not None)
+        make = partial(
+            Gateway,
+            refusals=live.refusals,
+            spans=self.telemetry.spans is not None,
+            heeded=heeded(self.dispatch.router.rules.headers),
+        )
         public = make(
             door, routes, hooks=HookRoute(partial(forward, self.loaded.paths.worker_socket))
         )

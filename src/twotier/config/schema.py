@@ -19,6 +19,7 @@ from twotier.config.budgets import BudgetConfig, budget_problems
 from twotier.config.chat import ChatConfig
 from twotier.config.outside import OutsideConfig
 from twotier.config.prices import PriceConfig, PriceName
+from twotier.config.routing import RoutingConfig, RuleConfig, rule_problems
 from twotier.config.savings import SavingsConfig
 from twotier.config.section import Section, listed, raise_all
 from twotier.config.tools import ToolsConfig, tool_problems
@@ -41,7 +42,6 @@ from twotier.config.values import (
     OwnerName,
     Port,
     PublicUrl,
-    RuleName,
     Seconds,
     SecretPlace,
     TierName,
@@ -343,16 +343,6 @@ class TierConfig(Section):
         return self.engine is not None if self.local is None else self.local
 
 
-class RoutingConfig(Section):
-    """How a tier is chosen where nobody named one."""
-
-    off: tuple[RuleName, ...] = Field(
-        (),
-        description="Rules of the tree that are switched off: polling, bulk-write,"
-        " frontier-reasoning, read-report, default.",
-    )
-
-
 class Config(Section):
     """The whole file."""
 
@@ -391,6 +381,7 @@ class Config(Section):
         default_factory=SavingsConfig, description="What savings are compared with."
     )
     routing: RoutingConfig = Field(default_factory=RoutingConfig, description="The router.")
+    rules: tuple[RuleConfig, ...] = Field((), description="Rules of your own.")
     ntfy: NtfyConfig = Field(default_factory=NtfyConfig, description="Where ntfy messages go.")
     smtp: SmtpConfig = Field(
         default_factory=SmtpConfig, description="The server that mail goes to."
@@ -426,6 +417,7 @@ class Config(Section):
             order_problems(self.jobs),
             tool_problems(self.jobs, self.tools, mail=bool(self.smtp.host)),
             budget_problems(self.budgets, tiers=self.tiers, jobs=self.jobs),
+            rule_problems(self.routing, self.rules, tiers=self.tiers, jobs=self.jobs),
         )
         mail = "" if self.smtp.host else self.alerts.mail_problem()
         return raise_all(

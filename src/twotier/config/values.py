@@ -38,8 +38,11 @@ ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:[1-9][
 OWNER = re.compile(r"(launchd|systemd):(system/)?[A-Za-z0-9][\w.@:-]*|user")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
-# The names of `router.rules.TREE`, which configuration may not import; a test compares them.
-Rule = Literal["polling", "bulk-write", "frontier-reasoning", "read-report", "default"]
+# The names of `router.rows.ROWS`, which configuration may not import; a test compares them.
+Rule = Literal[
+    "time", "session", "record", "unproven", "polling", "bulk-write", "frontier-reasoning",
+    "read-report", "gain", "default",
+]  # fmt: skip
 # What the starter model is called by clients: `models.starter`, compared by a test.
 STARTER, STARTER_REF = "starter", "smollm2-135m-instruct"
 

@@ -9,7 +9,7 @@ class Because(msgspec.Struct, frozen=True):
     """One rule that spoke: its name, what it did, and a sentence with the numbers it saw."""
 
     rule: str
-    effect: str  # removed, chose, ordered, waits
+    effect: str  # removed, restricted, chose, ordered, waits; to explain: passed, abstained
     text: str
 
 
@@ -25,7 +25,9 @@ class Decision(msgspec.Struct, frozen=True):
 
     Empty `options` means refused: `refusal` is the sentence for the client and `refusal_code` one
     of the codes of `errors` (`tier_unavailable`, `model_not_found`, `context_length_exceeded`,
-    `invalid_request`, `price_unknown`, `forbidden`).
+    `invalid_request`, `price_unknown`, `forbidden`). `verify`: a local tier was chosen without
+    certainty, so its answer is worth a check. `restricted`: a rule of the owner's made the work
+    local-only.
     """
 
     options: tuple[Option, ...]
@@ -33,3 +35,5 @@ class Decision(msgspec.Struct, frozen=True):
     because: tuple[Because, ...]
     refusal: str = ""
     refusal_code: str = ""
+    verify: bool = False
+    restricted: bool = False

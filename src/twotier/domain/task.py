@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+
 import msgspec
 
-from twotier.domain.message import Dialect
+from twotier.domain.known import NOTHING, Known
+from twotier.domain.message import Dialect, Request
 from twotier.domain.tier import TierPolicy
 
 
@@ -14,7 +18,8 @@ class Caller(msgspec.Struct, frozen=True):
     From TCP the same headers may restrict (a `local-only` policy), never widen. `trace` is the W3C
     `traceparent` it sent, empty where nobody makes spans. `probe`: it asks only to see how well a
     tier does. `period_seconds` lie between two runs of its job, None where nobody knows. `batch`:
-    it may wait for a batch, and asks again until that has ended.
+    it may wait for a batch, and asks again until that has ended. `headers` are those that a rule
+    of the owner's looks at, by their names in small letters.
     """
 
     private: bool = False
@@ -29,6 +34,7 @@ class Caller(msgspec.Struct, frozen=True):
     probe: bool = False
     period_seconds: float | None = None
     batch: bool = False
+    headers: Mapping[str, str] = {}
 
     @property
     def background(self) -> bool:
@@ -41,7 +47,9 @@ class Task(msgspec.Struct, frozen=True):
     `output_tokens_asked` is the limit the client set, None if it set none.
 
     `kind` is one of `polling`, `bulk-write`, `frontier-reasoning`, `read-report` or `unknown`;
-    `kind_because` says what it was read from. A `probe` is not held to what earlier probes found.
+    `kind_because` says what it was read from, `kind_from` in one word: `trigger` (whoever runs it
+    says so), `size`, `words`, or empty. A `probe` is not held to what earlier probes found. `at` is
+    when it came, where a rule of the owner's asks for that.
     """
 
     dialect: Dialect
@@ -59,3 +67,16 @@ class Task(msgspec.Struct, frozen=True):
     background: bool
     deadline_seconds: float | None
     probe: bool = False
+    kind_from: str = ""
+    client: str = ""
+    headers: Mapping[str, str] = {}
+    at: datetime | None = None
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """A request, what it is taken for, who asks, and what is known of such work."""
+
+    request: Request
+    task: Task
+    caller: Caller
+    known: Known = NOTHING

@@ -7,7 +7,7 @@ control paths.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
@@ -53,11 +53,28 @@ def traced(caller: Caller, scope: Scope) -> Caller:
     return replace(caller, trace=trace) if 0 < len(trace) <= TRACE_CHARACTERS_MAX else caller
 
 
+def heeded(names: Collection[str]) -> frozenset[bytes]:
+    """The headers that rules of the owner's look at, as they stand in a request."""
+    return frozenset(name.encode("latin-1") for name in names)
+
+
+def headed(caller: Caller, scope: Scope, *, names: Collection[bytes]) -> Caller:
+    """The caller with those headers of its request that rules look at. One that is sent twice is
+    read as HTTP says: as one with a comma.
+    """
+    found: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        if name in names:
+            key, text = name.decode("latin-1"), value.decode("latin-1")
+            found[key] = f"{found[key]}, {text}" if key in found else text
+    return replace(caller, headers=found) if found else caller
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """An ASGI application. `routes` maps method and path; `control` is asked for `/control/...`,
     `hooks` for `POST /hooks/...`, which needs no key. `spans`: somebody makes spans, so the
-    client's own is looked for.
+    client's own is looked for. `heeded`: the headers that rules look at.
     """
 
     door: Door | PrivateDoor
@@ -66,6 +83,7 @@ class Gateway:
     hooks: Handler | None = None
     refusals: Refusals = field(kw_only=True)
     spans: bool = False
+    heeded: frozenset[bytes] = frozenset()
     open_paths: frozenset[str] = field(default_factory=lambda: frozenset({"/healthz", "/approve"}))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,6 +126,8 @@ class Gateway:
         handler = self.routes.get((scope["method"], path))
         if handler is None:
             raise self.nothing_there(scope["method"], path)
+        if self.heeded:
+            caller = headed(caller, scope, names=self.heeded)
         await handler(Call(scope, receive, send, traced(caller, scope) if self.spans else caller))
 
     def nothing_there(self, method: str, path: str) -> TwotierError:

@@ -147,7 +147,8 @@ class Control:
         kind, asked = str(raw.get("kind") or ""), str(raw.get("policy") or "")
         caller = Caller(private=True, client="cli", kind=kind, policy=policy(asked))
         read = INBOUND["openai_chat"].read_request(body)
-        task, decision, microusd = self.dispatch.explain(read, caller)
+        asking, decision, microusd = self.dispatch.explain(read, caller)
+        task = asking.task
         return JSONResponse(
             {
                 "schema_version": SCHEMA_VERSION,

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from twotier.domain.known import NOTHING, Known
+from twotier.domain.task import Asking
 from twotier.domain.tier import TierSpec
 from twotier.learned.speeds import Speeds
 from twotier.learned.verdicts import Verdicts
@@ -38,6 +40,10 @@ class Learned:
         self._versions[spec.name] = version
         self.speeds.follow(spec)
         self.verdicts.follow(spec, engine=engine, trusted=trusted)
+
+    def known(self, _: Asking) -> Known:
+        """What is known of such work: nothing yet."""
+        return NOTHING
 
     async def open(self, book: Book) -> None:
         """Take up what earlier lives have learned. Raises `LedgerError`."""

@@ -26,7 +26,7 @@ KIND_CHARS = 600
 
 def estimate(request: Request, caller: Caller) -> Task:
     """The task behind a request."""
-    kind, because = kind_of(request, caller)
+    kind, source, because = kind_of(request, caller)
     images = request.images
     return Task(
         dialect=request.dialect,
@@ -54,20 +54,25 @@ def estimate(request: Request, caller: Caller) -> Task:
         background=caller.background,
         deadline_seconds=caller.deadline_seconds,
         probe=caller.probe,
+        kind_from=source,
+        client=caller.client,
+        headers=caller.headers,
     )
 
 
-def kind_of(request: Request, caller: Caller) -> tuple[str, str]:
-    """The kind of work and what it was read from; what the job says comes before what words say."""
+def kind_of(request: Request, caller: Caller) -> tuple[str, str, str]:
+    """The kind of work and what it was read from, in a word and in words; what the job says comes
+    before what words say.
+    """
     if request.model not in (AUTO, ""):
-        return "unknown", "a named model needs no guess"
+        return "unknown", "", "a named model needs no guess"
     if caller.kind in KINDS:
-        return caller.kind, "the job says so"
+        return caller.kind, "trigger", "the job says so"
     if request.tools:
         # Coding clients ask for 32,000 tokens by habit: with tools that figure says nothing either.
-        return "unknown", "has tools: the words of one turn say nothing about the whole"
+        return "unknown", "", "has tools: the words of one turn say nothing about the whole"
     if (request.max_output_tokens or 0) > BULK_OUTPUT_TOKENS:
-        return "bulk-write", f"asks for up to {request.max_output_tokens} tokens of output"
+        return "bulk-write", "size", f"asks for up to {request.max_output_tokens} tokens of output"
     if found := spoken(request.head_text[:KIND_CHARS]):
-        return found[0], f"the words {found[1]!r}"
-    return "unknown", "no sign of any kind"
+        return found[0], "words", f"the words {found[1]!r}"
+    return "unknown", "", "no sign of any kind"

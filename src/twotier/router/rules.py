@@ -1,8 +1,4 @@
-"""The routing rules as data: what a word says about a request, and where each kind goes.
-
-The tree is the one of "Two-Tier AI" (2026-02-14): polling stays local, bulk writing and frontier
-reasoning go to the frontier, reading and reporting stays local, and what nobody can tell goes to
-the frontier, because quality matters more than cost. Each row can be switched off by its name.
+"""What a word says about the kind of work.
 
 The word lists are a weak signal and are treated as one: they are asked last, only the first lines
 of the user's own text count, and "unknown" is an answer.
@@ -11,31 +7,11 @@ of the user's own text count, and "unknown" is an answer.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 # "Writes more than 500 lines" at about 12 tokens a line.
 BULK_OUTPUT_TOKENS = 6_000
 
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One row of the tree: work of this `kind` goes to this `side`; `text` says why."""
-
-    name: str
-    kind: str  # a kind of `Task`, or `*`
-    side: str  # local or frontier
-    text: str
-
-
-TREE: tuple[Rule, ...] = (
-    Rule("polling", "polling", "local", "polling and monitoring costs nothing locally"),
-    Rule("bulk-write", "bulk-write", "frontier", "writes more than 500 lines"),
-    Rule("frontier-reasoning", "frontier-reasoning", "frontier", "needs frontier reasoning"),
-    Rule("read-report", "read-report", "local", "reads more than it writes"),
-    Rule("default", "*", "frontier", "nothing decided; quality matters more than cost"),
-)
-
-KINDS = frozenset(rule.kind for rule in TREE if rule.kind != "*")
+KINDS = frozenset({"polling", "bulk-write", "frontier-reasoning", "read-report"})
 
 # A pattern is tried at each word of a text, which takes a hundred times as long as a look for the
 # pieces without which it cannot match: one of these, in small letters.

@@ -1,9 +1,9 @@
 """The decision: task and facts in; tiers in order out, with the reason of every rule that spoke.
 
 First the constraints take options away (`private`, `policy`, `price`, `able`, `fit`), and nothing
-later brings one back. Then the first rule that can decide does: `explicit`, `policy`, the tree. At
-the end `health` only orders: a tier that cannot answer now goes behind one that can, because a fact
-is old as soon as it is read. What binds is asked again when the tier is.
+later brings one back. Then the first rule that can decide does: `explicit`, `policy`, the rows of
+`rows`. At the end `health` only orders: a tier that cannot answer now goes behind one that can,
+because a fact is old as soon as it is read. What binds is asked again when the tier is.
 """
 
 from __future__ import annotations
@@ -11,22 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from twotier.domain.decision import Because, Decision, Option
-from twotier.domain.message import PATHS, RELAYED
-from twotier.domain.task import Task
-from twotier.domain.tier import TierFacts, TierPolicy, TierSpec, TierState, nears
-from twotier.router.caching import Caches
-from twotier.router.names import AUTO, Names
-from twotier.router.rules import TREE, Rule
+from msgspec.structs import replace
 
-OUTPUT_TOKENS_MIN = 64  # an answer shorter than this is not worth asking for
-REFUSAL_CODES = {
-    "fit": "context_length_exceeded",
-    "able": "invalid_request",
-    "price": "price_unknown",
-    "private": "forbidden",
-    "policy": "forbidden",
-}
+from twotier.domain.decision import Because, Decision, Option
+from twotier.domain.known import NOTHING, Known
+from twotier.domain.task import Task
+from twotier.domain.tier import TierFacts, TierPolicy, TierSpec, TierState
+from twotier.router.caching import Caches
+from twotier.router.constraints import BY_NAME, Sight, constrain, room
+from twotier.router.names import AUTO, Names
+from twotier.router.row import Choice
+from twotier.router.rows import DEFAULT, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +33,106 @@ class Router:
     """
 
     names: Names
-    off: frozenset[str] = field(default_factory=frozenset)
+    rules: Rules = DEFAULT
     untooled: Mapping[str, str] = field(default_factory=dict)
     caches: Caches = field(default_factory=Caches)
 
-    def decide(self, task: Task, facts: Mapping[str, TierFacts]) -> Decision:
-        """The tiers to ask, in order, and why. Pure: the same values give the same decision."""
-        explicit = None
-        if task.model_asked not in (AUTO, ""):
-            explicit = self.names.resolve(task.model_asked)
-            if explicit is None:
-                return unknown(task, self.names)
+    def decide(
+        self,
+        task: Task,
+        facts: Mapping[str, TierFacts],
+        *,
+        known: Known = NOTHING,
+        explain: bool = False,
+    ) -> Decision:
+        """The tiers to ask, in order, and why. Pure: the same values give the same decision.
+
+        `explain`: the rules that looked and did not decide say so too.
+        """
         because: list[Because] = []
+        guard = self.rules.restricting(task) if self.rules.guards else None
+        if guard is not None:
+            because.append(Because(guard.name, "restricted", f"local-only: {guard.text}"))
+            task = replace(task, policy=TierPolicy.LOCAL_ONLY)
+        if task.model_asked in (AUTO, ""):
+            decision = self.chosen(task, facts, known=known, because=because, explain=explain)
+        else:
+            decision = self.obeyed(task, facts, because=because)
+        return decision if guard is None else replace(decision, restricted=True)
+
+    def obeyed(
+        self, task: Task, facts: Mapping[str, TierFacts], *, because: list[Because]
+    ) -> Decision:
+        """Where a model was named: its tier or a refusal aloud, never another one."""
+        meaning = self.rules.meaning(task, self.names.tiers) if self.rules.meanings else None
+        if meaning is not None:
+            return self.meant(task, facts, meaning=meaning, because=because)
+        explicit = self.names.resolve(task.model_asked)
+        if explicit is None:
+            return unknown(task, self.names)
+        if not self.left(task, facts, explicit=explicit, because=because):
+            return refused(because)
+        because.append(Because("explicit", "chose", f"the request names {task.model_asked!r}"))
+        return Decision((explicit,), "explicit", tuple(because))
+
+    def meant(
+        self,
+        task: Task,
+        facts: Mapping[str, TierFacts],
+        *,
+        meaning: tuple[str, Choice],
+        because: list[Because],
+    ) -> Decision:
+        """Where the owner said what the name stands for: a tier is obeyed as if it had been named,
+        a side is a choice.
+        """
+        rule, choice = meaning
+        explicit = Option(choice.tier) if choice.tier else None
+        left = self.left(task, facts, explicit=explicit, because=because)
+        if not left:
+            return refused(because)
+        because.append(Because(rule, "chose", choice.text))
+        if explicit is not None:
+            return Decision((explicit,), rule, tuple(because))
+        ordered = order(left, choice, facts=facts, because=because)
+        return Decision(tuple(Option(tier.name) for tier in ordered), rule, tuple(because))
+
+    def chosen(
+        self,
+        task: Task,
+        facts: Mapping[str, TierFacts],
+        *,
+        known: Known,
+        because: list[Because],
+        explain: bool,
+    ) -> Decision:
+        """Where nobody named a model: by the policy, or by the first row that can decide."""
+        left = self.left(task, facts, explicit=None, because=because)
+        if not left:
+            return refused(because)
+        if explain:
+            because.extend(room(task, left))
+        rule, choice = self.choose(task, known, left=left, because=because, explain=explain)
+        ordered = order(left, choice, facts=facts, because=because)
+        options = tuple(Option(tier.name) for tier in ordered)
+        verify = ordered[0].local and not choice.sure
+        return Decision(options, rule, tuple(because), verify=verify)
+
+    def left(
+        self,
+        task: Task,
+        facts: Mapping[str, TierFacts],
+        *,
+        explicit: Option | None,
+        because: list[Because],
+    ) -> list[TierSpec]:
+        """The tiers that the constraints leave."""
         tiers = self.names.tiers
         if task.tools and self.untooled and not task.probe:
             tiers = self.tooled(tiers, explicit, because=because)
-        left = constrain(task, tiers, explicit=explicit, facts=facts, because=because)
-        if not left:
-            return refused(because)
-        if explicit is not None:
-            text = f"the request names {task.model_asked!r}"
-            because.append(Because("explicit", "chose", text))
-            return Decision((explicit,), "explicit", tuple(because))
-        rule, side = self.choose(task, because)
-        ordered = order(left, side, facts=facts, because=because)
-        return Decision(tuple(Option(tier.name) for tier in ordered), rule, tuple(because))
+        # A pass-through asks for another model, whose price was looked up with its name.
+        sight = Sight(task, facts, explicit is not None and bool(explicit.model))
+        return constrain(sight, tiers, explicit=explicit, because=because)
 
     def tooled(
         self, tiers: Sequence[TierSpec], explicit: Option | None, *, because: list[Because]
@@ -80,103 +150,53 @@ class Router:
                 because.append(Because("able", "removed", f"{tier.name}: {below}"))
         return left
 
-    def choose(self, task: Task, because: list[Because]) -> tuple[str, str]:
-        """The rule that decides and the side it is for."""
+    def choose(
+        self,
+        task: Task,
+        known: Known,
+        *,
+        left: Sequence[TierSpec],
+        because: list[Because],
+        explain: bool,
+    ) -> tuple[str, Choice]:
+        """The rule that decides and what it chose; of those before it only the owner's say that
+        they could not, unless it is to be explained.
+        """
         if task.policy is not TierPolicy.AUTO:
             side = "frontier" if task.policy is TierPolicy.FRONTIER else "local"
-            because.append(Because("policy", "chose", f"the policy is {task.policy.value}"))
-            return "policy", side
-        for rule in TREE:
-            if rule.name not in self.off and rule.kind in (task.kind, "*"):
-                because.append(Because(rule.name, "chose", reason(rule, task)))
-                return rule.name, rule.side
-        because.append(Because("default", "chose", "no rule is left on"))
-        return "default", "frontier"
-
-
-def reason(rule: Rule, task: Task) -> str:
-    """The rule's sentence with what was seen."""
-    return f"{rule.text} (kind {task.kind}: {task.kind_because})"
-
-
-def constrain(
-    task: Task,
-    tiers: Sequence[TierSpec],
-    *,
-    explicit: Option | None,
-    facts: Mapping[str, TierFacts],
-    because: list[Because],
-) -> list[TierSpec]:
-    """The tiers that may be asked at all; each one taken away leaves its reason."""
-    left = []
-    for tier in tiers:
-        if tier.standby if explicit is None else tier.name != explicit.tier:
-            continue
-        # A pass-through asks for another model, whose price was looked up with its name.
-        passing = explicit is not None and bool(explicit.model)
-        found = hindrance(task, tier, facts=facts, passing=passing)
-        if found is None:
-            left.append(tier)
-        else:
-            because.append(Because(found[0], "removed", f"{tier.name}: {found[1]}"))
-    return left
-
-
-def hindrance(
-    task: Task, tier: TierSpec, *, facts: Mapping[str, TierFacts], passing: bool
-) -> tuple[str, str] | None:
-    """The constraint that takes this tier away and its sentence, or None.
-
-    Asked of each tier for each request, so a sentence is only made when its rule speaks.
-    """
-    if task.policy is TierPolicy.LOCAL_ONLY and not tier.local:
-        return "private", "local-only work does not leave this machine"
-    if task.policy is TierPolicy.FRONTIER and tier.local:
-        return "policy", "the policy is frontier"
-    if tier.price is None and not passing:
-        command = f"`twotier prices set {tier.ref} input=... output=...`"
-        return "price", f"no price is known for {tier.ref}; set it: {command}"
-    if disabled := unable(task, tier):
-        return "able", disabled
-    need = task.prompt_tokens + OUTPUT_TOKENS_MIN
-    # Of many texts each must fit alone, and their server knows.
-    if nears(need, tier.window_tokens) and task.dialect != "openai_embeddings":
-        return overflow(need, tier, facts=facts)
-    return None
-
-
-def overflow(
-    need: int, tier: TierSpec, *, facts: Mapping[str, TierFacts]
-) -> tuple[str, str] | None:
-    """Whether so many tokens are too many for the window, its own or the one in force."""
-    if need > tier.window_tokens:
-        return "fit", f"about {need} tokens do not fit its window of {tier.window_tokens}"
-    fact = facts[tier.name]
-    if fact.window_tokens and need > fact.window_tokens:
-        now = f"{fact.window_tokens} for now: {fact.window_because}"
-        return "fit", f"about {need} tokens do not fit its window of {now}"
-    return None
-
-
-def unable(task: Task, tier: TierSpec) -> str:
-    """What the tier cannot do that this task needs; empty where it can do all of it."""
-    if task.images and not tier.can_images:
-        return "cannot read images"
-    if task.tools and not tier.can_tools:
-        return "cannot call tools"
-    if task.dialect in RELAYED and not tier.speaks(task.dialect):
-        return f"its server has no /v1{PATHS[task.dialect]}; name a tier that has it (`speaks`)"
-    return ""
+            text = f"the policy is {task.policy.value}"
+            because.append(Because("policy", "chose", text))
+            return "policy", Choice(text, side, sure=True)
+        for row in self.rules.rows:
+            said = row.decide(task, known, tiers=left)
+            if said is None:
+                if explain:
+                    because.append(Because(row.name, "passed", row.sight(task, known)))
+            elif type(said) is Choice:
+                because.append(Because(row.name, "chose", said.text))
+                return row.name, said
+            elif explain or row.own:
+                because.append(Because(row.name, "abstained", said.text))
+        nothing = Choice("no rule is left on", "frontier")
+        because.append(Because("default", "chose", nothing.text))
+        return "default", nothing
 
 
 def order(
     tiers: Sequence[TierSpec],
-    side: str,
+    choice: Choice,
     *,
     facts: Mapping[str, TierFacts],
     because: list[Because],
 ) -> list[TierSpec]:
-    """The chosen side first, the other side behind where the policy allows it, the sick last."""
+    """The chosen tier first, then its side, the other side behind where the policy allows it, the
+    sick last.
+    """
+    side = choice.side
+    if choice.tier:
+        first = next(tier for tier in tiers if tier.name == choice.tier)
+        side = "local" if first.local else "frontier"
+        tiers = [first, *(tier for tier in tiers if tier is not first)]
     near = [tier for tier in tiers if tier.local == (side == "local")]
     far = [tier for tier in tiers if tier.local != (side == "local")]
     both = near + far
@@ -266,8 +286,8 @@ def refused(because: Sequence[Because]) -> Decision:
     if not because:
         text = "no tier is configured; add [tiers.local] or [tiers.frontier]"
         return Decision((), "none", (), text, "tier_unavailable")
-    places = {rule: rank for rank, rule in enumerate(REFUSAL_CODES)}
-    ranked = sorted(because, key=lambda one: places[one.rule])
+    removed = (one for one in because if one.effect == "removed")
+    ranked = sorted(removed, key=lambda one: BY_NAME[one.rule].rank)
     text = "no tier may answer this: " + "; ".join(one.text for one in ranked)
     first = ranked[0].rule
-    return Decision((), first, tuple(because), text, REFUSAL_CODES[first])
+    return Decision((), first, tuple(because), text, BY_NAME[first].code)
