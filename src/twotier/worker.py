@@ -128,7 +128,9 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             api = Api(scheduler, runs=runs, items=stores.items, results=stores.results)
             rounds = Rounds(stores.results, delivery=delivery, clock=clock)
             retention = retention_of(loaded, database, clock=clock, forget=engine.forget)
-            trying = Trying.of(loaded, database, scheduler=scheduler, client=client, clock=clock)
+            trying = Trying.of(
+                loaded, database, scheduler=scheduler, client=client, clock=clock, agents=agents
+            )
             watch = partial(watch_main, client, stop)
             take_over = partial(held.run, scheduler.take_over)
             endless = (rounds.run, retention.run, chats.run, trying.desk.run, take_over)

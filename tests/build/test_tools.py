@@ -14,7 +14,11 @@ from aiosmtpd.controller import Controller
 
 from tests.tools.benches import a_call, used
 from tests.toys.receiver import Taker
+from twotier.agent.fees import MainFees
+from twotier.agent.model import MainClient
+from twotier.build.agents import Tooling
 from twotier.build.tools import bench_of, hidden, root_of, toolbox, web_of
+from twotier.clock import SystemClock
 from twotier.config.load import Loaded, load
 from twotier.config.tools import ALONE, TARGET_NEEDED, WITH_TARGET, name_problem
 from twotier.config.work import JobConfig
@@ -22,7 +26,11 @@ from twotier.domain.label import NO_LABELS, Label
 from twotier.errors import ConfigError, NotFoundError, ToolError
 from twotier.tools.base import Tool
 from twotier.tools.kinds import ELSEWHERE, GROUPS, KINDS, labels_shown, make, named
+from twotier.tools.mcp import Servers
+from twotier.tools.search import Search
+from twotier.worker import jobs_of
 
+BRAVE = '[tools.search]\nbackend = "brave"\nkey = "env:NO_KEY_IS_NEEDED_HERE"\n'
 JOB = '[[jobs]]\nname = "toy"\nprompt = "Do it."\nevery = "1h"\n'
 
 
@@ -322,3 +330,14 @@ def test_names_are_taken_apart_and_labels_shown() -> None:
     assert labels_shown(NO_LABELS) == "none"
     assert labels_shown(frozenset({Label.SENDS, Label.PRIVATE})) == "private, sends"
     assert name_problem("mcp:server.tool") == ""
+
+
+def test_what_a_jobs_search_costs_is_booked(tmp_path: Path) -> None:
+    """By main, as for all that costs; without that way a paid search is refused."""
+    loaded = loaded_of(tmp_path, 'tools = ["search"]', BRAVE)
+    client, clock = MainClient(tmp_path / "main.sock"), SystemClock()
+    servers = Servers([], clock=clock)
+    tooling = Tooling(lambda: loaded, client, servers=servers, clock=clock)
+    (search,) = asyncio.run(tooling.tools(jobs_of(loaded)[0]))
+    assert isinstance(search, Search)
+    assert search.bench.fees == MainFees(client)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from twotier.jobs.compare import Given, checks, passed
+from twotier.jobs.compare import Given, alike, checks, passed
 
 MAIL = "Invoice 4711 of 1,200.50 EUR is due on 12 May, see https://pay.example/i/4711 and #88."
 GIVEN = Given("Say in one line what it wants.", (MAIL,))
@@ -69,3 +69,18 @@ def test_short_answers_have_no_length_language_or_loop() -> None:
 def test_letters_of_many_scripts_are_of_none() -> None:
     """No script holds more than half, so none is claimed."""
     assert failing("да no 東京", other="invoice", given=Given("?")) == ""
+
+
+def test_the_same_json_is_the_same_answer() -> None:
+    """Whatever its blanks and the order of its fields; other texts are the same word for word."""
+    assert alike(" Pay it.\n", "Pay it.")
+    assert alike('{"a": 1, "b": [2]}', '{"b":[2],"a":1}')
+    assert not alike('{"a": 1}', '{"a": 2}')
+    assert not alike("Pay it.", "Pay it now.")
+
+
+def test_fields_that_may_be_left_out_are_not_compared() -> None:
+    """A schema says which; without one the other answer does."""
+    typed = Given("Say it.", typed=True)
+    assert failing('{"a": 1}', other='{"a": 1, "b": 2}', given=typed) == ""
+    assert failing('{"a": 1}', other='{"a": 1, "b": 2}', given=Given("Say it.")) == "form"

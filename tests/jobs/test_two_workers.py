@@ -14,7 +14,11 @@ from aiohttp import web
 
 from tests.jobs.postgres import postgres
 from tests.worker.playing_main import Worker, completion, playing_main, worker
+from twotier.clock import SystemClock
+from twotier.jobs.database import Database
+from twotier.jobs.lease import LEASE_SECONDS, Lease
 from twotier.jobs.store import ON_THE_WAY
+from twotier.jobs.trials import Trial, TrialStore
 
 CONFIG = """
 [work]
@@ -59,6 +63,48 @@ class Bill:
 async def ended(worker: Worker, run: str) -> dict[str, Any]:
     """The run as soon as it is over."""
     return await worker.get(f"/runs/{run}?wait_seconds=30")
+
+
+async def alive(database: Database, owner: str) -> None:
+    """Say that this worker lives."""
+    await Lease(database, SystemClock(), owner=owner, seconds=LEASE_SECONDS).beat()
+
+
+@pytest.mark.slow
+def test_one_worker_at_a_time_is_at_a_trial(tmp_path: Path) -> None:
+    """As it is with runs: the other one waits until it has left it, or is dead; a model that was
+    loaded for it is given back by the machine that loaded it, and by no other.
+    """
+
+    async def scenario(url: str) -> None:
+        database = Database.open(tmp_path / "none.db", url=url)
+        try:
+            first, second = (
+                TrialStore(database, SystemClock(), owner=name, lease_seconds=LEASE_SECONDS)
+                for name in ("first", "second")
+            )
+            await alive(database, "first")
+            await first.add(Trial("trial-1", "inbox", "shadow", "local", "local-only"))
+            assert (await first.take("trial-1"), await second.take("trial-1")) == (True, False)
+            assert await first.take("trial-1")
+            await second.leave("trial-1")  # it is not its own
+            assert not await second.take("trial-1")
+            await first.leave("trial-1")
+            assert (await second.take("trial-1"), await first.take("trial-1")) == (True, True)
+            await first.change("trial-1", swapped_from="local")
+            await first.leave("trial-1")
+            dead = "UPDATE workers SET seen_ms = seen_ms - 60000"
+            await database.do(lambda connection: connection.exec_driver_sql(dead))
+            assert not await second.take("trial-1")
+            await first.change("trial-1", swapped_from="")
+            assert (await second.take("trial-1"), await second.take("nothing")) == (True, False)
+        finally:
+            database.close()
+
+    with postgres() as url:
+        if url is None:
+            pytest.skip("there is no PostgreSQL: neither /usr/lib/postgresql nor a wheel of it")
+        asyncio.run(scenario(url))
 
 
 @pytest.mark.slow

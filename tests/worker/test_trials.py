@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.agent.stage import message
 from tests.worker.playing_main import completion, inbox_home, playing_main, worker
 from twotier.cli import run
 
@@ -139,5 +140,61 @@ def test_a_shadow_is_ordered_listed_and_stopped(tmp_path: Path) -> None:
             code, out, _ = await said("forget", "inbox", "--yes", *config)
             assert out.splitlines()[0] == "forgot inbox"
             assert (await child.get("/trials"))["trials"] == []
+
+    asyncio.run(scenario())
+
+
+KEEPER = """
+[[jobs]]
+name = "keeper"
+every = "12h"
+prompt = "Keep a note."
+tier = "frontier"
+tools = ["write_file:*.md"]
+deliver = "log"
+"""
+
+
+async def keeps(request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+    """An agent that keeps a note, another one in a trial; and the judge."""
+    if "judge" in request.headers["x-twotier-step"]:
+        return completion(json.dumps({"because": "both do", "better": "same"}), cost_usd="0.002")
+    if body["messages"][-1]["role"] == "tool":
+        return message("Kept it.")
+    text = "bread" if request.headers["x-twotier-job"].endswith("/shadow") else "milk"
+    return message(None, ("write_file", {"path": "note.md", "text": text}))
+
+
+def test_what_an_agent_would_have_done_is_shown_beside_what_it_did(tmp_path: Path) -> None:
+    """The price first; then both lists. Nothing is written, and no approval waits."""
+
+    async def scenario() -> None:
+        (tmp_path / "twotier.toml").write_text(f"{KEEPER}\n{TIERS}", encoding="utf-8")
+        config = ("--config", str(tmp_path / "twotier.toml"))
+        note = tmp_path / "jobs-files" / "keeper" / "note.md"
+        async with playing_main(tmp_path, keeps), worker(tmp_path) as child:
+            await child.get("/jobs/keeper/run", method="POST")
+            await child.run_ended("done", seconds=60)
+            words = ("job", "shadow", "keeper", "--last", "1", "--now", "--yes")
+            code, out, err = await said(*words, *config)
+            assert code == 0, err
+            assert "an agent works on it, 60 tokens a piece so far" in err
+            ended = await child.get(f"/trials/{out.strip()}?wait_seconds=30")
+            assert ended["trial"]["state"] == "done", ended["trial"]
+            (pair,) = ended["pairs"]
+            assert (pair["verdict"], pair["effects"]) == ("same", "differ")
+            code, out, _ = await said("job", "trials", "keeper", *config)
+            assert "they do other things" in out
+            (line,) = [line for line in out.splitlines() if "bread" in line]
+            assert line.index('"milk"') < line.index('"bread"')
+            code, out, _ = await said("job", "trials", "keeper", "--json", *config)
+            shown = json.loads(out)["trials"][0]["pairs"][0]
+            assert shown["other_effects"][0]["arguments"]["text"] == "bread"
+            code, out, err = await said("job", "test", "keeper", "--last", "1", "--yes", *config)
+            assert (code, "they do other things" in out) == (0, True), err
+            assert (await child.get("/approvals"))["approvals"] == []
+            code, out, _ = await said("job", "suggest", *config)
+            assert code == 0
+        assert note.read_text() == "milk"
 
     asyncio.run(scenario())

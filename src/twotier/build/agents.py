@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from twotier.agent.delegating import local_asks
+from twotier.agent.delegating import Chats, local_asks
+from twotier.agent.fees import MainFees
 from twotier.agent.model import MainClient
 from twotier.build.owner import Owner
 from twotier.build.tools import bench_of, toolbox, web_of
@@ -45,9 +46,10 @@ class Tooling:
         self._clock = clock
         self._seen: Loaded | None = None
         self._web = web_of(loaded())
-        self._box = toolbox(loaded(), self._web)
+        self._fees = MainFees(client)
+        self._box = toolbox(loaded(), self._web, fees=self._fees)
 
-    async def tools(self, job: Job) -> Sequence[Tool]:
+    async def tools(self, job: Job, chat: Chats | None = None) -> Sequence[Tool]:
         """All that the job names. Raises `ToolError` and `ConfigError`."""
         self._renew()
         tools: list[Tool] = list(self._box(job.name))
@@ -55,15 +57,17 @@ class Tooling:
         if wanted:
             theirs = await self._servers.tools(wanted)
             tools += theirs if job.tier is TierPolicy.FRONTIER else map(Brief, theirs)
-        return [*tools, self._delegate(job)] if DELEGATE in job.terms.tools else tools
+        if DELEGATE in job.terms.tools:
+            tools.append(self._delegate(job, chat or self._client.chat))
+        return tools
 
     def _renew(self) -> None:
         loaded = self._loaded()
         if loaded is not self._seen:
             self._seen, self._web = loaded, web_of(loaded)
-            self._box = toolbox(loaded, self._web)
+            self._box = toolbox(loaded, self._web, fees=self._fees)
 
-    def _delegate(self, job: Job) -> Tool:
+    def _delegate(self, job: Job, chat: Chats) -> Tool:
         """The local tier as a reader, with the files of the job where it may read them itself."""
         from twotier.tools.delegate import Delegate, Files
         from twotier.tools.files import labels_of, whole_text
@@ -72,7 +76,7 @@ class Tooling:
         bench = bench_of(self._loaded(), config, web=self._web)
         files = Files(read=partial(whole_text, bench), labels=labels_of(bench))
         return Delegate(
-            local_asks(self._client.chat),
+            local_asks(chat),
             clock=self._clock,
             files=files if "read_file" in bench.names else None,
         )

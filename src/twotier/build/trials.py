@@ -13,6 +13,8 @@ from twotier.config.load import Loaded
 from twotier.config.trials import TrialsConfig
 from twotier.config.zones import zone_name
 from twotier.domain.clock import Clock
+from twotier.jobs import lease
+from twotier.jobs.again_agent import Agents
 from twotier.jobs.database import Database
 from twotier.jobs.records import Records
 from twotier.jobs.scheduler import Scheduler
@@ -39,10 +41,12 @@ class Trying:
         scheduler: Scheduler,
         client: MainClient,
         clock: Clock,
+        agents: Agents,
     ) -> Trying:
         """Built for the worker of this configuration."""
         config = loaded.config
-        store = TrialStore(database, clock)
+        us, seconds = lease.owner_of(loaded.paths.worker_name), config.work.lease
+        store = TrialStore(database, clock, owner=us, lease_seconds=seconds)
         local = frozenset(name for name, tier in config.tiers.items() if tier.is_local)
         records = Records(
             database,
@@ -53,7 +57,7 @@ class Trying:
         )
         around = Around(lambda: scheduler.jobs, window_of(config.trials))
         loader = Loader(loaded.paths.main_socket)
-        desk = TrialDesk(store, around, client=client, loads=loader, clock=clock)
+        desk = TrialDesk(store, around, client=client, loads=loader, clock=clock, agents=agents)
         return cls(scheduler, store, records, desk)
 
     def routes(self) -> list[BaseRoute]:

@@ -21,6 +21,7 @@ from twotier.cli.job import path_of
 from twotier.cli.models import agreed
 from twotier.cli.output import emit, local_time, say, show
 from twotier.cli.peers import worker_of
+from twotier.cli.trial_effects import told_effects
 from twotier.cli.trial_rates import Side, bound_microusd, rates_of
 from twotier.config.load import load
 from twotier.domain.money import MICROUSD_PER_USD, usd
@@ -84,6 +85,11 @@ def told(name: str, plan: Mapping[str, Any], *, bound: int, limit_usd: Decimal) 
     if not plan["stored"]:
         lines = [f"{name}: the next runs are also done on {asked}, without effects"]
     lines += [f"gone: {one['title'] or one['run']}" for one in plan["gone"]]
+    if plan["agent"]:
+        took = plan["own_tokens"] // max(1, plan["pieces"])
+        lines.append(
+            f"an agent works on it, {took:,} tokens a piece so far; what it would do is only told"
+        )
     if plan["judge"]:
         lines.append(f"judged by {where[plan['judge']]}, which is not told whose answer is whose")
     if plan["stored"]:
@@ -143,6 +149,8 @@ def show_pair(pair: Mapping[str, Any]) -> None:
     wrong = [f"{name}: {detail}" for name, passed, detail in pair["checks"] if not passed]
     if wrong:
         print(f"-- checks: {'; '.join(wrong)}")
+    for line in told_effects(pair):
+        print(f"-- {line}")
     if pair["verdict"] != "none":
         print(f"-- judged: {pair['verdict']}; {pair['because']}")
     print()
@@ -187,6 +195,9 @@ def trials(config: Path, name: str, *, as_json: bool) -> int:
     for document in documents:
         for line in outcome(document):
             print(line)
+        for pair in document["pairs"]:
+            for line in told_effects(pair):
+                print(f"  {line}")
     return 0
 
 

@@ -14,6 +14,7 @@ from twotier.errors import PriceUnknownError
 
 JUDGE_PROMPT_BYTES = 24_000  # the task, its material and two answers, all of them cut
 JUDGE_OUTPUT_TOKENS = 200
+ACTIONS_BYTES = 24_000  # two lists of what agents did, cut too
 TRIES = 2  # of an answer whose form is wrong, and orders of a judge
 MILLION = 1_000_000
 
@@ -75,5 +76,7 @@ def bound_microusd(plan: Mapping[str, int], rates: Rates) -> int:
     read, written, judge_read, judge_written = rates
     pieces = plan["pieces"]
     asked = plan["prompt_bytes"] * read + pieces * plan["output_tokens_max"] * written
-    judged = JUDGE_PROMPT_BYTES * judge_read + JUDGE_OUTPUT_TOKENS * judge_written
-    return TRIES * (asked + pieces * judged) // MILLION
+    tries = 1 if plan["agent"] else TRIES  # an agent's limits hold for all that it asks
+    prompt_bytes = JUDGE_PROMPT_BYTES + (ACTIONS_BYTES if plan["agent"] else 0)
+    judged = prompt_bytes * judge_read + JUDGE_OUTPUT_TOKENS * judge_written
+    return (tries * asked + TRIES * pieces * judged) // MILLION

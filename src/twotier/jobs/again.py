@@ -9,114 +9,118 @@ its worst case is held against the trial's limit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 from twotier.agent.model import Answer, Question
 from twotier.domain.clock import Clock
 from twotier.domain.job import Job
-from twotier.domain.money import usd
 from twotier.domain.tier import TierPolicy
-from twotier.errors import JobError, StreamBrokenError
+from twotier.errors import JobError
 from twotier.jobs import judging
-from twotier.jobs.compare import Check, Given, checks, passed
+from twotier.jobs.again_agent import KIND, AgentAgain, Agents, Redone, schema_check
+from twotier.jobs.compare import Check, Given, alike, checks, passed
+from twotier.jobs.effects import limited
 from twotier.jobs.judging import Verdict
 from twotier.jobs.prompt import SYSTEM, checked, prompt_of, schema_of
-from twotier.jobs.trials import Compared, Rates, Trial, TrialStore, Work
+from twotier.jobs.till import Asks, Till
+from twotier.jobs.trials import Compared, Trial, TrialStore, Work
 
 TRIES_PER_ANSWER = 2  # as a run has
 AGAIN_TEMPERATURE = 0.7
-KIND = "shadow"
 SECONDS_MAX = 600.0
 
 
-class Asks(Protocol):
-    """Whoever asks main."""
-
-    async def ask(self, question: Question) -> Answer | None:
-        """Ask once."""
-        ...
-
-
-class LimitReachedError(JobError):
-    """One more question could cost more than is left of the trial's limit."""
-
-
-@dataclass(slots=True)
-class Sums:
-    """What a piece of work took the other way."""
-
-    tokens: int = 0
-    cost_microusd: int = 0
-    judge_microusd: int = 0
-
-
 class Again:
-    """Does pieces of one trial again. `asked` goes to main."""
+    """Does pieces of one trial again. `client` goes to main, `agents` work on jobs with tools."""
 
-    def __init__(self, trial: Trial, store: TrialStore, *, client: Asks, clock: Clock) -> None:
+    def __init__(
+        self,
+        trial: Trial,
+        store: TrialStore,
+        *,
+        client: Asks,
+        clock: Clock,
+        agents: Agents | None = None,
+    ) -> None:
         self._trial = trial
-        self._store = store
-        self._client = client
         self._clock = clock
-        self._left_microusd = trial.limit_microusd - trial.spent_microusd
+        self._agents = agents
+        self._till = Till(trial, store, client=client)
 
     async def compare(self, job: Job, work: Work) -> Compared:
         """The piece done again, beside what the job said.
 
         Raises `LimitReachedError` before it would cost too much, and what main raises.
         """
-        sums, began = Sums(), self._clock.monotonic()
-        changed = replace(job, prompt=self._trial.prompt or job.prompt)
-        answer, text, cut = await self._answer(changed, work, sums=sums)
+        began = self._clock.monotonic()
+        redone = await self._redone(job, work)
         seconds = self._clock.monotonic() - began
-        found = self._checks(job, work, other=text, cut=cut)
-        fits = passed(found)
-        verdict, because = Verdict.NONE, ""
-        if fits and text.strip() == work.said.strip():
-            verdict, because = Verdict.SAME, "word for word the same"
-        elif fits and self._trial.judge:
-            verdict, because = await self._judged(job, work, other=text, sums=sums)
+        found = self._checks(job, work, redone=redone)
+        verdict, because, judge_microusd = Verdict.NONE, redone.failed, 0
+        same = alike(redone.text, work.said) and not redone.deeds.differ
+        if redone.failed:
+            fits = not self._trial.other_cheaper
+        elif fits := passed(found):
+            if same:
+                verdict, because = Verdict.SAME, "word for word the same"
+            elif self._trial.judge:
+                verdict, because, judge_microusd = await self._judged(job, work, redone=redone)
         return Compared(
-            other=text,
+            other=redone.text,
             fits=fits,
             checks=found,
             verdict=verdict,
             because=because,
-            tier=answer.tier,
-            model=answer.model,
-            tokens=sums.tokens,
-            cost_microusd=sums.cost_microusd,
-            judge_microusd=sums.judge_microusd,
+            tier=redone.tier,
+            model=redone.model,
+            tokens=redone.tokens,
+            cost_microusd=redone.cost_microusd,
+            judge_microusd=judge_microusd,
             seconds=seconds,
+            deeds=redone.deeds,
         )
 
-    def _checks(self, job: Job, work: Work, *, other: str, cut: bool) -> tuple[Check, ...]:
-        """Of the cheaper tier's answer, held against the dearer one's."""
-        sources = [text for item in work.items for text in (item.title, item.text, item.link)]
-        given = Given(job.prompt, sources, lines=job.answer_lines)
-        if self._trial.kind == "shadow" and self._trial.side == "frontier":
-            return checks(work.said, other=other, given=given)
-        return checks(other, other=work.said, given=given, cut=cut)
+    async def _redone(self, job: Job, work: Work) -> Redone:
+        if not job.terms.agent:
+            return await self._answer(replace(job, prompt=self._trial.prompt or job.prompt), work)
+        if self._agents is None:
+            raise JobError(f"nobody is here to work on {job.name}, which an agent works on")
+        return await AgentAgain(self._trial, self._agents, till=self._till).redone(job, work)
 
-    async def _answer(self, job: Job, work: Work, *, sums: Sums) -> tuple[Answer, str, bool]:
+    def _checks(self, job: Job, work: Work, *, redone: Redone) -> tuple[Check, ...]:
+        """Of the cheaper tier's answer, held against the dearer one's."""
+        if redone.failed:
+            return (Check("answer", False, redone.failed),)
+        agent = job.terms.agent
+        sources = [text for item in work.items for text in (item.title, item.text, item.link)]
+        sources += redone.read
+        cheaper, dearer = redone.text, work.said
+        if not self._trial.other_cheaper:
+            cheaper, dearer = dearer, cheaper
+            sources = sources if redone.remembered else []  # its figures may come from tools
+        typed = job.terms.schema is not None
+        given = Given(job.prompt, sources, lines=0 if agent else job.answer_lines, typed=typed)
+        found = checks(cheaper, other=dearer, given=given, cut=redone.cut)
+        return (*found, schema_check(job, cheaper)) if typed else found
+
+    async def _answer(self, job: Job, work: Work) -> Redone:
         """As a run asks: once more where the form was wrong. What is wrong then too is compared as
         it is, and fails its checks.
         """
         number, wrong, cut = 1, "", False
+        said: list[Answer] = []
         while True:
             question = self._question(job, work, number=number, wrong=wrong, cut=cut)
-            answer = await self._ask(question, self._trial.rates)
-            sums.tokens += answer.tokens
-            sums.cost_microusd += answer.cost_microusd
+            answer = await self._till.ask(question, self._trial.rates)
+            said.append(answer)
             try:
                 text = checked(job, answer.text, cut=answer.cut)
             except JobError as exc:
                 if number == TRIES_PER_ANSWER:
-                    return answer, answer.text.strip(), answer.cut
+                    return redone_of(said, answer.text.strip(), cut=answer.cut)
                 number, wrong, cut = number + 1, exc.message, answer.cut
             else:
-                return answer, text, answer.cut and not job.answer_lines
+                return redone_of(said, text, cut=answer.cut and not job.answer_lines)
 
     def _question(self, job: Job, work: Work, *, number: int, wrong: str, cut: bool) -> Question:
         prompt = prompt_of(job, work.items)
@@ -137,22 +141,29 @@ class Again:
             temperature=AGAIN_TEMPERATURE if wrong else 0.0,
         )
 
-    async def _judged(self, job: Job, work: Work, *, other: str, sums: Sums) -> tuple[Verdict, str]:
-        """Both orders, by a model that is told of neither author."""
+    async def _judged(self, job: Job, work: Work, *, redone: Redone) -> tuple[Verdict, str, int]:
+        """Both orders, by a model that is told of neither author; and what that cost."""
+        texts, deeds = (work.said, redone.text), redone.deeds.shown
+        material = [*(f"{item.title}\n{item.text}" for item in work.items), *redone.read]
         said = []
-        for number, pair in enumerate(((work.said, other), (other, work.said)), 1):
-            answer = await self._ask(
-                self._judges(job, work, answers=pair, number=number), self._trial.judge_rates
+        for number, turned in ((1, False), (2, True)):
+            prompt = judging.question(
+                job.prompt,
+                material,
+                answers=pair(texts, turned=turned),
+                actions=pair(deeds, turned=turned),
             )
-            sums.judge_microusd += answer.cost_microusd
-            said.append(answer.text)
-        return judging.verdict(*said), judging.because(said[0])
+            question = self._judges(job, work, prompt=prompt, number=number)
+            said.append(await self._till.ask(question, self._trial.judge_rates))
+        verdict = judging.verdict(*(one.text for one in said))
+        verdict = limited(verdict, redone.deeds, other_cheaper=self._trial.other_cheaper)
+        cost = sum(one.cost_microusd for one in said)
+        return verdict, judging.because(said[0].text), cost
 
-    def _judges(self, job: Job, work: Work, *, answers: tuple[str, str], number: int) -> Question:
-        material = [f"{item.title}\n{item.text}" for item in work.items]
+    def _judges(self, job: Job, work: Work, *, prompt: str, number: int) -> Question:
         return Question(
             system=judging.SYSTEM,
-            prompt=judging.question(job.prompt, material, answers=answers),
+            prompt=prompt,
             job=f"{job.name}/{KIND}",
             run=self._trial.id,
             step=f"{work.run.id}:{work.key[:12]}:judge{number}",
@@ -164,24 +175,30 @@ class Again:
             schema=judging.SCHEMA,
         )
 
-    async def _ask(self, question: Question, rates: Rates) -> Answer:
-        """Ask within the limit; what was paid is counted at once."""
-        asked = f"{question.system}{question.prompt}"
-        bound = rates.bound(len(asked.encode()), question.output_tokens_max)
-        if bound > self._left_microusd:
-            raise LimitReachedError(
-                f"one more question could cost {usd(bound)}, and {usd(self._left_microusd)} of its"
-                " limit are left; give it more with --limit-usd"
-            )
-        answer = await self._client.ask(question)
-        if answer is None:
-            raise StreamBrokenError("main says that it waits for a batch; none was asked for")
-        self._left_microusd -= answer.cost_microusd
-        if answer.cost_microusd:
-            await self._store.spend(self._trial.id, answer.cost_microusd)
-        return answer
+
+def pair(both: tuple[str, str], *, turned: bool) -> tuple[str, str]:
+    """The two as they are, or with their places changed."""
+    return (both[1], both[0]) if turned else both
 
 
-def texts(works: Sequence[Work], job: Job) -> int:
-    """Bytes of the prompts that doing all of it again would send."""
-    return sum(len(f"{SYSTEM}{prompt_of(job, work.items)}".encode()) for work in works)
+def redone_of(said: Sequence[Answer], text: str, *, cut: bool) -> Redone:
+    """A text with what all of its tries took."""
+    return Redone(
+        text=text,
+        tier=said[-1].tier,
+        model=said[-1].model,
+        cut=cut,
+        tokens=sum(one.tokens for one in said),
+        cost_microusd=sum(one.cost_microusd for one in said),
+    )
+
+
+def most(works: Sequence[Work], job: Job) -> dict[str, int | bool]:
+    """The most that doing all of it again reads, in bytes or tokens, and that one piece says."""
+    terms = job.terms
+    if terms.agent:
+        read, said = len(works) * terms.tokens_max, terms.steps_max * job.output_tokens_max
+    else:
+        prompts = (f"{SYSTEM}{prompt_of(job, work.items)}" for work in works)
+        read, said = sum(len(prompt.encode()) for prompt in prompts), job.output_tokens_max
+    return {"agent": terms.agent, "prompt_bytes": read, "output_tokens_max": said}

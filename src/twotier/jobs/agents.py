@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
+from twotier.agent.delegating import Chats
 from twotier.agent.guard import Rules
 from twotier.agent.loop import converse
 from twotier.agent.talk import marked
-from twotier.agent.turn import Asks, Desk, Guard, Limits, Outcome, Turn
+from twotier.agent.turn import Asks, Desk, Entry, Guard, Limits, Outcome, Turn
 from twotier.domain.clock import Clock
 from twotier.domain.job import Item, Job
 from twotier.domain.label import NO_LABELS
 from twotier.domain.steps import Json, Steps
 from twotier.jobs.parts import Part, Worked
+from twotier.jobs.recorded import Recorded
 from twotier.jobs.schedule import period_seconds
 from twotier.jobs.transcripts import TranscriptStore
 from twotier.tools.base import Tool
 from twotier.watch.kinds import labels_of
 
 AT_HOME = frozenset({"file", "log"})  # deliveries that do not leave the machine
-Tooling = Callable[[Job], Awaitable[Sequence[Tool]]]
+
+
+class Tooling(Protocol):
+    """Where tools come from."""
+
+    async def __call__(self, job: Job, chat: Chats | None = None) -> Sequence[Tool]:
+        """Those of a job. `chat` asks the local tier in place of what usually does."""
+        ...
 
 
 class JobAgents:
@@ -37,10 +47,10 @@ class JobAgents:
         local_tiers: frozenset[str],
         clock: Clock,
     ) -> None:
+        self.tools = tooling
         self._desk = desk
         self._transcripts = transcripts
-        self._tooling = tooling
-        self._artifacts = artifacts
+        self.artifacts = artifacts
         self._local_tiers = local_tiers
         self._clock = clock
 
@@ -52,7 +62,7 @@ class JobAgents:
         """One part, step by step. Raises `ApprovalWaitsError` where its owner is to be asked."""
         turn = self.turn_of(part)
         guard = Guard(rules_of(part.job), self._desk)
-        tools = await self._tooling(part.job)
+        tools = await self.tools(part.job)
         outcome = await converse(turn, ask=ask, tools=tools, steps=steps, guard=guard)
         await steps.do("transcript", partial(self._keep, part, outcome))
         return Worked(
@@ -86,10 +96,21 @@ class JobAgents:
             escalate=terms.escalate,
             escalations_max=terms.escalations_max,
             leaves=job.deliver.partition(":")[0] not in AT_HOME,
-            artifacts=str(self._artifacts / part.run.id),
+            artifacts=str(self.artifacts / part.run.id),
             local_tiers=self._local_tiers,
             period_seconds=period_seconds(job, at=self._clock.now()),
         )
+
+    async def recorded(self, run: str, key: str) -> Recorded | None:
+        """What a part of a run has called, None where that is not kept any more."""
+        for turn in await self._transcripts.of_run(run):
+            if turn["part"] == key:
+                return Recorded.of(turn["messages"])
+        return None
+
+    async def note(self, entry: Entry) -> None:
+        """A line of the audit, of a call that was not made in a run."""
+        await self._desk.note(entry)
 
     async def _keep(self, part: Part, outcome: Outcome) -> Json:
         await self._transcripts.keep(

@@ -55,12 +55,14 @@ class Check:
 @dataclass(frozen=True, slots=True)
 class Given:
     """What both answers were made of: the job's prompt and, if there are any, the items' texts,
-    names and links. `lines` is the number of lines that was asked for, 0 for free form.
+    names and links. `lines` is the number of lines that was asked for, 0 for free form; `typed`: a
+    form in which fields may be left out was asked for, so they are not compared.
     """
 
     prompt: str
     sources: Sequence[str] = ()
     lines: int = 0
+    typed: bool = False
 
     @property
     def text(self) -> str:
@@ -74,7 +76,7 @@ def checks(candidate: str, *, other: str, given: Given, cut: bool = False) -> tu
         return (Check("text", False, "it says nothing"),)
     found = (
         ("text", ""),
-        ("form", form(candidate, other, lines=given.lines, cut=cut)),
+        ("form", form(candidate, "" if given.typed else other, lines=given.lines, cut=cut)),
         ("citations", citations(candidate, other, given=given)),
         ("numbers", numbers(candidate, other, given=given)),
         ("language", language(candidate, other)),
@@ -87,6 +89,16 @@ def checks(candidate: str, *, other: str, given: Given, cut: bool = False) -> tu
 def passed(found: Sequence[Check]) -> bool:
     """Whether all of them did."""
     return all(check.passed for check in found)
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether both say the same, word for word or as JSON."""
+    if one.strip() == other.strip():
+        return True
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except ValueError:
+        return False
 
 
 def form(candidate: str, other: str, *, lines: int, cut: bool) -> str:

@@ -27,6 +27,10 @@ SYSTEM = (
     "important missing, is nothing invented, does it have the form that the task asks for. Style, "
     "length and order of words do not count. Say same where a reader would be served equally well."
 )
+ACTED = (
+    "What each did beside its answer, a call of a tool on a line, stands in actions_a and"
+    " actions_b. It counts as much as the words: say same only where both come to the same."
+)
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -36,7 +40,7 @@ SCHEMA: dict[str, Any] = {
     "required": ["because", "better"],
     "additionalProperties": False,
 }
-MARKER = re.compile(r"<(/?)(?=\s*(?:task|material|answer_[ab])\b)", re.IGNORECASE)
+MARKER = re.compile(r"<(/?)(?=\s*(?:task|material|(?:answer|actions)_[ab])\b)", re.IGNORECASE)
 WORD = re.compile(r'"better"\s*:\s*"(A|B|same)"')
 
 
@@ -54,15 +58,24 @@ MIRRORED = {"A": Verdict.BETTER, "B": Verdict.WORSE, "same": Verdict.SAME}
 STRAIGHT = {"A": Verdict.WORSE, "B": Verdict.BETTER, "same": Verdict.SAME}
 
 
-def question(task: str, material: Sequence[str], *, answers: tuple[str, str]) -> str:
-    """What the judge is asked; `answers` are A and B."""
+def question(
+    task: str,
+    material: Sequence[str],
+    *,
+    answers: tuple[str, str],
+    actions: tuple[str, str] = ("", ""),
+) -> str:
+    """What the judge is asked; `answers` are A and B, `actions` what each did beside its answer."""
     given = "\n\n".join(material)[:MATERIAL_CHARACTERS_MAX]
     parts = [("task", task)]
     parts += [("material", given)] if given else []
     parts += [("answer_a", answers[0]), ("answer_b", answers[1])]
+    acted = any(actions)
+    parts += [("actions_a", actions[0]), ("actions_b", actions[1])] if acted else []
     body = "\n\n".join(
         f"<{name}>\n{held(text[:ANSWER_CHARACTERS_MAX])}\n</{name}>" for name, text in parts
     )
+    body += f"\n\n{ACTED}" if acted else ""
     return f'{body}\n\nWhich answer serves its reader better? "A", "B" or "same".'
 
 

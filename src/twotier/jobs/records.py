@@ -83,7 +83,7 @@ class Records:
     async def proposal(self, trial: Trial, pace: Pace | None = None) -> Proposal:
         """What a trial proves, with the dollars a month by the pace of the job's own runs."""
         rows = await self._trials.pairs(trial.id)
-        other_cheaper = not (trial.kind == SHADOW and trial.side == FRONTIER)
+        other_cheaper = trial.other_cheaper
         pairs = [Pair(row["fits"], Verdict(row["verdict"]), other_cheaper) for row in rows]
         costs = [
             mean([row[name] for row in rows]) for name in ("cost_microusd", "own_cost_microusd")

@@ -278,6 +278,7 @@ trials = sa.Table(
     sa.Column("because", sa.Text, nullable=False, default=""),
     sa.Column("made_ms", sa.BigInteger, nullable=False),
     sa.Column("ended_ms", sa.BigInteger),
+    sa.Column("owner", sa.Text, nullable=False, default=""),  # the worker that is at it
     sa.Index("trials_job", "job", "made_ms"),
 )
 
@@ -301,6 +302,7 @@ trial_pairs = sa.Table(
     sa.Column("own_tokens", sa.BigInteger, nullable=False),
     sa.Column("own_cost_microusd", sa.BigInteger, nullable=False),
     sa.Column("made_ms", sa.BigInteger, nullable=False),
+    sa.Column("effects", sa.Text, nullable=False, default=""),  # same, differ, unknown
 )
 
 # The texts of pairs expire before the evidence does.
@@ -315,6 +317,9 @@ trial_texts = sa.Table(
     sa.Column("own", sa.Text, nullable=False),
     sa.Column("other", sa.Text, nullable=False),
     sa.Column("because", sa.Text, nullable=False),  # the judge's words, or why there is no answer
+    sa.Column("own_effects", sa.Text, nullable=False, default=""),  # JSON: calls with effects
+    sa.Column("other_effects", sa.Text, nullable=False, default=""),
+    sa.Column("held", sa.Text, nullable=False, default=""),  # those not made for other reasons
 )
 
 revisions = sa.Table(

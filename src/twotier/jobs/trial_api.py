@@ -25,7 +25,7 @@ from twotier.domain.job import Job
 from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.tier import TierPolicy
 from twotier.errors import ForbiddenError, RequestError
-from twotier.jobs.again import texts
+from twotier.jobs.again import most
 from twotier.jobs.api import WAIT_SECONDS_MAX, number, said
 from twotier.jobs.records import FRONTIER, LOCAL, Records
 from twotier.jobs.scheduler import Scheduler
@@ -105,11 +105,6 @@ class Trials:
         """The order, with who is asked. Raises `RequestError` and `ForbiddenError`."""
         if wanted.kind not in (SHADOW, TEST, MODEL):
             raise RequestError("kind is one of shadow, test, model")
-        if job.terms.agent:
-            raise RequestError(
-                f"an agent works on {job.name}, with tools or a form for its result; only jobs that"
-                " answer from what they are given are tried"
-            )
         own = await self._records.side(job)
         side = LOCAL if wanted.kind == MODEL else wanted.side or OTHER.get(own, "")
         policy = job.tier if wanted.kind == TEST else POLICY.get(side)
@@ -158,8 +153,8 @@ class Trials:
             "stored": trial.stored,
             "pieces": len(left),
             "gone": [{"run": work.run.id, "title": work.title} for work in works if work.gone],
-            "prompt_bytes": texts(left, job),
-            "output_tokens_max": job.output_tokens_max,
+            "own_tokens": sum(work.tokens for work in left),
+            **most(left, job),
         }
 
     async def _trials(self, request: Request) -> JSONResponse:

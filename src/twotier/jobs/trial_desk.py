@@ -19,16 +19,20 @@ from zoneinfo import ZoneInfo
 
 from twotier.domain.clock import Clock
 from twotier.domain.job import Job
+from twotier.domain.tier import TierPolicy
 from twotier.errors import (
     DeadlineError,
     NotRunningError,
     StreamBrokenError,
     TierUnavailableError,
+    TwotierError,
     UpstreamError,
 )
-from twotier.jobs.again import Again, Asks, LimitReachedError
+from twotier.jobs.again import Again
+from twotier.jobs.again_agent import Agents, sweep
 from twotier.jobs.compare import Check
 from twotier.jobs.judging import Verdict
+from twotier.jobs.till import Asks
 from twotier.jobs.trials import DONE, OPEN, STOPPED, Compared, Trial, TrialStore, Work
 
 LOG = logging.getLogger("twotier.trials")
@@ -80,13 +84,21 @@ class TrialDesk:
     """`run` it beside the jobs."""
 
     def __init__(
-        self, store: TrialStore, around: Around, *, client: Asks, loads: Loads, clock: Clock
+        self,
+        store: TrialStore,
+        around: Around,
+        *,
+        client: Asks,
+        loads: Loads,
+        clock: Clock,
+        agents: Agents | None = None,
     ) -> None:
         self._store = store
         self._around = around
         self._client = client
         self._loads = loads
         self._clock = clock
+        self._agents = agents
         self._news = asyncio.Event()
         self._changed = asyncio.Condition()
 
@@ -96,6 +108,8 @@ class TrialDesk:
 
     async def run(self) -> None:
         """Never returns."""
+        if self._agents is not None:
+            await asyncio.to_thread(sweep, self._agents.artifacts)
         while True:
             await self.once()
             self._news.clear()
@@ -134,10 +148,13 @@ class TrialDesk:
         there = await self._store.open()
         with contextlib.suppress(NotRunningError):
             for number, trial in enumerate(there):
+                if not await self._store.take(trial.id):
+                    continue
                 try:
                     await self._tried(trial)
                 finally:
                     await self._hand_on(trial.id, there[number + 1 :])
+                    await self._store.leave(trial.id)
 
     async def _tried(self, trial: Trial) -> None:
         """What may be done of one; a fault in it is its own."""
@@ -145,10 +162,10 @@ class TrialDesk:
             await self._work(trial)
         except UpstreamError as exc:
             await self._refused(trial, exc)
-        except (LimitReachedError, TierUnavailableError) as exc:
-            await self._end(trial, STOPPED, because=exc.message)
         except NotRunningError:
             raise
+        except TwotierError as exc:
+            await self._end(trial, STOPPED, because=exc.message)
         except Exception as exc:  # top of a trial
             LOG.exception("trial broke", extra={"job": trial.job, "trial": trial.id})
             await self._end(trial, STOPPED, because=f"internal: {type(exc).__name__}: {exc}")
@@ -178,7 +195,11 @@ class TrialDesk:
             await self._end(trial, STOPPED, because=f"there is no job {trial.job!r} any more")
         while job is not None and await self._may(trial):
             trial = await self._store.trial(trial.id)
-            if trial.state != OPEN:
+            if trial.state != OPEN or not await self._store.take(trial.id):
+                return
+            if leaks(trial, job):
+                because = f"{job.name} is local-only now, so its texts do not leave this machine"
+                await self._end(trial, STOPPED, because=because)
                 return
             left = await self._left(trial, job)
             if not left:
@@ -204,13 +225,15 @@ class TrialDesk:
 
     async def _one(self, trial: Trial, job: Job, *, work: Work) -> None:
         """One piece; what the other tier could not do at all counts as a failure of it."""
-        again = Again(trial, self._store, client=self._client, clock=self._clock)
+        again = Again(
+            trial, self._store, client=self._client, clock=self._clock, agents=self._agents
+        )
         try:
             compared = await again.compare(job, work)
         except (StreamBrokenError, DeadlineError) as exc:
             check = Check("answer", False, exc.message)
-            cheaper = trial.kind != "shadow" or trial.side == "local"
-            compared = Compared("", not cheaper, (check,), Verdict.NONE, exc.message)
+            fits = not trial.other_cheaper
+            compared = Compared("", fits, (check,), Verdict.NONE, exc.message)
         await self._store.keep(trial, work, compared=compared)
         LOG.info(
             "tried",
@@ -242,7 +265,8 @@ class TrialDesk:
         trial = await self._store.trial(trial_id)
         for following in later if trial.swapped_from else ():
             same = following.kind == MODEL and following.model == trial.model
-            if same and following.state == OPEN and await self._may(following):
+            free = same and following.state == OPEN and await self._store.take(following.id)
+            if free and await self._may(following):
                 await self._store.change(following.id, swapped_from=trial.swapped_from)
                 await self._store.change(trial.id, swapped_from="")
                 return
@@ -260,3 +284,10 @@ class TrialDesk:
             return
         await self._store.change(trial.id, swapped_from="")
         LOG.info("model swapped back", extra={"trial": trial.id, "tier": trial.swapped_from})
+
+
+def leaks(trial: Trial, job: Job) -> bool:
+    """Whether texts of a job that must stay here would leave: it may have been set so since."""
+    local = TierPolicy.LOCAL_ONLY
+    out = {trial.policy, trial.judge} - {"", local.value}
+    return job.tier is local and bool(out)

@@ -19,13 +19,26 @@ from twotier.domain.job import Item, Job, Run, RunState
 from twotier.errors import NotFoundError
 from twotier.jobs.compare import Check
 from twotier.jobs.database import Database
+from twotier.jobs.effects import NO_DEEDS, Deed, Deeds
 from twotier.jobs.judging import Verdict
+from twotier.jobs.lease import LEASE_SECONDS, now_ms
 from twotier.jobs.store import instant, ms, run_of
-from twotier.jobs.tables import answers, items, outbox, runs, trial_pairs, trial_texts, trials
+from twotier.jobs.tables import (
+    answers,
+    items,
+    outbox,
+    runs,
+    trial_pairs,
+    trial_texts,
+    trials,
+    workers,
+)
 
 ALL = "all"  # the key of an answer about everything a run worked on
 PIECES_PER_RUN_MAX = 3  # a run may have worked on fifty items; a few of each say as much
 DONE_WELL = (RunState.DONE, RunState.LATE)
+LISTS = (trial_texts.c.own_effects, trial_texts.c.other_effects, trial_texts.c.held)
+NOT_OF_AN_ORDER = ("rates", "ended_ms", "owner")  # columns that stand in no field of a trial
 OPEN, DONE, STOPPED = "open", "done", "stopped"
 
 
@@ -71,6 +84,11 @@ class Trial:
     because: str = ""
     made_ms: int = 0
 
+    @property
+    def other_cheaper(self) -> bool:
+        """Whether the other way is the cheaper one, which has to prove itself."""
+        return not (self.kind == "shadow" and self.side == "frontier")
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -109,21 +127,33 @@ class Compared:
     cost_microusd: int = 0
     judge_microusd: int = 0
     seconds: float = 0.0
+    deeds: Deeds = NO_DEEDS
 
 
 class TrialStore:
-    """The tables of trials, and a look at what runs have done."""
+    """The tables of trials, and a look at what runs have done. `owner` is this worker's name; one
+    that was not heard of for `lease_seconds` is dead.
+    """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        owner: str = "",
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._owner = owner
+        self._lease_seconds = lease_seconds
 
     async def add(self, trial: Trial) -> None:
         """Keep an order."""
         row = {
             name: getattr(trial, name)
             for name in trials.c.keys()  # noqa: SIM118 - a collection of columns, no mapping
-            if name not in ("rates", "ended_ms", "made_ms")
+            if name not in (*NOT_OF_AN_ORDER, "made_ms")
         }
         rates = [trial.rates.read, trial.rates.written]
         rates += [trial.judge_rates.read, trial.judge_rates.written]
@@ -146,6 +176,35 @@ class TrialStore:
         """All of a job, or of all, the newest first."""
         query = sa.select(trials).order_by(trials.c.made_ms.desc())
         return await self._trials(query.where(trials.c.job == job) if job else query)
+
+    async def take(self, trial_id: str) -> bool:
+        """Whether this worker may go on with it: nobody who lives is at it. Then it is ours.
+
+        A model that was loaded for it is given back by the machine that loaded it and by no other.
+        """
+
+        def work(connection: sa.Connection) -> bool:
+            query = sa.select(trials).where(trials.c.id == trial_id)
+            row = connection.execute(query).first()
+            if row is None or (row.owner not in ("", self._owner) and self._busy(connection, row)):
+                return False
+            mine = sa.update(trials).where(trials.c.id == trial_id).values(owner=self._owner)
+            connection.execute(mine)
+            return True
+
+        return await self._database.do(work) if self._database.shared else True
+
+    def _busy(self, connection: sa.Connection, row: sa.Row[Any]) -> bool:
+        """Whether the one who has it has to be waited for."""
+        since_ms = now_ms(connection) - int(self._lease_seconds * 1_000)
+        seen_ms = connection.scalar(sa.select(workers.c.seen_ms).where(workers.c.id == row.owner))
+        return bool(row.swapped_from) or (seen_ms is not None and seen_ms >= since_ms)
+
+    async def leave(self, trial_id: str) -> None:
+        """Others may go on with it, unless a model here still has somebody's place."""
+        ours = (trials.c.id == trial_id) & (trials.c.owner == self._owner)
+        query = sa.update(trials).where(ours, trials.c.swapped_from == "").values(owner="")
+        await self._database.do(lambda connection: connection.execute(query))
 
     async def change(self, trial_id: str, **values: object) -> None:
         """Set columns of an order."""
@@ -175,8 +234,10 @@ class TrialStore:
         }
         same = ("tier", "model", "tokens", "cost_microusd", "judge_microusd", "seconds")
         pair |= {name: getattr(compared, name) for name in same}
+        pair |= {"effects": compared.deeds.word}
         text = key | {"run": work.run.id, "title": work.title, "own": work.said}
         text |= {"other": compared.other, "because": compared.because}
+        text |= {name: json_of(deeds) for name, deeds in lists_of(compared.deeds)}
 
         def do(connection: sa.Connection) -> None:
             for table, run, row in (
@@ -193,7 +254,7 @@ class TrialStore:
         """The evidence so far, with both texts where they are still there."""
         texts = trial_texts.c
         query = (
-            sa.select(trial_pairs, texts.title, texts.own, texts.other, texts.because)
+            sa.select(trial_pairs, texts.title, texts.own, texts.other, texts.because, *LISTS)
             .outerjoin(
                 trial_texts,
                 (texts.trial == trial_pairs.c.trial)
@@ -206,7 +267,8 @@ class TrialStore:
         rows = await self._database.do(
             lambda connection: [dict(row) for row in connection.execute(query).mappings()]
         )
-        return [row | {"checks": json.loads(row["checks"])} for row in rows]
+        lists = ("checks", *(column.name for column in LISTS))
+        return [row | {name: json.loads(row[name] or "[]") for name in lists} for row in rows]
 
     async def done_for(self, trial_id: str) -> set[tuple[str, str]]:
         """The pieces that have their pair: run and key."""
@@ -242,6 +304,16 @@ class TrialStore:
         return await self._database.do(
             lambda connection: [trial_of(row) for row in connection.execute(query).mappings()]
         )
+
+
+def lists_of(deeds: Deeds) -> list[tuple[str, Sequence[Deed]]]:
+    """The columns of what was done, and would have been."""
+    return [("own_effects", deeds.own), ("other_effects", deeds.other), ("held", deeds.held)]
+
+
+def json_of(deeds: Sequence[Deed]) -> str:
+    """As it is stored."""
+    return json.dumps([one.json() for one in deeds], ensure_ascii=False)
 
 
 def works_of(connection: sa.Connection, run: Run) -> list[Work]:
@@ -296,7 +368,7 @@ def items_of(connection: sa.Connection, run: Run) -> list[Item]:
 def trial_of(row: sa.RowMapping) -> Trial:
     """A row as an order."""
     read, written, judge_read, judge_written = json.loads(row["rates"])
-    named = {name: value for name, value in row.items() if name not in ("rates", "ended_ms")}
+    named = {name: value for name, value in row.items() if name not in NOT_OF_AN_ORDER}
     judge = Rates(judge_read, judge_written)
     return Trial(**named, rates=Rates(read, written), judge_rates=judge)
 

@@ -66,6 +66,7 @@ class ApiTool:
             parameters,
             labels,
             repeatable=set(api.methods) <= {"GET", "PUT", "DELETE"},
+            looks=True,
         )
 
     def needs(self, arguments: Mapping[str, Any]) -> Labels:

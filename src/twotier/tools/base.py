@@ -21,6 +21,8 @@ class ToolSpec:
 
     `parameters` is a JSON schema of type object. `labels` are those of every call; what a result
     brings in beside them stands in the result. `repeatable`: doing it twice is doing it once.
+    `looks`: a call whose own labels are neither `changes` nor `costs` only looks, so that it may be
+    made for nobody's sake; of a tool that does not say so nobody knows.
     """
 
     name: str
@@ -28,6 +30,7 @@ class ToolSpec:
     parameters: Mapping[str, Any]
     labels: Labels
     repeatable: bool = True
+    looks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

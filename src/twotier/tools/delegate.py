@@ -82,7 +82,7 @@ class Delegate:
     def spec(self) -> ToolSpec:
         """What it takes. What is in the files it reads comes along."""
         labels = self._files.labels if self._files else NO_LABELS
-        return ToolSpec(NAME, DESCRIPTION, PARAMETERS, labels)
+        return ToolSpec(NAME, DESCRIPTION, PARAMETERS, labels, looks=True)
 
     def needs(self, arguments: Mapping[str, Any]) -> Labels:
         """Nothing where no file is named: the task is the caller's own text."""

@@ -55,7 +55,7 @@ class Fetch:
             "required": ["url"],
             "additionalProperties": False,
         }
-        return ToolSpec("fetch", "Read a web page as text.", parameters, LABELS)
+        return ToolSpec("fetch", "Read a web page as text.", parameters, LABELS, looks=True)
 
     def needs(self, arguments: Mapping[str, Any]) -> Labels:
         """Nothing is sent where the job itself names the host."""

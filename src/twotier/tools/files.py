@@ -88,7 +88,9 @@ class Reader:
     def spec(self) -> ToolSpec:
         """What it takes."""
         parameters = schema(self.reading.properties, self.reading.required)
-        return ToolSpec(self.reading.name, self.reading.description, parameters, self.labels)
+        return ToolSpec(
+            self.reading.name, self.reading.description, parameters, self.labels, looks=True
+        )
 
     def needs(self, arguments: Mapping[str, Any]) -> Labels:
         """The same for every call."""

@@ -87,7 +87,7 @@ class Git:
             "required": ["action"],
             "additionalProperties": False,
         }
-        return ToolSpec("git", "Read the job's git repository.", parameters, LABELS)
+        return ToolSpec("git", "Read the job's git repository.", parameters, LABELS, looks=True)
 
     def needs(self, arguments: Mapping[str, Any]) -> Labels:
         """The same for every call."""

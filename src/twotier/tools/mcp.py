@@ -329,6 +329,7 @@ async def tool_of(server: Server, remote: str) -> McpTool:
         parameters=schema_of(tool.input_schema, tool=f"{spec.name}.{remote}"),
         labels=labels,
         repeatable=not labels & EFFECTS,
+        looks=not labels & EFFECTS,
     )
     return McpTool(server, remote, spec=about)
 

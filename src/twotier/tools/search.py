@@ -55,7 +55,11 @@ class Search:
         }
         labels = PAID if self.at.price_microusd else LABELS
         return ToolSpec(
-            "search", "Search the web: titles, addresses, excerpts.", parameters, labels
+            "search",
+            "Search the web: titles, addresses, excerpts.",
+            parameters,
+            labels,
+            looks=True,
         )
 
     def needs(self, arguments: Mapping[str, Any]) -> Labels:
