@@ -85,7 +85,7 @@ def told(name: str, plan: Mapping[str, Any], *, bound: int, limit_usd: Decimal) 
     if not plan["stored"]:
         lines = [f"{name}: the next runs are also done on {asked}, without effects"]
     lines += [f"gone: {one['title'] or one['run']}" for one in plan["gone"]]
-    if plan["agent"]:
+    if plan.get("agent"):
         took = plan["own_tokens"] // max(1, plan["pieces"])
         lines.append(
             f"an agent works on it, {took:,} tokens a piece so far; what it would do is only told"

@@ -19,11 +19,11 @@ WORDS = {
 
 def told_effects(pair: Mapping[str, Any]) -> Iterator[str]:
     """Lines about one piece; none where neither did anything beside its answer."""
-    if pair["effects"]:
+    if pair.get("effects"):
         yield f"{pair['title'] or pair['of_run']}: {WORDS.get(pair['effects'], pair['effects'])}"
         rows = [("did", "would do"), *zip_longest(calls(pair, "own"), calls(pair, "other"))]
         yield from (f"  {cut(own):{COLUMN_CHARACTERS}}  {cut(other)}" for own, other in rows)
-    for one in pair["held"]:
+    for one in pair.get("held", ()):
         yield f"  not looked up, it costs or needs a yes: {cut(call(one))}"
 
 

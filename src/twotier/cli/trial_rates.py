@@ -76,7 +76,7 @@ def bound_microusd(plan: Mapping[str, int], rates: Rates) -> int:
     read, written, judge_read, judge_written = rates
     pieces = plan["pieces"]
     asked = plan["prompt_bytes"] * read + pieces * plan["output_tokens_max"] * written
-    tries = 1 if plan["agent"] else TRIES  # an agent's limits hold for all that it asks
-    prompt_bytes = JUDGE_PROMPT_BYTES + (ACTIONS_BYTES if plan["agent"] else 0)
+    tries = 1 if plan.get("agent") else TRIES  # an agent's limits hold for all that it asks
+    prompt_bytes = JUDGE_PROMPT_BYTES + (ACTIONS_BYTES if plan.get("agent") else 0)
     judged = prompt_bytes * judge_read + JUDGE_OUTPUT_TOKENS * judge_written
     return (tries * asked + TRIES * pieces * judged) // MILLION
