@@ -103,6 +103,7 @@ class Attempts:
             trace=caller.trace,
             asked=asked,
             caching=caching,
+            conversation=asking.known.conversation,
         )
 
     def _caching(self, spec: TierSpec, caller: Caller) -> Caching | None:

@@ -57,6 +57,7 @@ from twotier.gateway.refusals import Refusals
 from twotier.gateway.repeats import Repeats
 from twotier.gateway.savings import SavingsPage, Yardstick
 from twotier.gateway.status import Status
+from twotier.learned.sessions import HEADERS as SESSION_HEADERS
 from twotier.learned.tiers import Learned
 from twotier.router.names import Names
 from twotier.router.retry import RetryBudget
@@ -84,7 +85,7 @@ def make_dispatch(
     specs = [one.spec for one in tiers.values()]
     names = Names(specs, config.aliases, priced(shop.prices, shop.clock))
     router = Router(names, rules_in(config), learned.verdicts.untooled, learned.caches)
-    dispatch = Dispatch(
+    return Dispatch(
         tiers,
         router=router,
         price=price_on(shop.prices),
@@ -92,8 +93,6 @@ def make_dispatch(
         new_id=new_id,
         remedy=Remedy(shop.breakers, RetryBudget(), random.random),
     )
-    dispatch.deciding.knowledge = learned.known
-    return dispatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +163,12 @@ class Front:
         )
         self.house.lookout = self.lookout(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
-        self.telemetry.tiers = self.dispatch.tiers
+        self.telemetry.know(self.dispatch)
         make = partial(
             Gateway,
             refusals=live.refusals,
             spans=self.telemetry.spans is not None,
-            heeded=heeded(self.dispatch.router.rules.headers),
+            heeded=heeded({*self.dispatch.router.rules.headers, *SESSION_HEADERS}),
         )
         public = make(
             door, routes, hooks=HookRoute(partial(forward, self.loaded.paths.worker_socket))
@@ -280,6 +279,7 @@ class Front:
             ports=lambda: {one.address: one.because for one in status.also if one.because},
             standings=lambda: standings_of(self.loaded.paths.worker_socket),
             book=self.ground.book,
+            spent=self.telemetry.knowing.paces.note,
         )
         return Lookout(
             house.alerts,

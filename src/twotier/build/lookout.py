@@ -24,7 +24,7 @@ from twotier.alerts.desk import Alerts
 from twotier.alerts.upstreams import Upstreams
 from twotier.domain.clock import Clock
 from twotier.domain.job import JobStanding
-from twotier.domain.money import Attempt, Budget, Settlement
+from twotier.domain.money import Attempt, Budget, BudgetState, Settlement
 from twotier.domain.tier import TierFacts
 from twotier.errors import DeliveryError, LedgerError
 from twotier.ledger.book import Book
@@ -46,10 +46,14 @@ class Ping:
     every_seconds: float = 300.0
 
 
+def to_nobody(_: Sequence[BudgetState]) -> None:
+    """Where nobody wants to hear of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Whom to ask. `servers` are minded on this machine, the worker among them; `tiers` are all;
-    `standings` returns None where the worker does not answer.
+    `standings` returns None where the worker does not answer. `spent` hears how budgets stand.
     """
 
     servers: Callable[[], Mapping[str, TierFacts]]
@@ -58,6 +62,7 @@ class Sources:
     ports: Callable[[], Mapping[str, str]]
     standings: Callable[[], Awaitable[list[JobStanding] | None]]
     book: Book
+    spent: Callable[[Sequence[BudgetState]], None] = to_nobody
 
 
 @dataclass(slots=True)
@@ -122,6 +127,7 @@ class Lookout:
         try:
             await self.sources.book.flush()
             outlooks = await self.sources.book.outlooks(self.sources.budgets())
+            self.sources.spent([one.state for one in outlooks])
             crossed = [crossing for one in outlooks for crossing in one.crossings]
             self.desk.take(conditions.budgets(crossed, [one.state for one in outlooks]))
         except LedgerError as exc:

@@ -8,6 +8,7 @@ from twotier.config.routing import Day, RuleConfig, minutes
 from twotier.config.schema import Config
 from twotier.config.zones import zone_name
 from twotier.domain.message import PATHS
+from twotier.domain.money import MICROUSD_PER_USD
 from twotier.router.own import Own, Span
 from twotier.router.rows import Rules, rules_of
 
@@ -16,7 +17,13 @@ def rules_in(config: Config) -> Rules:
     """Preset, order and the owner's own, as the file has them."""
     routing = config.routing
     own = [own_of(rule) for rule in config.rules]
-    return rules_of(routing.preset, order=routing.order, off=routing.off, own=own)
+    return rules_of(
+        routing.preset,
+        order=routing.order,
+        off=routing.off,
+        own=own,
+        value_microusd=round(routing.value_usd * MICROUSD_PER_USD),
+    )
 
 
 def own_of(rule: RuleConfig) -> Own:

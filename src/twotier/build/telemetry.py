@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from twotier.build.log import start_log
 from twotier.build.tiers import ANTHROPIC_URL
 from twotier.config.load import Loaded
+from twotier.dispatch import Dispatch
 from twotier.domain.clock import Clock
 from twotier.domain.money import Attempt, Settlement
+from twotier.domain.tier import TierState
 from twotier.exchange import Tier
+from twotier.learned.knowing import Knowing, Place
 from twotier.learned.tiers import Learned
 from twotier.say import fields
 from twotier.telemetry.counts import Counts
@@ -28,6 +32,7 @@ class Telemetry:
         self.lines = start_log(loaded, client_key)
         self.counts = Counts()
         self.learned = learned
+        self.knowing = Knowing(learned, clock)
         self.spans: Spans | None = None
         self.tiers: Mapping[str, Tier] = {}
         self._loaded = loaded
@@ -41,10 +46,22 @@ class Telemetry:
         yield self.learned.speeds
         yield self.learned.verdicts
         yield self.learned.caches
+        yield self.knowing.sessions
+        yield self.knowing.paces
         if logging.getLogger(LOGGER).isEnabledFor(logging.INFO):
             yield lambda attempt, end: self.lines.note(LOGGER, "asked", fields=fields(attempt, end))
         if self.spans is not None:
             yield self.spans
+
+    def know(self, dispatch: Dispatch) -> None:
+        """These are the tiers there are, and what is decided from now on is decided knowingly."""
+        self.tiers = dispatch.tiers
+        self.knowing.places = {
+            name: Place(tier.spec, partial(is_up, tier), partial(line_seconds, tier))
+            for name, tier in dispatch.tiers.items()
+            if not tier.spec.standby
+        }
+        dispatch.deciding.knowledge = self.knowing
 
     def server(self, tier: str) -> str:
         """The base address of a tier's server: the configured one, or where it is kept now."""
@@ -57,3 +74,13 @@ class Telemetry:
         """Send the last spans; blocks for two seconds at most."""
         if self.spans is not None:
             self.spans.close()
+
+
+def is_up(tier: Tier) -> bool:
+    """Whether its server need not be loaded first."""
+    return tier.facts().state is not TierState.COMING_UP
+
+
+def line_seconds(tier: Tier) -> float:
+    """How long one more request would wait for a slot of the tier now."""
+    return tier.slots.wait_seconds() if tier.slots is not None else 0.0

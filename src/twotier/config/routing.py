@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Annotated, Literal, Protocol, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from twotier.config.section import Section, listed, raise_all
-from twotier.config.values import NAME, Rule, RuleName, TierName, Zone
+from twotier.config.values import NAME, Rule, RuleName, TierName, Usd, Zone
 from twotier.config.work import JobConfig
 from twotier.domain.message import PATHS
 
@@ -105,6 +106,11 @@ class RoutingConfig(Section):
         (),
         description="Rules that are asked first, in this order; the others follow as the preset has"
         " them. A rule that the preset lacks is added; `rules` stands for your own.",
+    )
+    value_usd: Usd = Field(
+        Decimal(1),
+        description="What a right answer is worth to you in place of a wrong one; the rule gain"
+        " holds it against what the frontier costs.",
     )
     off: tuple[RuleName, ...] = Field(
         (),

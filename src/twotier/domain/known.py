@@ -69,12 +69,21 @@ class Session(msgspec.Struct, frozen=True):
     boundary: bool = False
 
 
+class Pace(msgspec.Struct, frozen=True):
+    """How a budget is doing: the shares of its limit and of its time that are gone."""
+
+    name: str
+    spent: float
+    passed: float
+
+
 class Known(msgspec.Struct, frozen=True):
     """Everything that is known of a request beside what it says itself.
 
     `key` is what the record is kept under, in words for people. `records` and `seconds` are by
     tier. `output` is how long the answer will be, in tokens. `recheck` is a tier that should be
-    tried once more although the record speaks against it; empty for none.
+    tried once more although the record speaks against it; empty for none. `conversation` is the
+    name of the one it belongs to, `pace` that of the budget that is most ahead of its time.
     """
 
     key: str = ""
@@ -83,6 +92,8 @@ class Known(msgspec.Struct, frozen=True):
     session: Session | None = None
     output: Spread | None = None
     recheck: str = ""
+    conversation: str = ""
+    pace: Pace | None = None
 
 
 NOTHING = Known()

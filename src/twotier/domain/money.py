@@ -58,7 +58,8 @@ class Attempt(msgspec.Struct, frozen=True):
 
     `kind` is `request` or `probe`. `run` and `step` name the job's run, empty for clients.
     `rule` is the routing rule that chose the tier. `reserved_microusd` is an upper bound. `dialect`
-    is what the client speaks, `trace` its W3C `traceparent` if it sent one. `asked` is what the
+    is what the client speaks, `trace` its W3C `traceparent` if it sent one, `conversation` the name
+    of the one it belongs to, in memory only. `asked` is what the
     request says of its cost beside its tokens, `caching` what we mark for the provider's cache,
     None for nothing.
     """
@@ -82,6 +83,7 @@ class Attempt(msgspec.Struct, frozen=True):
     trace: str = ""
     asked: Asked = PLAIN
     caching: Caching | None = None
+    conversation: str = ""
 
 
 class Settlement(msgspec.Struct, frozen=True):

@@ -21,7 +21,6 @@ from twotier.domain.decision import Decision
 from twotier.domain.task import Caller, Task
 from twotier.domain.tier import TierState
 from twotier.errors import RequestError, TwotierError
-from twotier.exchange import Tier
 from twotier.gateway.alerts import AlertControl
 from twotier.gateway.auth import policy
 from twotier.gateway.clients import Clients
@@ -182,7 +181,7 @@ class Control:
                 task.prompt_tokens,
                 output_tokens=min(task.output_tokens, tier.spec.output_tokens_default),
                 up=tier.facts().state is not TierState.COMING_UP,
-                line_seconds=line_seconds(tier),
+                line_seconds=tier.slots.wait_seconds() if tier.slots is not None else 0.0,
             )
             found[option.tier] = None if seen is None else predicted_seconds(seen)
         return found
@@ -217,14 +216,6 @@ class Control:
         since, until = instant(request, "since"), instant(request, "until")
         told = await self.savings.told(since, until)
         return JSONResponse({"schema_version": SCHEMA_VERSION, **told})
-
-
-def line_seconds(tier: Tier) -> float:
-    """How long one more request would wait for a slot of the tier now."""
-    if tier.slots is None:
-        return 0.0
-    load = tier.slots.load()
-    return 0.0 if load.in_use < load.admitted else tier.slots.wait_seconds()
 
 
 def predicted_seconds(seen: Prediction) -> dict[str, float]:

@@ -117,17 +117,19 @@ def rules_of(
     order: Sequence[str] = (),
     off: Sequence[str] = (),
     own: Sequence[Own] = (),
+    value_microusd: int = gain.VALUE_MICROUSD,
 ) -> Rules:
     """The rules of a preset: those named in `order` first, in that order, the others as the preset
     has them, the last one last; without those that are `off`. The owner's stand where `order` names
-    them, the others of them where `rules` stands.
+    them, the others of them where `rules` stands. `value_microusd` is what `gain` takes a right
+    answer to be worth.
     """
     choosing = {one.name: row_of(one) for one in own if not one.local_only and not one.models}
     names = [*order, *(name for name in PRESETS[preset] if name not in order and name != LAST)]
     others = [name for name in choosing if name not in order]
     at = names.index(OWN)
     names[at : at + 1] = others
-    rows = {**ROWS, **choosing}
+    rows = {**ROWS, "gain": Row("gain", look=gain.Gain(value_microusd)), **choosing}
     return Rules(
         tuple(rows[name] for name in (*names, LAST) if name not in off),
         guards=tuple(guard_of(one) for one in own if one.local_only),
