@@ -93,6 +93,7 @@ def test_a_prompt_alone_and_what_is_no_conversation() -> None:
         "", "", answered=False, own_words=True, session=""
     )
     assert of(messages=[]).own_words
+    assert of(messages=[TOLD, ASKED]).first == of(messages=[ASKED]).first
     assert opening(Request("openai_chat", b'{"messages": 3}', "auto")) == NONE
     deep = b'{"messages": [{"role": "user", "content": ' + b"[" * 5_000 + b"]" * 5_000 + b"}]}"
     assert opening(Request("openai_chat", deep, "auto")).first == ""
