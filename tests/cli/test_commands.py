@@ -122,7 +122,7 @@ def test_route_explains_without_asking(tmp_path: Path) -> None:
             assert "polling costs nothing locally" in done.out
             assert stand.asked[-1][3] == {
                 "prompt": "check mail",
-                "model": "auto",
+                "model": "",
                 "policy": "local-only",
                 "kind": "polling",
             }

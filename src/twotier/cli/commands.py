@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -23,8 +23,8 @@ from twotier.cli.mcp_words import mcp, mcp_servers
 from twotier.cli.notify_words import notify
 from twotier.cli.outside_words import spend
 from twotier.cli.price_words import prices
-from twotier.cli.rights import Policy
 from twotier.cli.rights import Rights as AllRights
+from twotier.cli.route_words import route
 from twotier.cli.tool_words import tools
 from twotier.cli.trial_words import again, diff, forget, revert, set_, shadow, suggest, trials, try_
 from twotier.cli.watch_words import watch
@@ -34,8 +34,6 @@ Config = Annotated[Path, Parameter(parse=False)]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document on stdout.")]
 Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")]
 Rights = Annotated[AllRights | None, Parameter(name="*")]
-# The kinds of `router.rules.KINDS`; that module would cost every command 20 ms of imports.
-Kind = Literal["polling", "bulk-write", "frontier-reasoning", "read-report"]
 
 app = App(
     name="twotier",
@@ -52,7 +50,7 @@ config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
 for group in (job, models, engine, prices, config_app, key, budget, notify, spend):
     app.command(group)
-for one in (approve, chat, forget, mcp, mcp_servers, tools, watch):
+for one in (approve, chat, forget, mcp, mcp_servers, route, tools, watch):
     app.command(one)
 for words in (shadow, trials, suggest, diff, revert):
     job.command(words)
@@ -112,36 +110,6 @@ def ask(
     from twotier.cli.ask import ask
 
     return ask(config, prompt, model=model, files=file, split=split, as_json=as_json)
-
-
-@app.command
-def route(
-    prompt: str,
-    /,
-    *,
-    model: str = "auto",
-    policy: Policy = "auto",
-    kind: Kind | None = None,
-    as_json: Json = False,
-    config: Config,
-) -> int:
-    """Which tier this would go to and why; asks no model, spends nothing.
-
-    Parameters
-    ----------
-    prompt
-        What would be asked.
-    model
-        A tier, an alias, a provider/model, or auto.
-    policy
-        The tiers that may be used.
-    kind
-        The kind of work; without it the router reads it from the prompt.
-    """
-    from twotier.cli.route import route
-
-    wanted = {"prompt": prompt, "model": model, "policy": policy, "kind": kind or ""}
-    return route(config, wanted, as_json=as_json)
 
 
 @app.command

@@ -25,6 +25,7 @@ def dry_run(config: Path, name: str, *, as_json: bool) -> int:
     route: dict[str, Any] = {}
     if told["prompts"]:
         wanted = {key: told[key] for key in ("model", "policy", "kind", "output_tokens_max")}
+        wanted |= {"job": name, "tools": len(told["tools"])}
         asked = f"{told['system']}\n\n{told['prompts'][0]}"
         route = main_of(config).post("/control/route", {"prompt": asked, **wanted})
     if as_json:

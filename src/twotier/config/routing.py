@@ -232,7 +232,7 @@ def target_problems(rule: RuleConfig, tiers: Mapping[str, HasSide]) -> Iterator[
     elif rule.tier is not None and tiers[rule.tier].in_place_of and not rule.model:
         yield f"tier: {rule.tier!r} stands by and is asked by its name alone"
     if (rule.policy or rule.side == "local") and True not in sides:
-        yield "needs a local tier; add one"
+        yield f"{'policy' if rule.policy else 'side'}: needs a local tier; add one"
     if rule.side == "frontier" and False not in sides:
         yield "side: needs a tier that is not local; add one"
 

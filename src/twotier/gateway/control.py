@@ -10,22 +10,18 @@ from functools import reduce
 from typing import Any
 
 import msgspec
-from msgspec.structs import asdict
 from starlette.applications import Starlette
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from twotier.dispatch import Dispatch
-from twotier.domain.decision import Decision
-from twotier.domain.task import Caller, Task
-from twotier.domain.tier import TierState
 from twotier.errors import RequestError, TwotierError
 from twotier.gateway.alerts import AlertControl
-from twotier.gateway.auth import policy
 from twotier.gateway.clients import Clients
 from twotier.gateway.control_probe import Probing
 from twotier.gateway.engines import EngineControl
+from twotier.gateway.explaining import Explaining
 from twotier.gateway.fees import FeesControl
 from twotier.gateway.outside import OutsidePage
 from twotier.gateway.places import PlaceControl
@@ -34,7 +30,6 @@ from twotier.gateway.status import Status, usd_text
 from twotier.ledger.book import Book
 from twotier.ledger.spending import SPEND_BY, SpendRow
 from twotier.protocols import INBOUND
-from twotier.router.speed import Prediction
 
 SCHEMA_VERSION = 1
 ALIVE_SECONDS = 5.0
@@ -70,7 +65,7 @@ class Control:
                 Route("/control/spend/confirm", told(self.confirm), methods=["POST"]),
                 Route("/control/reconcile", told(self.outside.reconcile), methods=["GET"]),
                 Route("/control/bills", told(self.outside.take), methods=["POST"]),
-                Route("/control/route", told(self.route), methods=["POST"]),
+                Route("/control/route", told(self.explaining()), methods=["POST"]),
                 Route("/control/probe", told(self.probing), methods=["POST"]),
                 Route("/control/stop", told(self.begin_stop), methods=["POST"]),
                 Route("/control/budgets/settle-clock", told(self.settle_clock), methods=["POST"]),
@@ -130,37 +125,9 @@ class Control:
 
         return StreamingResponse(beats(), media_type="text/plain")
 
-    async def route(self, request: HttpRequest) -> Response:
-        """What would be decided for a prompt, and its worst case; nothing is asked or stored."""
-        try:
-            raw = msgspec.json.decode(await request.body(), type=dict[str, Any])
-        except msgspec.MsgspecError as exc:
-            raise RequestError(f"the body is not a JSON object: {exc}") from exc
-        asked_for = {
-            "model": raw.get("model") or "auto",
-            "messages": [{"role": "user", "content": raw.get("prompt") or " "}],
-        }
-        if most := raw.get("output_tokens_max"):
-            asked_for["max_tokens"] = most
-        body = msgspec.json.encode(asked_for)
-        kind, asked = str(raw.get("kind") or ""), str(raw.get("policy") or "")
-        caller = Caller(private=True, client="cli", kind=kind, policy=policy(asked))
-        read = INBOUND["openai_chat"].read_request(body)
-        asking, decision, microusd = self.dispatch.explain(read, caller)
-        task = asking.task
-        return JSONResponse(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "options": [asdict(option) for option in decision.options],
-                "rule": decision.rule,
-                "because": [asdict(one) for one in decision.because],
-                "refusal": decision.refusal,
-                "refusal_code": decision.refusal_code,
-                "task": {**asdict(task), "policy": task.policy.value},
-                "worst_case_usd": usd_text(microusd),
-                "predicted": self.predicted(task, decision),
-            }
-        )
+    def explaining(self) -> Explaining:
+        """What would be decided, and why."""
+        return Explaining(self.dispatch, self.clients, self.status.learned.speeds)
 
     async def release(self, request: HttpRequest) -> Response:
         """A run is over: what still waits for it in a batch is cancelled."""
@@ -170,21 +137,6 @@ class Control:
             raise RequestError(f"the body is not {{'run': ID}}: {exc}") from exc
         count = self.dispatch.desk.give_up(raw.get("run", ""))
         return JSONResponse({"schema_version": SCHEMA_VERSION, "cancelled": count})
-
-    def predicted(self, task: Task, decision: Decision) -> dict[str, dict[str, float] | None]:
-        """How long each tier would take, in seconds; null where its speed is not known yet."""
-        found: dict[str, dict[str, float] | None] = {}
-        for option in decision.options:
-            tier = self.status.tiers[option.tier]
-            seen = self.status.learned.speeds.predict(
-                option.tier,
-                task.prompt_tokens,
-                output_tokens=min(task.output_tokens, tier.spec.output_tokens_default),
-                up=tier.facts().state is not TierState.COMING_UP,
-                line_seconds=tier.slots.wait_seconds() if tier.slots is not None else 0.0,
-            )
-            found[option.tier] = None if seen is None else predicted_seconds(seen)
-        return found
 
     async def confirm(self, _: HttpRequest) -> Response:
         """The owner has looked at a ledger that was held: limits count again what it knows."""
@@ -216,17 +168,6 @@ class Control:
         since, until = instant(request, "since"), instant(request, "until")
         told = await self.savings.told(since, until)
         return JSONResponse({"schema_version": SCHEMA_VERSION, **told})
-
-
-def predicted_seconds(seen: Prediction) -> dict[str, float]:
-    """A prediction and what it is made of, as plain figures."""
-    return {
-        "seconds": round(seen.seconds, 3),
-        "first_token_seconds": round(seen.first_token_seconds, 3),
-        "wait_seconds": round(seen.wait_seconds, 3),
-        "prompt_seconds": round(seen.prompt_seconds, 3),
-        "output_seconds": round(seen.output_seconds, 3),
-    }
 
 
 def instant(request: HttpRequest, name: str) -> datetime:

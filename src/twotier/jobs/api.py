@@ -93,6 +93,7 @@ class Api:
             "answer_lines": job.answer_lines,
             "output_tokens_max": job.output_tokens_max,
             "deadline_seconds": job.deadline_seconds,
+            "tools": list(job.terms.tools),
             "missed": job.missed,
             "overlap": job.overlap,
         }

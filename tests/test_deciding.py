@@ -1,0 +1,83 @@
+"""Where a request goes: what is known is asked where there is a choice, the clock where a rule is
+about the time.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tests.ledger.toys import HandClock
+from tests.router.test_tree import NAMES, READY
+from twotier.deciding import Deciding
+from twotier.domain.known import Known
+from twotier.domain.message import Request
+from twotier.domain.task import Asking, Caller
+from twotier.domain.tier import TierFacts, TierPolicy
+from twotier.router.own import Own, Span
+from twotier.router.rows import rules_of
+from twotier.router.tree import Router
+
+KNOWN = Known("job brief")
+NOTES = Caller(client="notes")
+
+
+class Seen:
+    """Who was asked what."""
+
+    def __init__(self, *own: Own) -> None:
+        self.asked: list[Asking] = []
+        self.looked: list[str] = []
+        self.clock = HandClock()
+        self.deciding = Deciding(Router(NAMES, rules_of(own=own)), self.fact, clock=self.clock)
+        self.deciding.knowledge = self.known
+
+    def fact(self, name: str) -> TierFacts:
+        self.looked.append(name)
+        return READY[name]
+
+    def known(self, asking: Asking) -> Known:
+        self.asked.append(asking)
+        return KNOWN
+
+    def at(self, model: str = "auto", caller: Caller = NOTES) -> datetime | None:
+        """When the request came, as far as the rules know."""
+        asking, _ = self.deciding(Request("openai_chat", b"{}", model, text_bytes=9), caller)
+        return asking.task.at
+
+
+def test_what_is_known_is_asked_where_there_is_a_choice() -> None:
+    """Whoever names a model pays nothing for it; what was known goes on with the request."""
+    seen = Seen()
+    asking, _ = seen.deciding(Request("openai_chat", b"{}", "opus"), NOTES)
+    assert (seen.asked, asking.known) == ([], Known())
+    for model in ("auto", ""):
+        asking, decision = seen.deciding(Request("openai_chat", b"{}", model), NOTES)
+        assert asking.known is KNOWN
+        assert decision.rule == "default"
+    assert [one.caller for one in seen.asked] == [NOTES, NOTES]
+
+
+def test_the_clock_is_asked_where_a_rule_is_about_the_time() -> None:
+    """Else there is no time to know."""
+    assert Seen().at() is None
+    seen = Seen(Own("night", side="local", span=Span(0, 60)))
+    assert seen.at() == seen.at("opus") == seen.clock.now()
+
+
+def test_work_that_a_rule_holds_here_is_local_only_from_then_on() -> None:
+    """Whoever handles it later sees that in its task."""
+    seen = Seen(Own("held", local_only=True, clients=["notes"]))
+    asking, decision = seen.deciding(Request("openai_chat", b"{}", "auto"), NOTES)
+    assert decision.restricted
+    assert asking.task.policy is TierPolicy.LOCAL_ONLY
+    other, decision = seen.deciding(Request("openai_chat", b"{}", "auto"), Caller())
+    assert not decision.restricted
+    assert other.task.policy is TierPolicy.AUTO
+
+
+def test_each_tier_is_asked_for_its_state_once() -> None:
+    """What it says is old as soon as it is read, so it is read once."""
+    seen = Seen()
+    facts = seen.deciding.facts()
+    assert facts["local"] is facts["local"]
+    assert seen.looked == ["local"]
