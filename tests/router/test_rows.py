@@ -108,7 +108,7 @@ def test_what_knows_nothing_says_so(look: object) -> None:
     assert said.text
 
 
-def sure_of_local(_: Task, __: Known, *, tiers: object) -> Choice:
+def sure_of_local(task: Task, known: Known, *, tiers: object) -> Choice:
     """A row that knows."""
     return Choice("9 of 9 were right", tier="local", sure=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,27 +17,12 @@ Headers = Annotated[tuple[str, ...], Parameter(name="--header", negative="")]
 Kind = Literal["polling", "bulk-write", "frontier-reasoning", "read-report"]
 
 
-def route(
-    prompt: str = "",
-    /,
-    *,
-    model: str = "",
-    policy: Policy = "auto",
-    kind: Kind | None = None,
-    job: str = "",
-    client: str = "",
-    header: Headers = (),
-    file: Path | None = None,
-    path: str = "",
-    as_json: Json = False,
-    config: Config,
-) -> int:
-    """Which tier this would go to and why, rule by rule; asks no model, spends nothing.
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who would ask, and how.
 
     Parameters
     ----------
-    prompt
-        What would be asked; with --job its own prompt, where none is given.
     model
         A tier, an alias, a provider/model, or auto.
     policy
@@ -54,7 +40,32 @@ def route(
     path
         Where the body would be asked, such as /v1/messages; default: by its shape.
     """
+
+    model: str = ""
+    policy: Policy = "auto"
+    kind: Kind | None = None
+    job: str = ""
+    client: str = ""
+    header: Headers = ()
+    file: Path | None = None
+    path: str = ""
+
+
+USUAL = Asker()
+AskerWords = Annotated[Asker, Parameter(name="*")]
+
+
+def route(
+    prompt: str = "", /, *, by: AskerWords = USUAL, as_json: Json = False, config: Config
+) -> int:
+    """Which tier this would go to and why, rule by rule; asks no model, spends nothing.
+
+    Parameters
+    ----------
+    prompt
+        What would be asked; with --job its own prompt, where none is given.
+    """
     from twotier.cli.route import Asked, route
 
-    asked = Asked(prompt, model, policy, kind or "", file=file, path=path)
-    return route(config, asked, job=job, client=client, headers=header, as_json=as_json)
+    asked = Asked(prompt, by.model, by.policy, by.kind or "", file=by.file, path=by.path)
+    return route(config, asked, job=by.job, client=by.client, headers=by.header, as_json=as_json)
