@@ -87,7 +87,8 @@ def test_every_rule_speaks_in_order(explaining: Explaining) -> None:
     assert rules(found, "abstained") == ["time", "session", "record"]
     assert rules(found, "passed")[-3:] == ["polling", "bulk-write", "frontier-reasoning"]
     assert found["known"] == {
-        "key": "", "records": {}, "session": None, "output": None, "recheck": "",
+        "key": "", "conversation": "", "pace": None, "records": {}, "session": None,
+        "output": None, "recheck": "",
     }  # fmt: skip
     assert found["worst_case_usd"] != "0.000000"
     assert found["predicted"] == {"local": None, "frontier": None}

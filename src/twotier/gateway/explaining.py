@@ -27,6 +27,7 @@ from twotier.gateway.auth import policy
 from twotier.gateway.clients import Clients
 from twotier.gateway.status import usd_text
 from twotier.keys import DEFAULT
+from twotier.learned.sessions import HEADERS as SESSION_HEADERS
 from twotier.learned.speeds import Speeds
 from twotier.protocols import INBOUND
 from twotier.router.speed import Prediction
@@ -114,7 +115,7 @@ class Explaining:
 
     def heeded(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Those that the gateway would hand on."""
-        names = self.dispatch.router.rules.headers
+        names = {*self.dispatch.router.rules.headers, *SESSION_HEADERS}
         given = {name.lower(): value for name, value in headers.items()}
         return {name: value for name, value in given.items() if name in names}
 
@@ -171,6 +172,8 @@ def known(known: Known) -> dict[str, Any]:
     """What is known beside that, as plain values."""
     return {
         "key": known.key,
+        "conversation": known.conversation,
+        "pace": msgspec.to_builtins(known.pace),
         "records": msgspec.to_builtins(dict(known.records)),
         "session": msgspec.to_builtins(known.session),
         "output": msgspec.to_builtins(known.output),
