@@ -29,7 +29,7 @@ EVERY_COMMAND = [
     "key remove", "key show", "key path", "budget", "budget list",
     "budget settle-clock", "notify", "notify add", "notify list", "notify remove",
     "notify test", "spend check", "forget", "mcp-servers", "mcp-servers list", "mcp-servers test",
-    "tools", "tools list", "tools test", "mcp", "chat", "chat list", "chat show",
+    "tools", "tools list", "tools test", "mcp", "chat", "chat list", "chat show", "chat forget",
     "job add", "job cancel", "job fork", "job pause", "job reload", "job resume",
     "job resume-run", "job templates", "job diff", "job revert", "job set", "job shadow",
     "job suggest", "job test", "job trials", "models try",

@@ -13,8 +13,12 @@ import sqlalchemy as sa
 
 from tests.jobs.making import HandClock
 from twotier.agent.model import Answer
+from twotier.agent.turn import Entry
 from twotier.domain.job import Item, Run, RunState
+from twotier.domain.label import NO_LABELS, Label
 from twotier.errors import JobError, NotFoundError
+from twotier.jobs.audit import AuditStore
+from twotier.jobs.chat_store import ChatStore, Incoming, Message, Replied, run_of
 from twotier.jobs.database import Database
 from twotier.jobs.items import ItemStore
 from twotier.jobs.results import Letter, ResultStore
@@ -208,6 +212,130 @@ def test_a_job_with_a_run_on_its_way_is_not_forgotten(tmp_path: Path) -> None:
             with pytest.raises(JobError, match="is on its way; cancel it"):
                 await home.retention.forget("mail")
             assert await home.count("answers") == 1
+
+    asyncio.run(scenario())
+
+
+@dataclass
+class Talked:
+    """A conversation with an answer that was made with tools, and the run of that."""
+
+    chats: ChatStore
+    message: Message
+    run: str
+
+    @classmethod
+    async def at(cls, home: House, *, peer: str = "", answered: bool = True) -> Talked:
+        """Something is said, by a messenger where there is a `peer`, and answered."""
+        chats = ChatStore(home.database, home.clock)
+        if peer:
+            await chats.took("telegram", [Incoming(peer, peer, SECRET)], cursor=1)
+            message = await chats.next_new(())
+            assert message is not None
+        else:
+            message = await chats.say(SECRET)
+        if answered:
+            taint = frozenset({Label.PRIVATE})
+            await chats.answered(message, Replied(SECRET, tokens=7, taint=taint))
+        run = run_of(message.conversation, message.id)
+        folder = home.artifacts / run
+        folder.mkdir(parents=True)
+        (folder / "page.txt").write_text(SECRET)
+        entry = Entry(
+            job="chat",
+            run=run,
+            key="1",
+            number=1,
+            event="judged",
+            tool="fetch",
+            arguments_sha256="0",
+            labels=NO_LABELS,
+            taint=NO_LABELS,
+            verdict="allow",
+            rule="labels",
+            because="nothing speaks against it",
+        )
+        await AuditStore(home.database, home.clock).note(entry)
+        return cls(chats, message, run)
+
+
+def test_what_was_said_goes_like_the_texts_of_runs(tmp_path: Path) -> None:
+    """With its title, the engine's steps and the folder of its run; what was read still taints.
+    Later the conversation goes too.
+    """
+
+    async def scenario() -> None:
+        async with house(tmp_path, Keep(transcripts_days=3, runs_days=9)) as home:
+            old = await Talked.at(home)
+            home.clock.turn(2 * DAY_SECONDS)
+            new = await old.chats.say("And now?")
+            assert new.conversation == old.message.conversation
+            await old.chats.answered(new, Replied("Now too."))
+            home.clock.turn(2 * DAY_SECONDS)
+            await home.retention.expire()
+            lines = await old.chats.lines(new)
+            assert [line.text for line in lines] == ["And now?", "Now too."]
+            assert await old.chats.taint(new.conversation) == {Label.PRIVATE}
+            (listed,) = await old.chats.listed(9)
+            assert (listed["title"], listed["messages"]) == ("And now?", 4)
+            assert home.told == [old.run]
+            assert files_with(SECRET, home.artifacts) == []
+            await home.retention.expire()
+            assert home.told == [old.run]
+            home.clock.turn(8 * DAY_SECONDS)
+            await home.retention.expire()
+            assert (await home.count("messages"), await home.count("conversations")) == (0, 0)
+            assert await home.count("audit") == 1  # it holds no text, and has a time of its own
+
+    asyncio.run(scenario())
+
+
+def test_what_has_no_answer_yet_or_was_not_sent_stays(tmp_path: Path) -> None:
+    """And with 0 days all of it."""
+
+    async def scenario() -> None:
+        async with house(tmp_path, Keep(transcripts_days=3, runs_days=9)) as home:
+            unsent = await Talked.at(home, peer="7")
+            await Talked.at(home, answered=False)
+            home.clock.turn(10 * DAY_SECONDS)
+            await home.retention.expire()
+            (_, answer), *_ = await unsent.chats.unsent("telegram")
+            assert answer.text == SECRET
+            assert await home.count("messages") == 3
+            question = await unsent.chats.next_new(())
+            assert question is not None
+            assert question.text == SECRET
+        (tmp_path / "other").mkdir()
+        async with house(tmp_path / "other", Keep(0, 0, 0, 0)) as home:
+            await Talked.at(home)
+            home.clock.turn(999 * DAY_SECONDS)
+            await home.retention.expire()
+            assert await home.count("messages") == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_forgotten_conversation_is_in_no_byte_of_the_file(tmp_path: Path) -> None:
+    """One by its id, or all of them as `chat`; not while one waits for its answer."""
+
+    async def scenario() -> None:
+        async with house(tmp_path, Keep()) as home:
+            first = await Talked.at(home)
+            second = await Talked.at(home, peer="7")
+            rows = await home.retention.forget_chat(first.message.conversation)
+            assert rows == {"audit": 1, "messages": 2, "conversations": 1}
+            assert home.told == [first.run]
+            assert await home.count("messages") == 2
+            with pytest.raises(NotFoundError, match="there is no conversation"):
+                await home.retention.forget_chat(first.message.conversation)
+            waiting = await second.chats.say(SECRET)
+            with pytest.raises(JobError, match="is being answered; wait for its answer"):
+                await home.retention.forget("chat")
+            await second.chats.answered(waiting, Replied(SECRET))
+            rows = await home.retention.forget("chat")
+            assert rows == {"audit": 1, "messages": 4, "conversations": 2}
+            assert files_with(SECRET, tmp_path) == []
+            assert await home.count("channel_cursors") == 1  # or old messages would come again
 
     asyncio.run(scenario())
 

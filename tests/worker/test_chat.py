@@ -15,7 +15,7 @@ from aiohttp import web
 from tests.agent.stage import message
 from tests.cli.standin import Done
 from tests.tools.mcp_servers import TOY
-from tests.worker.playing_main import completion, playing_main, worker
+from tests.worker.playing_main import completion, paths_of, playing_main, worker
 from twotier import cli
 
 
@@ -25,6 +25,12 @@ def run(home: Path, *words: str) -> Done:
     with redirect_stdout(out), redirect_stderr(err):
         code = cli.run(["--config", str(home / "twotier.toml"), "chat", *words])
     return Done(code, out.getvalue(), err.getvalue())
+
+
+def log_of(database: Path) -> bytes:
+    """What SQLite has not written into the file yet."""
+    log = database.with_name(f"{database.name}-wal")
+    return log.read_bytes() if log.exists() else b""
 
 
 @pytest.mark.slow
@@ -90,5 +96,16 @@ def test_a_conversation_uses_a_tool_of_an_mcp_server(tmp_path: Path) -> None:
             assert said.out == "It said: words\n"
             names = [tool["function"]["name"] for tool in main.bodies[0]["tools"]]
             assert names == ["mcp_toy_echo", "delegate"]
+            engine = paths_of(tmp_path).engine
+            assert b"It said: words" in engine.read_bytes() + log_of(engine)
+            (chat,) = (await asyncio.to_thread(run, tmp_path, "list", "--json")).document["chats"]
+            refused = await asyncio.to_thread(run, tmp_path, "forget", chat["id"])
+            assert (refused.code, "add --yes" in refused.err) == (2, True)
+            gone = await asyncio.to_thread(run, tmp_path, "forget", chat["id"], "--yes")
+            assert (gone.code, gone.out) == (0, f"forgot {chat['id']}\n"), gone.err
+            assert "no conversations yet" in (await asyncio.to_thread(run, tmp_path, "list")).out
+            assert b"It said: words" not in engine.read_bytes() + log_of(engine)
+            none = await asyncio.to_thread(run, tmp_path, "forget", chat["id"], "--yes")
+            assert (none.code, "there is no conversation" in none.err) == (1, True)
 
     asyncio.run(scenario())

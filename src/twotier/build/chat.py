@@ -15,8 +15,9 @@ from twotier.config.load import Loaded
 from twotier.config.work import JobConfig
 from twotier.domain.clock import Clock
 from twotier.jobs.chat import Answers, Channel, Chats
-from twotier.jobs.chat_agent import JOB, AgentAnswers
+from twotier.jobs.chat_agent import AgentAnswers
 from twotier.jobs.chat_answers import Manner, PlainAnswers
+from twotier.jobs.chat_keeping import JOB
 from twotier.jobs.chat_store import ChatStore
 from twotier.jobs.database import Database
 from twotier.jobs.engine import Engine

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from twotier.cli.client import Peer
+from twotier.cli.models import agreed
 from twotier.cli.output import dollars, emit, local_time, say, show
 from twotier.cli.peers import worker_of
 from twotier.domain.money import MICROUSD_PER_USD
@@ -20,6 +21,8 @@ HEADS = ("CHAT", "FROM", "MESSAGES", "LAST", "COST", "TITLE")
 POLL_SECONDS = 20.0
 POLLS_MAX = 60
 PROMPT = "> "
+EXPIRED = "(expired)"
+FORGET_SECONDS_MAX = 600.0  # the file is written anew
 
 
 def said(config: Path, text: str, *, new: bool, into: str, as_json: bool) -> int:
@@ -108,7 +111,7 @@ def row(chat: Mapping[str, Any]) -> tuple[str, ...]:
         str(chat["messages"]),
         local_time(chat["used_at"]),
         cost(chat),
-        harmless(chat["title"]),
+        harmless(chat["title"]) or EXPIRED,
     )
 
 
@@ -120,5 +123,19 @@ def shown(config: Path, name: str, *, as_json: bool) -> int:
         return 0
     for message in told["messages"]:
         who = message["tier"] or message["role"]
-        print(f"{local_time(message['at'])} {who}:\n{harmless(message['text'])}\n")
+        print(f"{local_time(message['at'])} {who}:\n{harmless(message['text']) or EXPIRED}\n")
+    return 0
+
+
+def forgotten(config: Path, name: str, *, yes: bool, as_json: bool) -> int:
+    """Ask once, then delete one."""
+    worker = worker_of(config)
+    path = f"/chats/{quote(name, safe='')}"
+    worker.get(path)
+    agreed(f"delete all that was said in {name}? It cannot be undone.", yes)
+    rows = worker.post(f"{path}/forget", seconds=FORGET_SECONDS_MAX)["rows"]
+    if as_json:
+        emit({"chat": name, "rows": rows})
+    else:
+        print(f"forgot {name}")
     return 0

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 Config = Annotated[Path, Parameter(parse=False)]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document on stdout.")]
+Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")]
 New = Annotated[bool, Parameter(name="--new", negative="", help="Begin a new conversation.")]
 
 chat = App(
@@ -60,3 +61,17 @@ def show(name: str, /, *, as_json: Json = False, config: Config) -> int:
     from twotier.cli.chat import shown
 
     return shown(config, name, as_json=as_json)
+
+
+@chat.command
+def forget(name: str, /, *, yes: Yes = False, as_json: Json = False, config: Config) -> int:
+    """Delete all that was said in one; `twotier forget chat` deletes all conversations.
+
+    Parameters
+    ----------
+    name
+        Its id.
+    """
+    from twotier.cli.chat import forgotten
+
+    return forgotten(config, name, yes=yes, as_json=as_json)

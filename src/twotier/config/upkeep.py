@@ -55,10 +55,15 @@ class RetentionConfig(Section):
     transcripts_days: int = Field(
         30,
         ge=0,
-        description="Days the texts of a run are kept: answers, transcripts, results of tools. Its"
-        " row stays, with tokens and cost. 0 keeps all.",
+        description="Days the texts of a run are kept: answers, transcripts, results of tools; and"
+        " what was said in conversations. Its row stays, with tokens and cost. 0 keeps all.",
     )
-    runs_days: int = Field(90, ge=0, description="Days a run has a row at all; 0 keeps all.")
+    runs_days: int = Field(
+        90,
+        ge=0,
+        description="Days a run has a row at all, and a conversation after what was said last; 0"
+        " keeps all.",
+    )
     quiet_days: int = Field(
         7, ge=0, description="The same for runs that found nothing; how many there were is kept."
     )

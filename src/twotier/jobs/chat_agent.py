@@ -19,12 +19,12 @@ from twotier.domain.steps import Steps
 from twotier.errors import PausedError, StreamBrokenError, TwotierError
 from twotier.jobs.chat import Talk, passing
 from twotier.jobs.chat_answers import KIND, Manner
-from twotier.jobs.chat_store import Replied
+from twotier.jobs.chat_keeping import JOB
+from twotier.jobs.chat_store import Replied, run_of
 from twotier.jobs.chat_text import recent
 from twotier.jobs.engine import Engine
 from twotier.tools.base import Tool
 
-JOB = "chat"
 STEPS_MAX = 20
 TOKENS_MAX = 400_000
 
@@ -54,7 +54,7 @@ class AgentAnswers:
 
     async def __call__(self, talk: Talk) -> Replied:
         """Raises `ApprovalWaitsError` and `PausedError`: the run stays, to go on later."""
-        run = run_of(talk)
+        run = run_of(talk.conversation, talk.key)
         told = await self._engine.run(run, partial(self._work, talk))
         taint = frozenset(Label(word) for word in told["taint"])
         return Replied(**{**told, "taint": taint})
@@ -77,7 +77,7 @@ class AgentAnswers:
 
     def turn_of(self, talk: Talk) -> Turn:
         """What the agent is given: the conversation as far as it fits, then the last message."""
-        manner, run = self._manner, run_of(talk)
+        manner, run = self._manner, run_of(talk.conversation, talk.key)
         *before, last = recent(talk.lines, characters_max=manner.characters_max)
         said = "\n\n".join(f"{line.role}: {line.text}" for line in before)
         earlier = f"The conversation so far:\n\n{said}\n\nAnswer this:\n\n" if said else ""
@@ -107,8 +107,3 @@ class AgentAnswers:
         if said is None:
             raise StreamBrokenError("main put a conversation into a batch; that is a defect")
         return said
-
-
-def run_of(talk: Talk) -> str:
-    """The run that answers a message: the same after a kill."""
-    return f"chat-{talk.conversation}-{talk.key}"

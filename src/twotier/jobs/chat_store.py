@@ -168,6 +168,7 @@ class ChatStore:
             wanted = (
                 sa.select(messages.c.role, messages.c.text)
                 .where(messages.c.conversation == message.conversation, place <= message.id)
+                .where(messages.c.text != "")  # it has expired
                 .order_by(place, messages.c.id)
             )
             return [Line(*row) for row in connection.execute(wanted)]
@@ -337,6 +338,11 @@ class ChatStore:
             raise NotFoundError(
                 f"there is no conversation {conversation!r}; see `twotier chat list`"
             )
+
+
+def run_of(conversation: str, message: int | str) -> str:
+    """The run that answers a message with tools: the same after a kill."""
+    return f"chat-{conversation}-{message}"
 
 
 def told(row: Any) -> dict[str, Any]:

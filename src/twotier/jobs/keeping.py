@@ -1,8 +1,9 @@
 """The part of the worker's private API that is about what is kept of jobs.
 
     POST /jobs/{name}/forget           -> {"rows": {table: count}}
+    POST /chats/{id}/forget            -> the same of one conversation
 
-The job need not be in the configuration any more.
+The job need not be in the configuration any more; `chat` is the name of all conversations.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ class Keeping:
 
     def routes(self) -> list[BaseRoute]:
         """For `Api.app`."""
-        return [Route("/jobs/{name}/forget", self._forget, methods=["POST"])]
+        return [
+            Route("/jobs/{name}/forget", self._forget, methods=["POST"]),
+            Route("/chats/{id}/forget", self._forget_chat, methods=["POST"]),
+        ]
 
     async def _forget(self, request: Request) -> JSONResponse:
         return said({"rows": await self._retention.forget(request.path_params["name"])})
+
+    async def _forget_chat(self, request: Request) -> JSONResponse:
+        return said({"rows": await self._retention.forget_chat(request.path_params["id"])})

@@ -3,7 +3,7 @@
 Texts go first: of items, answers, transcripts and whatever else belongs to a run. A run's row stays
 longer, without texts, because it says what was done and paid. An item's row stays for good, emptied
 of all but its id, because that id is what keeps a thing from being done twice. What is not done yet
-does not expire.
+does not expire. Conversations are kept in the same way (`chat_keeping`).
 
 Which tables hold what is read from the tables themselves: a column `job` or `run` says whose a row
 is. So a table that is added later is forgotten too.
@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from twotier.domain.clock import Clock
 from twotier.domain.job import RunState
 from twotier.errors import JobError, NotFoundError
+from twotier.jobs import chat_keeping
 from twotier.jobs.database import Database
 from twotier.jobs.store import ON_THE_WAY, ms
 from twotier.jobs.tables import answers, audit, items, metadata, outbox, runs
@@ -80,8 +81,9 @@ class Retention:
     async def expire(self) -> int:
         """Drop what is past its time; returns how many runs lost their texts or their rows."""
 
-        def work(connection: sa.Connection) -> tuple[list[str], list[str]]:
+        def work(connection: sa.Connection) -> tuple[list[str], list[str], list[str]]:
             self._empty_items(connection)
+            said = self._expire_chats(connection)
             old = audit.c.at_ms < self._before(AUDIT_DAYS)
             connection.execute(sa.delete(audit).where(old))
             stale = self._stale(connection, self._silent())
@@ -95,10 +97,10 @@ class Retention:
                 drop(connection, table, run_ids=gone, delivered_only=False)
             for part in parts(gone):
                 connection.execute(sa.delete(runs).where(runs.c.id.in_(part)))
-            return stale, gone
+            return stale, gone, said
 
-        stale, gone = await self._database.do(work)
-        await self._drop_elsewhere(dict.fromkeys([*stale, *gone]))
+        stale, gone, said = await self._database.do(work)
+        await self._drop_elsewhere(dict.fromkeys([*stale, *gone, *said]))
         if gone:
             LOG.info("runs forgotten", extra={"count": len(gone)})
         return len({*stale, *gone})
@@ -117,8 +119,10 @@ class Retention:
                     f"the run {going[0]} is on its way; cancel it, or wait for its end, and set"
                     " enabled = false so that no other one begins"
                 )
-            counts = dict(self._forgotten(connection, job))
-            return [row.id for row in rows], counts
+            counts, run_ids = dict(self._forgotten(connection, job)), [row.id for row in rows]
+            if job == chat_keeping.JOB:
+                run_ids += self._forget_chats(connection, counts=counts)
+            return run_ids, counts
 
         run_ids, counts = await self._database.do(work)
         if not counts:
@@ -127,6 +131,48 @@ class Retention:
         await self._database.compact()
         LOG.info("job forgotten", extra={"job": job, "rows": sum(counts.values())})
         return counts
+
+    async def forget_chat(self, conversation: str) -> dict[str, int]:
+        """The same for one conversation. Raises `NotFoundError`, and `JobError` while something in
+        it has no answer yet.
+        """
+        counts: dict[str, int] = {}
+
+        def work(connection: sa.Connection) -> list[str]:
+            return self._forget_chats(connection, conversation, counts=counts)
+
+        await self._drop_elsewhere(await self._database.do(work))
+        await self._database.compact()
+        LOG.info("conversation forgotten", extra={"chat": conversation})
+        return counts
+
+    @staticmethod
+    def _forget_chats(
+        connection: sa.Connection, conversation: str = "", *, counts: dict[str, int]
+    ) -> list[str]:
+        """Delete it, or all; what was deleted is added to `counts`. The runs of its answers."""
+        ids = chat_keeping.named(connection, conversation)
+        run_ids = chat_keeping.runs_of(connection, ids)
+        for table in (*run_tables(), audit):
+            for part in parts(run_ids):
+                count = connection.execute(sa.delete(table).where(table.c.run.in_(part))).rowcount
+                if count:
+                    counts[table.name] = counts.get(table.name, 0) + count
+        counts |= chat_keeping.dropped(connection, ids)
+        return run_ids
+
+    def _expire_chats(self, connection: sa.Connection) -> list[str]:
+        """What was said long ago goes, and with it what belongs to the runs of its answers."""
+        run_ids: list[str] = []
+        for days, drop_old in (
+            (self._keep.transcripts_days, chat_keeping.silenced),
+            (self._keep.runs_days, chat_keeping.ended),
+        ):
+            if days != FOR_EVER:
+                run_ids += drop_old(connection, self._before(days))
+        for table in run_tables():
+            drop(connection, table, run_ids=run_ids)
+        return run_ids
 
     @staticmethod
     def _forgotten(connection: sa.Connection, job: str) -> Iterator[tuple[str, int]]:
