@@ -108,7 +108,7 @@ def test_every_rule_speaks_in_order(explaining: Explaining) -> None:
         ({"prompt": "x", "client": "default"}, "default", "frontier"),
         ({"body": {**MESSAGES, "model": "m25"}, "path": "/v1/messages"}, "explicit", "local"),
         ({"body": {**MESSAGES, "model": "m25"}, "model": "opus"}, "explicit", "frontier"),
-        ({"body": MESSAGES}, "default", "frontier"),
+        ({"body": MESSAGES}, "polling", "local"),
     ],
 )
 def test_it_is_asked_as_whoever_would(

@@ -10,6 +10,7 @@ import msgspec
 from twotier.domain.known import NOTHING, Known
 from twotier.domain.message import Dialect, Request
 from twotier.domain.tier import TierPolicy
+from twotier.domain.work import NO_WORK, Work
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -49,7 +50,7 @@ class Task(msgspec.Struct, frozen=True):
     `kind` is one of `polling`, `bulk-write`, `frontier-reasoning`, `read-report` or `unknown`;
     `kind_because` says what it was read from, `kind_from` in one word: `trigger` (whoever runs it
     says so), `size`, `words`, or empty. A `probe` is not held to what earlier probes found. `at` is
-    when it came, where a rule of the owner's asks for that.
+    when it came, where a rule of the owner's asks for that; `work` is what is learned from later.
     """
 
     dialect: Dialect
@@ -71,6 +72,7 @@ class Task(msgspec.Struct, frozen=True):
     client: str = ""
     headers: Mapping[str, str] = {}
     at: datetime | None = None
+    work: Work = NO_WORK
 
 
 class Asking(msgspec.Struct, frozen=True):

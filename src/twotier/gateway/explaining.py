@@ -165,7 +165,8 @@ def seen(task: Task) -> dict[str, Any]:
     told["policy"] = task.policy.value
     told["headers"] = dict(task.headers)
     told["at"] = None if task.at is None else task.at.isoformat()
-    return told
+    work = told.pop("work")
+    return {**told, "script": work.script, "step": work.step}
 
 
 def known(known: Known) -> dict[str, Any]:
