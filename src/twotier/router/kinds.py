@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from math import exp
+from math import exp, sqrt
 from struct import iter_unpack
 from zlib import crc32, decompress
 
@@ -97,7 +97,7 @@ def share(found: Sequence[int]) -> float:
     """How much each feature counts: long texts are no surer than short ones, and of very short ones
     nobody is.
     """
-    return 1.0 / (len(found) + FEATURES_FEW) ** 0.5
+    return 1.0 / sqrt(len(found) + FEATURES_FEW)
 
 
 def trigger_of(period_seconds: float | None, *, job: bool) -> int:
