@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,14 +41,14 @@ async def running(
 
 
 def children() -> list[psutil.Process]:
-    """Toy servers and what they started, alive; others may run behind the tests before."""
-    return [
-        one
-        for top in psutil.Process().children()
-        if top.status() != psutil.STATUS_ZOMBIE and TOY[1] in top.cmdline()
-        for one in (top, *top.children(recursive=True))
-        if one.status() != psutil.STATUS_ZOMBIE
-    ]
+    """Toy servers and what they started, alive; others may run or end beside the tests."""
+    found: list[psutil.Process] = []
+    for top in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie is none either
+            if TOY[1] in top.cmdline():
+                group = (top, *top.children(recursive=True))
+                found += [one for one in group if one.status() != psutil.STATUS_ZOMBIE]
+    return found
 
 
 async def until(true: Callable[[], bool]) -> None:

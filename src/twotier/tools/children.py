@@ -1,5 +1,6 @@
 """Runs a program to its end: from its words, never by a shell, with the environment it is given
-and nothing else, in a process group of its own that is gone afterwards, whatever became of it.
+and nothing else, in a process group of its own that is gone afterwards, whatever became of it or of
+us.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twotier.errors import ToolError
+from twotier.tools.lifeline import tied
 
 ERROR_BYTES_MAX = 4_096
 PIECE_BYTES = 1 << 16
@@ -60,13 +62,16 @@ async def run(
         why = exc.strerror if isinstance(exc, OSError) else exc
         raise ToolError(f"{name} cannot be started: {why}") from exc
     try:
-        async with asyncio.timeout(bounds.seconds), asyncio.TaskGroup() as group:
-            printing = group.create_task(heard(child.stdout, bounds.output_bytes_max))
-            complaining = group.create_task(heard(child.stderr, ERROR_BYTES_MAX))
-            group.create_task(feed(child.stdin, fed))
-            group.create_task(child.wait())
+        with tied(child.pid):
+            async with asyncio.timeout(bounds.seconds), asyncio.TaskGroup() as group:
+                printing = group.create_task(heard(child.stdout, bounds.output_bytes_max))
+                complaining = group.create_task(heard(child.stderr, ERROR_BYTES_MAX))
+                group.create_task(feed(child.stdin, fed))
+                group.create_task(child.wait())
     except TimeoutError as exc:
         raise ToolError(f"{name} took longer than {bounds.seconds:g} s and was ended") from exc
+    except OSError as exc:
+        raise ToolError(f"{name} cannot be watched over: {exc.strerror}") from exc
     finally:
         # What it left behind in its group goes too.
         with contextlib.suppress(ProcessLookupError, PermissionError):

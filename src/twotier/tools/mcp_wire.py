@@ -2,7 +2,8 @@
 
 The official library is an extra and costs a second of start, so it is imported here, at the first
 use. The child has a group of its own, an environment that is given name by name, and lines with a
-limit; when its connection ends, however that comes about, the whole group is ended.
+limit; when its connection ends, however that comes about, the whole group is ended, and so it is
+when we are killed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 
 from twotier.domain.label import Labels
 from twotier.errors import ToolError
+from twotier.tools.lifeline import tied
 
 LINE_BYTES_MAX = 8_000_000  # one message of a server; a longer one ends it
 STDERR_BYTES_KEPT = 2_000
@@ -108,7 +110,9 @@ async def child(
     )
     received, reads = anyio.create_memory_object_stream(0)
     writes, sent = anyio.create_memory_object_stream(0)
+    tie = contextlib.ExitStack()
     try:
+        tie.enter_context(tied(process.pid))
         # The library ends what it began through scopes of anyio, so its group is used here.
         async with anyio.create_task_group() as group:
             group.start_soon(partial(hear, process, received=received, gone=gone))
@@ -121,6 +125,7 @@ async def child(
                 group.cancel_scope.cancel()
     finally:
         kill_group(process.pid, signal.SIGKILL)
+        tie.close()
         # A pipe that somebody outside the group still holds would keep this open for ever.
         process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - it has no other way
         for stream in (received, reads, writes, sent):
