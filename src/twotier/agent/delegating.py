@@ -1,15 +1,18 @@
-"""How `delegate` asks: through main like any call of a run, always of the local tier alone."""
+"""How `delegate` asks: through main like any call of a run, always of the local tier alone; and how
+much that reads at once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from twotier.agent.model import MainClient
 from twotier.agent.said import Chat, Said
 from twotier.domain.tier import TierPolicy
-from twotier.errors import StreamBrokenError
+from twotier.errors import NotRunningError, StreamBrokenError
 from twotier.tools.base import Call
 from twotier.tools.delegate import KIND
-from twotier.tools.reading import Ask, Told
+from twotier.tools.reading import Ask, Limits, Told
 
 Chats = Callable[[Chat], Awaitable[Said | None]]
 
@@ -58,3 +61,13 @@ def told_of(said: Said | None) -> Told:
         model=said.model,
         cut=said.finish == "length",
     )
+
+
+async def window_or_usual(client: MainClient) -> int:
+    """The window that the local tier has now. Where main does not say it, the usual one: if it has
+    gone, the question will tell.
+    """
+    try:
+        return await client.local_window()
+    except NotRunningError:
+        return Limits().window_tokens

@@ -178,9 +178,7 @@ class Talk:
         async def asked() -> Json:
             return (await self._ask(chat)).json()
 
-        said = Said.of(await self._steps.do("model", asked))
-        self.course.said(said)
-        return said
+        return Said.of(await self._steps.do("model", asked))
 
     def hands(self, turn: Turn, tools: Sequence[Tool], *, guard: Guard) -> Hands:
         """The tools of an attempt."""
@@ -258,7 +256,8 @@ class Attempt:
         schema = self._turn.schema if bound else None
         body = {"messages": messages, "tools": tools, "schema": schema}
         said = await self._talk.ask(self._turn, body, policy=self._turn.policy)
-        self.messages.append(said.message)
+        self.messages.append(said.message)  # also what is no answer: it says what went wrong
+        self._talk.course.said(said)
         return said
 
 

@@ -69,9 +69,12 @@ class Turn:
         return self.quarantine and bool(self.material) and Label.UNTRUSTED in self.taint
 
     def may_escalate(self, taint: Labels) -> bool:
-        """Whether the frontier tier may carry on, as far as the job is concerned."""
+        """Whether the frontier tier may carry on, as far as the job is concerned. Who pins a model
+        wants that one.
+        """
         clean = Label.UNTRUSTED not in taint
-        return self.policy in BOTH_TIERS and (clean or self.escalate)
+        both = self.policy in BOTH_TIERS and self.model == "auto"
+        return both and (clean or self.escalate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from twotier.agent.delegating import Chats, local_asks
+from twotier.agent.delegating import Chats, local_asks, window_or_usual
 from twotier.agent.fees import MainFees
 from twotier.agent.model import MainClient
 from twotier.build.owner import Owner
@@ -23,7 +23,7 @@ from twotier.tools.base import Call, Result, Tool, ToolSpec
 if TYPE_CHECKING:
     from twotier.tools.mcp import Servers
 
-DELEGATE, MCP = "delegate", "mcp:"
+DELEGATE, FETCH, MCP = "delegate", "fetch", "mcp:"
 
 
 class Tooling:
@@ -58,7 +58,8 @@ class Tooling:
             theirs = await self._servers.tools(wanted)
             tools += theirs if job.tier is TierPolicy.FRONTIER else map(Brief, theirs)
         if DELEGATE in job.terms.tools:
-            tools.append(self._delegate(job, chat or self._client.chat))
+            pages = next((tool for tool in tools if tool.spec.name == FETCH), None)
+            tools.append(self._delegate(job, chat or self._client.chat, pages=pages))
         return tools
 
     def _renew(self) -> None:
@@ -67,18 +68,21 @@ class Tooling:
             self._seen, self._web = loaded, web_of(loaded)
             self._box = toolbox(loaded, self._web, fees=self._fees)
 
-    def _delegate(self, job: Job, chat: Chats) -> Tool:
-        """The local tier as a reader, with the files of the job where it may read them itself."""
+    def _delegate(self, job: Job, chat: Chats, *, pages: Tool | None) -> Tool:
+        """The local tier as a reader, with the files and pages the job may read itself."""
         from twotier.tools.delegate import Delegate, Files
         from twotier.tools.files import labels_of, whole_text
 
-        (config,) = [one for one in self._loaded().config.jobs if one.name == job.name]
-        bench = bench_of(self._loaded(), config, web=self._web)
+        loaded = self._loaded()
+        (config,) = [one for one in loaded.config.jobs if one.name == job.name]
+        bench = bench_of(loaded, config, web=self._web)
         files = Files(read=partial(whole_text, bench), labels=labels_of(bench))
         return Delegate(
             local_asks(chat),
             clock=self._clock,
             files=files if "read_file" in bench.names else None,
+            window=partial(window_or_usual, self._client),
+            pages=pages,
         )
 
 

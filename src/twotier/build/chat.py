@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from twotier.agent.delegating import local_asks
+from twotier.agent.delegating import local_asks, window_or_usual
 from twotier.agent.fees import MainFees
 from twotier.agent.guard import Rules
 from twotier.agent.model import MainClient
@@ -82,7 +82,15 @@ async def tools_of(loaded: Loaded, means: Means, *, clock: Clock) -> list[Tool]:
     tools = make(job.tools, bench)
     tools += await means.servers.tools([name for name in job.tools if name.startswith(PREFIX)])
     if NAME in job.tools:
-        tools.append(Delegate(local_asks(means.client.chat), clock=clock))
+        pages = [tool for tool in tools if tool.spec.name == "fetch"]
+        tools.append(
+            Delegate(
+                local_asks(means.client.chat),
+                clock=clock,
+                window=partial(window_or_usual, means.client),
+                pages=pages[0] if pages else None,
+            )
+        )
     return tools
 
 

@@ -64,6 +64,8 @@ class Asker:
         Raises `WaitsError`, `NotAskedError`, `SkippedError`, and what `send` raises.
         """
         kind, _, _ = self.job.when_local_is_down.partition(":")
+        if question.policy is TierPolicy.FRONTIER:  # an agent's, where the local tier got stuck
+            kind = ""
         asked = question if not kind else replace(question, policy=TierPolicy.LOCAL_ONLY)
         patience = PATIENCE if kind == FRONTIER else 1.0
         ends_at = self.clock.monotonic() + patience * self.left_seconds

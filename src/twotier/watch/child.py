@@ -7,6 +7,7 @@ is told in `tools.children`.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,5 +63,9 @@ async def run(
 
 
 def bare() -> dict[str, str]:
-    """What every program needs, and nothing that is ours."""
-    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    """What every program needs, and nothing that is ours, but `twotier` itself is found: launchd
+    and a virtual environment that nobody activated leave it out of the path.
+    """
+    found = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    own = str(Path(sys.executable).parent)
+    return found | {"PATH": os.pathsep.join((found.get("PATH", os.defpath), own))}
