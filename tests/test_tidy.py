@@ -7,12 +7,10 @@ commit of its own that says why.
 from __future__ import annotations
 
 import ast
-import io
+import functools
 import re
 import subprocess
 import sys
-import tokenize
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -51,18 +49,21 @@ def place(path: Path, node: ast.AST | None = None) -> str:
     return f"{path.relative_to(ROOT)}:{line}"
 
 
-def trees() -> Iterator[tuple[Path, ast.Module]]:
-    """Every module of the program, parsed."""
-    for path in MODULES:
-        yield path, ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def trees() -> list[tuple[Path, ast.Module]]:
+    """Every module of the program, parsed once: that takes seconds."""
+    return [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in MODULES]
 
 
-def functions() -> Iterator[tuple[Path, Function]]:
+@functools.cache
+def functions() -> list[tuple[Path, Function]]:
     """Every function and method of the program."""
-    for path, tree in trees():
-        for node in ast.walk(tree):
-            if isinstance(node, FUNCTIONS):
-                yield path, node
+    return [
+        (path, node)
+        for path, tree in trees()
+        for node in ast.walk(tree)
+        if isinstance(node, FUNCTIONS)
+    ]
 
 
 def depth(nodes: list[ast.stmt], level: int = 0) -> int:
@@ -163,11 +164,13 @@ def test_modules_are_named_after_things() -> None:
     assert not shelves, "\n".join(shelves)
 
 
-def talk_lines(text: str) -> int:
+COMMENT = re.compile(r"^\s*#|  # ")
+
+
+def talk_lines(text: list[str], tree: ast.Module) -> int:
     """Lines that are comments or docstrings, counted once each."""
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    lines = {token.start[0] for token in tokens if token.type == tokenize.COMMENT}
-    for node in ast.walk(ast.parse(text)):
+    lines = {number for number, line in enumerate(text, 1) if COMMENT.search(line)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if ast.get_docstring(node, clean=False) and isinstance(first, ast.Expr):
@@ -178,12 +181,12 @@ def talk_lines(text: str) -> int:
 def test_the_code_explains_itself_without_drowning() -> None:
     """Comments and docstrings are a share of the whole; each package's share is shown by -s."""
     shares: dict[str, list[int]] = {}
-    for path in MODULES:
-        text = path.read_text(encoding="utf-8")
+    for path, tree in trees():
+        text = path.read_text(encoding="utf-8").splitlines()
         package = path.relative_to(SOURCE).parts[0].removesuffix(".py")
         share = shares.setdefault(package, [0, 0])
-        share[0] += talk_lines(text)
-        share[1] += len(text.splitlines())
+        share[0] += talk_lines(text, tree)
+        share[1] += len(text)
     for package, (talk, lines) in sorted(shares.items()):
         sys.stdout.write(f"{package:12} {100 * talk / max(lines, 1):4.0f} % of {lines} lines\n")
     talk, lines = (sum(column) for column in zip(*shares.values(), strict=True))
@@ -215,6 +218,7 @@ def test_sql_is_never_put_together_from_strings() -> None:
     assert not formatted, "\n".join(formatted)
 
 
+@functools.cache
 def tracked() -> list[Path]:
     """Every file under version control that is text."""
     listed = subprocess.run(
