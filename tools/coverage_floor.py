@@ -14,6 +14,7 @@ PURE = (
     "src/twotier/domain/",
     "src/twotier/protocols/",
     "src/twotier/router/",
+    "src/twotier/verify/",
     "src/twotier/ledger/cost.py",
     "src/twotier/ledger/budget.py",
     "src/twotier/ledger/charge.py",

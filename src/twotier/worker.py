@@ -24,11 +24,12 @@ from typing import Any
 
 from twotier.agent.fees import MainFees
 from twotier.agent.model import MainClient
-from twotier.build.agents import Tooling, agents_of
+from twotier.build.agents import Tooling, agents_of, terms_of
 from twotier.build.chat import Means, chats_of
 from twotier.build.owner import owner_of
 from twotier.build.tools import files_of, hidden, web_of
 from twotier.build.trials import Trying
+from twotier.build.verifying import verifier_of
 from twotier.clock import SystemClock
 from twotier.config import secrets
 from twotier.config.job_place import texts_shown
@@ -36,13 +37,12 @@ from twotier.config.load import Loaded, load
 from twotier.config.mcp import server_specs
 from twotier.config.schema import Config
 from twotier.config.values import duration_seconds
+from twotier.config.verify import verifying_of
 from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
 from twotier.domain.clock import Clock
 from twotier.domain.fee import Fees
 from twotier.domain.job import Job
-from twotier.domain.money import MICROUSD_PER_USD
-from twotier.domain.terms import Terms
 from twotier.domain.tier import TierPolicy
 from twotier.errors import ConfigError, TwotierError, WatchError
 from twotier.jobs import lease
@@ -103,7 +103,8 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             works = Works(loaded, named, fees=MainFees(client), servers=servers, clock=clock)
             owner = owner_of(loaded, database, channels=ways, clock=clock)
             tooling = Tooling(lambda: works.loaded, client, servers=servers, clock=clock)
-            agents = agents_of(loaded, owner, tooling=tooling, clock=clock)
+            looks = verifier_of(lambda: works.loaded, owner.desk, results=stores.results)
+            agents = agents_of(loaded, owner, tooling=tooling, verifier=looks, clock=clock)
             runner = Runner(
                 stores,
                 client,
@@ -314,7 +315,11 @@ def budgets_changed(old: Loaded, new: Loaded) -> list[str]:
 def jobs_of(loaded: Loaded) -> list[Job]:
     """The jobs of the configuration, with the tiers that may serve each."""
     return [
-        replace(job_of(job, loaded.home), tiers=tiers_of(job, loaded.config))
+        replace(
+            job_of(job, loaded.home),
+            tiers=tiers_of(job, loaded.config),
+            verify=verifying_of(job, second=loaded.config.verify.second),
+        )
         for job in loaded.config.jobs
     ]
 
@@ -385,22 +390,6 @@ def retention_of(loaded: Loaded, database: Database, *, clock: Clock, forget: Fo
     keep = Keep(days.items_days, days.transcripts_days, days.runs_days, days.quiet_days)
     elsewhere = Elsewhere(forget, loaded.paths.artifacts)
     return Retention(database, clock, keep=keep, elsewhere=elsewhere)
-
-
-def terms_of(config: JobConfig) -> Terms:
-    """How far the job's agent may go, and where its owner is asked."""
-    return Terms(
-        tools=config.tools,
-        hosts=frozenset(config.hosts),
-        tools_microusd_max=int(config.tools_usd * MICROUSD_PER_USD),
-        steps_max=config.steps_max,
-        tokens_max=config.tokens_max,
-        schema=config.answer_schema,
-        quarantine=config.quarantine,
-        escalate=config.escalate,
-        escalations_max=config.escalations_max,
-        approve=config.approve,
-    )
 
 
 def watch_of(config: JobConfig) -> dict[str, Any] | None:

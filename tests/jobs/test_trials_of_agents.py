@@ -22,6 +22,7 @@ from twotier.agent.model import Answer, MainClient
 from twotier.agent.said import Chat, Said
 from twotier.build.agents import Tooling, agents_of
 from twotier.build.owner import owner_of
+from twotier.build.verifying import verifier_of
 from twotier.config.load import load
 from twotier.domain.job import Item, Job, RunState
 from twotier.domain.tier import TierPolicy
@@ -190,7 +191,9 @@ async def bench(home: Path, plot: Plot, settings: str = "") -> AsyncIterator[Ben
                 owner = owner_of(loaded, database, channels={}, clock=clock)
                 servers = Servers([], clock=clock)
                 tooling = Tooling(lambda: loaded, client, servers=servers, clock=clock)
-                agents = agents_of(loaded, owner, tooling=tooling, clock=clock)
+                results = ResultStore(database, clock)
+                looks = verifier_of(lambda: loaded, owner.desk, results=results)
+                agents = agents_of(loaded, owner, tooling=tooling, verifier=looks, clock=clock)
                 jobs = {job.name: job for job in jobs_of(loaded)}
                 store = TrialStore(database, clock)
                 around = Around(lambda: jobs, None)

@@ -17,6 +17,7 @@ from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
 from twotier.jobs.engine import Engine
 from twotier.jobs.items import ItemStore
+from twotier.jobs.parts import Agents
 from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
 from twotier.jobs.rounds import Rounds
@@ -109,6 +110,7 @@ async def workshop(
     script: Script = three_lines,
     ntfy_url: str = "http://127.0.0.1:9",
     places: Places | None = None,
+    agents: Agents | None = None,
 ) -> AsyncIterator[Workshop]:
     """Build it, let it work, and stop it as a kill would: nothing is finished on purpose."""
     (home / "inbox").mkdir(exist_ok=True)
@@ -129,7 +131,14 @@ async def workshop(
                 jobs,
                 store=runs,
                 triggers=TriggerStore(database, clock),
-                runner=Runner(stores, client, delivery=delivery, watchers=watchers, clock=clock),
+                runner=Runner(
+                    stores,
+                    client,
+                    delivery=delivery,
+                    watchers=watchers,
+                    clock=clock,
+                    agents=agents,
+                ),
                 places=places or Places(),
                 clock=clock,
             )

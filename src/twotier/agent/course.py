@@ -17,9 +17,12 @@ from twotier.agent.said import Said
 from twotier.agent.turn import Limits
 from twotier.domain.label import Label, Labels
 from twotier.errors import StuckError
+from twotier.verify.checks import circles
+from twotier.verify.guards import Flight
 
 COMPACT_CHARACTERS_MAX = 2_000  # of what the other tier is told of a turn that failed
 LINE_CHARACTERS_MAX = 200
+TEXT_CHARACTERS_MIN = 20  # shorter words before a call are said again and again by good ones too
 
 
 @dataclass(slots=True)
@@ -40,6 +43,11 @@ class Course:
     identical: Counter[str] = field(default_factory=Counter)
     errors: int = 0
     empty: int = 0
+    seconds: float = 0.0
+    results: set[str] = field(default_factory=set)
+    stale: int = 0
+    text: str = ""
+    same_text: int = 0
 
     def before_step(self) -> int:
         """The number of the next model call. Raises `StuckError` where there is none left."""
@@ -56,6 +64,10 @@ class Course:
         self.cost_microusd += said.cost_microusd
         self.last = said
         self.tiers.add(said.tier)
+        self.seconds += said.seconds
+        text = " ".join(text_of(said.message).split())
+        again = text == self.text and len(text) >= TEXT_CHARACTERS_MIN
+        self.text, self.same_text = text, self.same_text + 1 if again else 1
         if said.finish == "length":
             raise StuckError("the answer was cut (output_tokens_max)")
         self.empty = self.empty + 1 if is_empty(said.message) else 0
@@ -79,6 +91,9 @@ class Course:
         self.refused += bool(given["refused"])
         asked = short(json.dumps(arguments, sort_keys=True, ensure_ascii=False))
         self.story.append(f"{tool} {asked}: {short(str(given['text']))}")
+        result = hashlib.sha256(f"{tool}\0{given['text']}".encode(errors="replace")).hexdigest()
+        self.stale = self.stale + 1 if result in self.results else 0
+        self.results.add(result)
         self.errors = self.errors + 1 if given["failed"] else 0
         if self.errors >= self.limits.errors_max:
             raise StuckError(f"{self.errors} calls of tools failed in a row")
@@ -88,6 +103,20 @@ class Course:
         self.identical.clear()
         self.errors = self.empty = 0
         self.limits = more(self.limits, steps=self.steps)
+
+    def flight(self) -> Flight:
+        """How far it has come, for those who ask whether it had better be handed over. Seconds are
+        those of its model calls, which a run that is replayed counts the same again.
+        """
+        return Flight(
+            steps=self.steps,
+            tokens=self.tokens,
+            seconds=self.seconds,
+            left_seconds=self.limits.seconds_max - self.seconds,
+            stale=self.stale,
+            same_text=self.same_text if self.text else 0,
+            circles=circles(self.text),
+        )
 
     def compact(self) -> str:
         """What was done so far, in a few lines."""

@@ -30,14 +30,16 @@ from twotier.agent.talk import (
     user_of,
     value_of,
 )
-from twotier.agent.turn import Asks, Guard, Outcome, Turn
+from twotier.agent.turn import BOTH_TIERS, Asks, Guard, Outcome, Turn
 from twotier.domain.label import Label
 from twotier.domain.steps import Json, Steps
 from twotier.domain.tier import TierPolicy
-from twotier.errors import DeadlineError, StuckError
+from twotier.errors import DeadlineError, StreamBrokenError, StuckError, UpstreamError
 from twotier.tools.base import Tool, ToolSpec
+from twotier.verify.guards import fired
 
 LIBRARY = "pydantic_ai"
+ANSWER_CHARACTERS_MAX = 1_000  # of a result that was not good enough, for the tier that carries on
 LIBRARY_RETRIES = 5  # above our own limits, so that ours speak first
 
 
@@ -75,6 +77,7 @@ class Talk:
         self._transcript: list[Mapping[str, Any]] = []
         self._because: list[str] = []
         self._escalations = 0
+        self._guarded = True
 
     async def whole(self) -> Outcome:
         """Read apart what is to be read apart, then do the work."""
@@ -95,16 +98,68 @@ class Talk:
         return await self._work(typed, self._tools)
 
     async def _work(self, turn: Turn, tools: Sequence[Tool]) -> Outcome:
-        """The work itself; once more on the other tier, where one failed and that is allowed."""
+        """The work itself; once more on the other tier, where one failed, or came to a result that
+        is not good enough, and that is allowed. Such a result stays where the other tier has none.
+        """
         outcome = await self._attempt(turn, tools)
-        if not outcome.failed or not await self._may_escalate(turn):
-            return outcome
+        wrong = outcome.failed or await self._checked(turn, outcome, again=not tools)
+        if not wrong or not await self._may_escalate(turn):
+            return outcome if outcome.failed else self._told(outcome, wrong)
         self._escalations += 1
-        self._because.append(f"carried on by the frontier tier: {outcome.failed}")
-        told = CARRY_ON.format(because=outcome.failed, story=marked(self.course.compact()))
+        self._because.append(f"carried on by the frontier tier: {wrong}")
+        said = "" if outcome.failed else f"\nIt answered: {outcome.text[:ANSWER_CHARACTERS_MAX]}"
+        told = CARRY_ON.format(because=wrong, story=marked(self.course.compact() + said))
         self.course.again()
         again = replace(turn, policy=TierPolicy.FRONTIER, material=f"{turn.material}\n\n{told}")
-        return await self._attempt(again, tools)
+        try:
+            there = await self._attempt(again, tools)
+        except (UpstreamError, StreamBrokenError) as exc:
+            if outcome.failed:
+                raise
+            return self._told(outcome, f"the frontier tier has no result: {exc.message}")
+        if there.failed and not outcome.failed:
+            return self._told(outcome, f"the frontier tier has no result: {there.failed}")
+        return there
+
+    async def _checked(self, turn: Turn, outcome: Outcome, *, again: bool) -> str:
+        """Why a local tier's result is not good enough, where the other one might be asked."""
+        check = self._guard.check
+        mine = turn.policy in BOTH_TIERS and self.course.tiers <= turn.local_tiers
+        if check is None or not mine:
+            return ""
+        wrong, told = await check(turn, outcome, again=again)
+        self._because += [told] if told and not wrong else []
+        return wrong
+
+    def _told(self, outcome: Outcome, wrong: str) -> Outcome:
+        """The result with the sums of all that was tried; `wrong` says why it is only kept."""
+        self._because += [f"kept, though not verified: {wrong}"] if wrong else []
+        course = self.course
+        return replace(
+            outcome,
+            steps=course.steps,
+            tool_calls=course.calls,
+            tokens=course.tokens,
+            cost_microusd=course.cost_microusd,
+            tools_microusd=course.tools_microusd,
+            taint=course.taint,
+            escalations=self._escalations,
+            because=tuple(self._because),
+            transcript=tuple(self._transcript),
+        )
+
+    async def _watched(self, turn: Turn) -> None:
+        """Between two steps: raises `StuckError` where a guard speaks and the other tier may carry
+        on. Where it may not, the run goes on as it is, and says so.
+        """
+        may = self._guarded and not self._escalations and turn.may_escalate(self.course.taint)
+        found = fired(self.course.flight(), turn.usual) if may else None
+        if found is None:
+            return
+        self._guarded = False
+        if await self._may_escalate(turn):
+            raise StuckError(f"guard {found.name}: {found.because}")
+        self._because.append(f"guard {found.name} spoke, and it may not be handed over")
 
     async def _may_escalate(self, turn: Turn) -> bool:
         course, desk = self.course, self._guard.desk
@@ -123,7 +178,7 @@ class Talk:
         """One tier's try. A limit that is reached is a failed outcome."""
         quarantined = turn.quarantined
         rules = replace(self._guard.rules, quarantine=quarantined)
-        guard = Guard(rules, self._guard.desk)
+        guard = replace(self._guard, rules=rules)
         attempt = Attempt(self, turn, tools=tools, guard=guard)
         text, value, failed = "", None, ""
         try:
@@ -158,6 +213,7 @@ class Talk:
 
     async def ask(self, turn: Turn, body: Mapping[str, Any], *, policy: TierPolicy) -> Said:
         """One model call, as a step."""
+        await self._watched(turn)
         number = self.course.before_step()
         left_seconds = self.ends_at - asyncio.get_running_loop().time()
         chat = Chat(
@@ -176,7 +232,10 @@ class Talk:
         )
 
         async def asked() -> Json:
-            return (await self._ask(chat)).json()
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            said = await self._ask(chat)
+            return replace(said, seconds=clock() - began).json()
 
         return Said.of(await self._steps.do("model", asked))
 

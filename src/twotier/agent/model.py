@@ -240,6 +240,8 @@ def chat_body(chat: Chat) -> dict[str, Any]:
         body["tool_choice"] = chat.tool_choice
     if chat.schema is not None:
         body["response_format"] = response_format(chat.schema)
+    if chat.temperature is not None:
+        body["temperature"] = chat.temperature
     body["messages"] = list(chat.messages)
     return body
 

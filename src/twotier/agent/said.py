@@ -13,7 +13,8 @@ from twotier.domain.tier import TierPolicy
 class Chat:
     """One model call of an agent: the conversation so far, in the wire's own form, and the tools.
 
-    `tool_choice` is left out where it is empty. The rest is as in `Question`.
+    `tool_choice` is left out where it is empty, `temperature` where it is None. The rest is as in
+    `Question`.
     """
 
     messages: tuple[Mapping[str, Any], ...]
@@ -30,11 +31,14 @@ class Chat:
     schema: Mapping[str, Any] | None = None
     period_seconds: float | None = None
     batch: bool = False
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a model said to a chat: its message as it came, and what that took. JSON in and out."""
+    """What a model said to a chat: its message as it came, and what that took. JSON in and out.
+    `seconds` is how long it was waited for.
+    """
 
     message: Mapping[str, Any]
     finish: str
@@ -45,6 +49,7 @@ class Said:
     tokens_in: int
     tokens_out: int
     cost_microusd: int
+    seconds: float = 0.0
 
     def json(self) -> dict[str, Any]:
         """As a step keeps it."""

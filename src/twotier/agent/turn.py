@@ -10,6 +10,7 @@ from twotier.agent.guard import Rules
 from twotier.agent.said import Chat, Said
 from twotier.domain.label import NO_LABELS, Label, Labels
 from twotier.domain.tier import TierPolicy
+from twotier.verify.guards import NOTHING, Usual
 
 TOOLS_MAX_LOCAL = 8  # small models lose their way among more (see docs/agents.md)
 BOTH_TIERS = frozenset({TierPolicy.AUTO, TierPolicy.LOCAL_THEN_FRONTIER})
@@ -40,7 +41,8 @@ class Turn:
     `schema` is the form of the result, None for free text. `quarantine`: material from strangers is
     read without tools that send or change, and only a typed result goes on. `escalate`: the
     frontier tier may carry on where strangers' text was read. `leaves`: the result goes out of this
-    machine. `artifacts` is the folder for long results of tools. `local_tiers` are free.
+    machine. `artifacts` is the folder for long results of tools. `local_tiers` are free. `usual` is
+    what earlier runs needed there.
     """
 
     job: str
@@ -62,6 +64,7 @@ class Turn:
     artifacts: str = ""
     local_tiers: frozenset[str] = frozenset({"local"})
     period_seconds: float | None = None
+    usual: Usual = NOTHING
 
     @property
     def quarantined(self) -> bool:
@@ -173,12 +176,25 @@ class Desk(Protocol):
         ...
 
 
+class Checks(Protocol):
+    """Looks at a result that a local tier came to."""
+
+    async def __call__(self, turn: Turn, outcome: Outcome, *, again: bool) -> tuple[str, str]:
+        """Why it is not good enough, empty where it is kept; and what the run tells of it. `again`:
+        the same may be asked once more, because it used no tools.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What stands between a model and its tools: the rules, and who keeps and answers."""
+    """What stands between a model and its tools: the rules, and who keeps and answers. `check`
+    looks at what comes out; without it a result is taken as it is.
+    """
 
     rules: Rules
     desk: Desk
+    check: Checks | None = None
 
 
 class Asks(Protocol):

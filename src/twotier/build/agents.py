@@ -13,11 +13,15 @@ from twotier.agent.model import MainClient
 from twotier.build.owner import Owner
 from twotier.build.tools import bench_of, toolbox, web_of
 from twotier.config.load import Loaded
+from twotier.config.work import JobConfig
 from twotier.domain.clock import Clock
 from twotier.domain.job import Job
 from twotier.domain.label import Labels
+from twotier.domain.money import MICROUSD_PER_USD
+from twotier.domain.terms import Terms
 from twotier.domain.tier import TierPolicy
 from twotier.jobs.agents import JobAgents
+from twotier.jobs.verifying import Verifier
 from twotier.tools.base import Call, Result, Tool, ToolSpec
 
 if TYPE_CHECKING:
@@ -108,14 +112,31 @@ class Brief:
         return await self.tool.call(arguments, call)
 
 
-def agents_of(loaded: Loaded, owner: Owner, *, tooling: Tooling, clock: Clock) -> JobAgents:
-    """Who works on jobs with tools."""
-    tiers = loaded.config.tiers.items()
+def agents_of(
+    loaded: Loaded, owner: Owner, *, tooling: Tooling, verifier: Verifier, clock: Clock
+) -> JobAgents:
+    """Who works on jobs with tools, and looks at what local tiers answer."""
     return JobAgents(
         owner.desk,
         owner.transcripts,
         tooling=tooling.tools,
         artifacts=loaded.paths.artifacts,
-        local_tiers=frozenset(name for name, tier in tiers if tier.is_local),
+        verifier=verifier,
         clock=clock,
+    )
+
+
+def terms_of(config: JobConfig) -> Terms:
+    """How far the job's agent may go, and where its owner is asked."""
+    return Terms(
+        tools=config.tools,
+        hosts=frozenset(config.hosts),
+        tools_microusd_max=int(config.tools_usd * MICROUSD_PER_USD),
+        steps_max=config.steps_max,
+        tokens_max=config.tokens_max,
+        schema=config.answer_schema,
+        quarantine=config.quarantine,
+        escalate=config.escalate,
+        escalations_max=config.escalations_max,
+        approve=config.approve,
     )

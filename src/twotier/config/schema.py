@@ -50,6 +50,7 @@ from twotier.config.values import (
     command_problem,
     known_model_names,
 )
+from twotier.config.verify import VerifyConfig, verify_problems
 from twotier.config.work import JobConfig
 from twotier.domain.tier import TierPolicy
 from twotier.domain.urls import is_loopback
@@ -398,6 +399,9 @@ class Config(Section):
     trials: TrialsConfig = Field(
         default_factory=TrialsConfig, description="How another tier, prompt or model is tried."
     )
+    verify: VerifyConfig = Field(
+        default_factory=VerifyConfig, description="How answers of local tiers are looked at."
+    )
     work: WorkConfig = Field(default_factory=WorkConfig, description="Where runs of jobs are kept.")
     outside: OutsideConfig = Field(
         default_factory=OutsideConfig, description="What did not come through twotier."
@@ -416,6 +420,7 @@ class Config(Section):
             self.job_problems(),
             order_problems(self.jobs),
             tool_problems(self.jobs, self.tools, mail=bool(self.smtp.host)),
+            verify_problems(self.jobs, tools=self.tools, verify=self.verify, tiers=self.tiers),
             budget_problems(self.budgets, tiers=self.tiers, jobs=self.jobs),
             rule_problems(self.routing, self.rules, tiers=self.tiers, jobs=self.jobs),
         )

@@ -18,6 +18,7 @@ from twotier.config.values import (
     file_target,
     folder_of,
 )
+from twotier.config.verify import VerifyUseConfig
 from twotier.config.watch import FilesWatch
 from twotier.domain.tier import TierPolicy
 
@@ -25,7 +26,7 @@ DOLLARS_MAX = 1_000_000.0
 BATCH_DEADLINE_SECONDS_MIN = 3_600.0  # most batches end within an hour
 
 
-class JobConfig(AgentUseConfig, ToolUseConfig, TriggerConfig):
+class JobConfig(AgentUseConfig, ToolUseConfig, VerifyUseConfig, TriggerConfig):
     """A piece of work that comes back: trigger, prompt, tier policy, delivery."""
 
     prompt: str = Field(min_length=1, description="What the model is asked to do.")

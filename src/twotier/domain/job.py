@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from twotier.domain.terms import Terms
+from twotier.domain.terms import Terms, Verifying
 from twotier.domain.tier import TierPolicy
 
 
@@ -41,7 +41,7 @@ class Job:
     `within:SECONDS`. `answer_lines` is the number of lines the answer must have, 0 for free form.
     `root` is the one folder of its tools' files. `batch`: it has time to wait for a provider's
     batch. `when_local_is_down` is empty (its tier policy alone decides), `wait`, `skip` or
-    `frontier:USD` for so much a day.
+    `frontier:USD` for so much a day. `verify` says how an answer of a local tier is looked at.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Job:
     tiers: tuple[str, ...] = ()
     when_local_is_down: str = ""
     split: bool = False
+    verify: Verifying = field(default_factory=Verifying)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from twotier.domain.tier import TierPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Verifying:
+    """How an answer of a local tier is verified where another tier might be asked.
+
+    `rungs` are those of `verify.ladder`; `looks` are free looks beside the usual ones. `command`
+    names a program of the owner's that gets the answer as its input. `second` is the model that
+    answers once more, empty for the same one; `rubric` the tiers that may judge.
+    """
+
+    rungs: frozenset[str] = frozenset({"checks"})
+    looks: tuple[str, ...] = ()
+    command: str = ""
+    second: str = ""
+    rubric: TierPolicy = TierPolicy.LOCAL_ONLY
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:

@@ -18,12 +18,13 @@ from twotier.domain.tier import TierPolicy
 from twotier.errors import JobError
 from twotier.jobs import judging
 from twotier.jobs.again_agent import KIND, AgentAgain, Agents, Redone, schema_check
-from twotier.jobs.compare import Check, Given, alike, checks, passed
+from twotier.jobs.compare import Given, alike, checks, passed
 from twotier.jobs.effects import limited
 from twotier.jobs.judging import Verdict
 from twotier.jobs.prompt import SYSTEM, checked, prompt_of, schema_of
 from twotier.jobs.till import Asks, Till
 from twotier.jobs.trials import Compared, Trial, TrialStore, Work
+from twotier.verify.checks import Check
 
 TRIES_PER_ANSWER = 2  # as a run has
 AGAIN_TEMPERATURE = 0.7

@@ -23,7 +23,6 @@ from twotier.agent.turn import BOTH_TIERS, Entry, Guard, Turn
 from twotier.domain.job import Job
 from twotier.domain.tier import TierPolicy
 from twotier.jobs.agents import rules_of
-from twotier.jobs.compare import Check
 from twotier.jobs.effects import NO_DEEDS, Deeds
 from twotier.jobs.parts import Part
 from twotier.jobs.recorded import Recorded
@@ -31,6 +30,7 @@ from twotier.jobs.shadowing import MuteDesk, NoMemory, Shadowed, World, deeds_of
 from twotier.jobs.till import Till
 from twotier.jobs.trials import Trial, Work
 from twotier.tools.base import Tool
+from twotier.verify.checks import Check
 
 SHADOW, TEST, MODEL = "shadow", "test", "model"
 KIND = SHADOW  # how main is told of it, and what the ledger calls it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -10,8 +11,9 @@ from typing import Protocol
 from twotier.agent.delegating import Chats
 from twotier.agent.guard import Rules
 from twotier.agent.loop import converse
-from twotier.agent.talk import marked
-from twotier.agent.turn import Asks, Desk, Entry, Guard, Limits, Outcome, Turn
+from twotier.agent.model import Question
+from twotier.agent.talk import SYSTEM, marked, user_of
+from twotier.agent.turn import BOTH_TIERS, Asks, Desk, Entry, Guard, Limits, Outcome, Turn
 from twotier.domain.clock import Clock
 from twotier.domain.job import Item, Job
 from twotier.domain.label import NO_LABELS
@@ -20,7 +22,10 @@ from twotier.jobs.parts import Part, Worked
 from twotier.jobs.recorded import Recorded
 from twotier.jobs.schedule import period_seconds
 from twotier.jobs.transcripts import TranscriptStore
+from twotier.jobs.verifying import AskModel, Subject, Verifier, by_chat, looked, noted
 from twotier.tools.base import Tool
+from twotier.verify.guards import Usual
+from twotier.verify.ladder import End
 from twotier.watch.kinds import labels_of
 
 AT_HOME = frozenset({"file", "log"})  # deliveries that do not leave the machine
@@ -44,14 +49,14 @@ class JobAgents:
         *,
         tooling: Tooling,
         artifacts: Path,
-        local_tiers: frozenset[str],
+        verifier: Verifier,
         clock: Clock,
     ) -> None:
         self.tools = tooling
         self._desk = desk
         self._transcripts = transcripts
         self.artifacts = artifacts
-        self._local_tiers = local_tiers
+        self.verifier = verifier
         self._clock = clock
 
     def wants(self, job: Job) -> bool:
@@ -61,7 +66,11 @@ class JobAgents:
     async def work(self, part: Part, *, ask: Asks, steps: Steps) -> Worked:
         """One part, step by step. Raises `ApprovalWaitsError` where its owner is to be asked."""
         turn = self.turn_of(part)
-        guard = Guard(rules_of(part.job), self._desk)
+        if turn.policy in BOTH_TIERS:
+            found = await steps.do("usual", partial(self._known, part.job))
+            turn = replace(turn, usual=Usual(**found))
+        looking = Looking(part, self.verifier, ask=by_chat(ask), steps=steps)
+        guard = Guard(rules_of(part.job), self._desk, looking)
         tools = await self.tools(part.job)
         outcome = await converse(turn, ask=ask, tools=tools, steps=steps, guard=guard)
         await steps.do("transcript", partial(self._keep, part, outcome))
@@ -74,7 +83,13 @@ class JobAgents:
             request=outcome.request,
             tokens=outcome.tokens,
             cost_microusd=outcome.cost_microusd,
+            told=outcome.because,
+            looked=looking.looked,
         )
+
+    async def _known(self, job: Job) -> Json:
+        """What earlier runs of the job needed."""
+        return asdict(await self.verifier.usual(job.name))
 
     def turn_of(self, part: Part) -> Turn:
         """The turn of a part."""
@@ -97,7 +112,7 @@ class JobAgents:
             escalations_max=terms.escalations_max,
             leaves=job.deliver.partition(":")[0] not in AT_HOME,
             artifacts=str(self.artifacts / part.run.id),
-            local_tiers=self._local_tiers,
+            local_tiers=self.verifier.local_tiers,
             period_seconds=period_seconds(job, at=self._clock.now()),
         )
 
@@ -116,6 +131,43 @@ class JobAgents:
         await self._transcripts.keep(
             part.job.name, part.run.id, part=part.key, messages=outcome.transcript
         )
+
+
+@dataclass(slots=True)
+class Looking:
+    """Looks at what a local tier came to. `looked` is what the record is told of it."""
+
+    part: Part
+    verifier: Verifier
+    ask: AskModel = field(kw_only=True)
+    steps: Steps = field(kw_only=True)
+    looked: tuple[bool | None, str] | None = None
+
+    async def __call__(self, turn: Turn, outcome: Outcome, *, again: bool) -> tuple[str, str]:
+        """Why it is not good enough, empty where it is kept, and what the run tells of it."""
+        if not self.verifier.wants(self.part.job, outcome.tier):
+            return "", ""
+        subject = Subject(self.part, question_of(turn), outcome.text, again=again)
+        found = await self.verifier.verdict(subject, ask=self.ask, steps=self.steps)
+        self.looked = looked(found)
+        return (found.text, "") if found.end is End.ESCALATE else ("", noted(found))
+
+
+def question_of(turn: Turn) -> Question:
+    """What a turn asks, as one question."""
+    return Question(
+        system=SYSTEM,
+        prompt=user_of(turn),
+        job=turn.job,
+        run=turn.run,
+        step=f"{turn.key[:12]}:verify",
+        kind=turn.kind,
+        policy=turn.policy,
+        model=turn.model,
+        output_tokens_max=turn.output_tokens_max,
+        deadline_seconds=turn.limits.seconds_max,
+        schema=turn.schema,
+    )
 
 
 def rules_of(job: Job) -> Rules:

@@ -64,8 +64,8 @@ class Asker:
         Raises `WaitsError`, `NotAskedError`, `SkippedError`, and what `send` raises.
         """
         kind, _, _ = self.job.when_local_is_down.partition(":")
-        if question.policy is TierPolicy.FRONTIER:  # an agent's, where the local tier got stuck
-            kind = ""
+        if kind and question.policy is TierPolicy.FRONTIER:
+            return await self._carried_on(question, send, share=kind == FRONTIER)
         asked = question if not kind else replace(question, policy=TierPolicy.LOCAL_ONLY)
         patience = PATIENCE if kind == FRONTIER else 1.0
         ends_at = self.clock.monotonic() + patience * self.left_seconds
@@ -87,13 +87,28 @@ class Asker:
         """Of the run's time."""
         return self.ends_at - self.clock.monotonic()
 
-    async def _elsewhere(self, question: Any, send: Send[A], *, down: UpstreamError) -> A:
-        """On the frontier tier, as long as the day's share for that lasts."""
+    async def _carried_on(self, question: Any, send: Send[A], *, share: bool) -> A:
+        """The answer of the frontier tier, where the local one's was not good enough; within the
+        day's share for that tier, where the job has one. Raises as `ask`, and `JobError`.
+        """
+        if share and (why := await self._spent()):
+            raise JobError(why)
+        answer = await self._until(question, send, ends_at=self.ends_at)
+        step = question.step
+        await self.results.count_call(question.run, answer, step=step, elsewhere=share)
+        return answer
+
+    async def _spent(self) -> str:
+        """Why no more may be spent on the frontier tier today; empty where some is left."""
         limit_microusd = spare_microusd(self.job)
         since = midnight(self.clock.now())
         spent = await self.results.spent_elsewhere(self.job.name, since=since)
-        if spent >= limit_microusd:
-            why = f"today's {usd(limit_microusd)} for the frontier tier are spent"
+        left = spent < limit_microusd
+        return "" if left else f"today's {usd(limit_microusd)} for the frontier tier are spent"
+
+    async def _elsewhere(self, question: Any, send: Send[A], *, down: UpstreamError) -> A:
+        """On the frontier tier, as long as the day's share for that lasts."""
+        if why := await self._spent():
             raise said_down(down, f"{down.message}; {why}") from down
         there = replace(question, policy=TierPolicy.FRONTIER, step=f"{question.step}:frontier")
         answer = await self._until(there, send, ends_at=self.ends_at)

@@ -9,47 +9,28 @@ or go round in circles. What passes is then judged (`judging`).
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from twotier.verify.checks import Check
+from twotier.verify.words import (
+    REFERENCE,
+    figures,
+    is_known,
+    phrases_of,
+    script,
+    some,
+    tongue,
+    urls,
+    words_of,
+)
 
 LENGTH_FACTOR_MAX = 4.0
 LENGTH_WORDS_MIN = 8  # shorter answers have no length worth comparing
 LINE_REPEATS_MAX = 3
 PHRASE_WORDS = 6
 PHRASE_REPEATS_MAX = 4
-LETTERS_LOOKED_AT = 2_000
-SCRIPT_SHARE_MIN = 0.5
-STOP_WORDS_MIN = 3
-
-URL = re.compile(r"https?://[^\s<>\"'`\])}]+", re.IGNORECASE)
-REFERENCE = re.compile(r"(?<![\w&])#\d+\b")
-NUMBER = re.compile(r"(?<![\w.,#/-])\d[\d.,'\u202f\u00a0]*(?:\d|\b)")
-DECIMALS = re.compile(r"^(.*)[.,](\d{1,2})$")
-LIST_MARK = re.compile(r"^\s*\d{1,2}[.)]\s")
-ENDS = ".,;:!?)"
-
-# Of each language words that others hardly have. Enough to tell which of these a text is in.
-STOP_WORDS = {
-    "english": "the and of to is that with for are was this from not have",
-    "german": "der die und das ist nicht mit ein eine den auf von zu wird",
-    "french": "le les et des est une dans pour pas que sur avec du sont",
-    "spanish": "el los y las del una por con para como pero está son que",
-    "italian": "il che di e una per non con sono della gli nel ha più",
-    "portuguese": "o os que não uma com para do da em por mais foi são",
-    "dutch": "het een en van is niet met voor zijn op dat wordt aan bij",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at; `detail` says what is wrong where it did not pass."""
-
-    name: str
-    passed: bool
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +119,6 @@ def citations(candidate: str, other: str, *, given: Given) -> str:
     return f"cites what is not in the items: {some(unknown)}" if unknown else ""
 
 
-def urls(text: str) -> list[str]:
-    """The addresses in a text, without the punctuation that follows them."""
-    return [found.rstrip(ENDS) for found in URL.findall(text)]
-
-
-def is_known(cited: str, known: str) -> bool:
-    """Whether it stands there, and not only as the beginning of another one."""
-    return re.search(rf"{re.escape(cited)}(?!\w)", known) is not None
-
-
 def numbers(candidate: str, other: str, *, given: Given) -> str:
     """Figures of two digits and more that neither what was given nor the other answer has."""
     if not given.sources:
@@ -157,26 +128,6 @@ def numbers(candidate: str, other: str, *, given: Given) -> str:
     return f"figures that are not in the items: {some(unknown)}" if unknown else ""
 
 
-def figures(text: str) -> set[str]:
-    """The numbers of a text, however they are written: 1,200.50 and 1.200,5 are the same."""
-    lines = (LIST_MARK.sub("", line) for line in URL.sub(" ", text).splitlines())
-    return {plain(number) for line in lines for number in NUMBER.findall(line)}
-
-
-def plain(number: str) -> str:
-    """A number without the marks of thousands, and without zeros that say nothing."""
-    match = DECIMALS.match(number)
-    whole, decimals = (match[1], match[2].rstrip("0")) if match else (number, "")
-    digits = re.sub(r"\D", "", whole).lstrip("0") or "0"
-    return f"{digits}.{decimals}" if decimals else digits
-
-
-def some(found: Sequence[str]) -> str:
-    """The first three."""
-    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-    return ", ".join(found[:3]) + more
-
-
 def language(candidate: str, other: str) -> str:
     """Whether both are written in the same script, and the same language where that is clear."""
     for of in (script, tongue):
@@ -184,31 +135,6 @@ def language(candidate: str, other: str) -> str:
         if mine and others and mine != others:
             return f"it is in {mine}, the other one in {others}"
     return ""
-
-
-def script(text: str) -> str:
-    """The script that most letters are of (`latin`, `cyrillic`, `cjk`); empty where none is."""
-    letters = [letter for letter in text[:LETTERS_LOOKED_AT] if letter.isalpha()]
-    names = Counter(unicodedata.name(letter, "?").partition(" ")[0].lower() for letter in letters)
-    for name, count in names.most_common(1):
-        if count / len(letters) > SCRIPT_SHARE_MIN:
-            return name
-    return ""
-
-
-def tongue(text: str) -> str:
-    """The language whose small words it has, empty where that is not clear."""
-    words = Counter(words_of(text))
-    counts = {
-        name: sum(words[word] for word in known.split()) for name, known in STOP_WORDS.items()
-    }
-    (first, most), (_, second) = Counter(counts).most_common(2)
-    return first if most >= STOP_WORDS_MIN and most > 1.5 * second else ""
-
-
-def words_of(text: str) -> list[str]:
-    """Its words, in small letters."""
-    return re.findall(r"\w+", text.lower())
 
 
 def length(candidate: str, other: str) -> str:
@@ -228,14 +154,8 @@ def loop(candidate: str) -> str:
     for line, count in lines.most_common(1):
         if count > LINE_REPEATS_MAX and len(line) > 1:
             return f"one line stands in it {count} times"
-    phrases = Counter(phrases_of(words_of(candidate)))
+    phrases = Counter(phrases_of(words_of(candidate), PHRASE_WORDS))
     for _, count in phrases.most_common(1):
         if count > PHRASE_REPEATS_MAX:
             return f"the same {PHRASE_WORDS} words stand in it {count} times"
     return ""
-
-
-def phrases_of(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Each run of so many words."""
-    for begin in range(len(words) - PHRASE_WORDS + 1):
-        yield tuple(words[begin : begin + PHRASE_WORDS])

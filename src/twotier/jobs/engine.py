@@ -42,7 +42,7 @@ LOG = logging.getLogger("twotier.engine")
 
 NAME = "twotier"
 # Raised by hand when the order of a run's steps changes. Runs of another version go on as forks.
-VERSION = "1"
+VERSION = "2"
 TRIES_MAX = 5  # of DBOS itself; the scheduler counts tries of its own
 BUSY_MS = 30_000
 THREADS_MAX = 24

@@ -49,7 +49,7 @@ class Part:
 class Tally:
     """What a run has done so far. `failures` holds the kind of each and its sentence, `left_out`
     the sentences about what was found and is nothing to work on. `skipped`: why the rest of it is
-    not done at all.
+    not done at all. `told` is what is worth telling of how answers came about.
     """
 
     parts: int = 0
@@ -59,12 +59,17 @@ class Tally:
     failures: list[tuple[str, str]] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     skipped: str = ""
+    told: list[str] = field(default_factory=list)
 
     def failed(self, made: Mapping[str, Any]) -> None:
         """Note why a part has no answer."""
         self.skipped = str(made.get("skipped", self.skipped))
         if "because" in made:
             self.failures.append(("model", str(made["because"])))
+
+    def made(self, made: Mapping[str, Any]) -> None:
+        """Note how an answer came about, where that is worth telling."""
+        self.told += list(made.get("told", ()))
 
     def delivered(self, told: Mapping[str, str]) -> None:
         """Note what became of an answer."""
@@ -80,7 +85,8 @@ class Worked:
     """What became of a part that an agent worked on. `failed` is empty or the sentence of why.
 
     `tier` and `model` gave the last answer by `rule`, `request` is what main calls it. The sums are
-    those of all its calls, as they are shown beside the answer.
+    those of all its calls, as they are shown beside the answer. `told` is what the run tells of how
+    it went, `looked` whether a local tier's result was found good, None for a tie, and by what.
     """
 
     text: str
@@ -91,13 +97,47 @@ class Worked:
     request: str = ""
     tokens: int = 0
     cost_microusd: int = 0
+    told: tuple[str, ...] = ()
+    looked: tuple[bool | None, str] | None = None
 
 
 AskMain = Callable[[Any], Awaitable[Any]]  # a Chat of the agent's, and what main Said to it
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a part is asked: its question, the way to main, and what takes the answer apart."""
+
+    question: Any
+    ask: AskMain
+    checked: Callable[..., str]
+
+
+class Verifies(Protocol):
+    """Looks at the answer of a part, and has the frontier tier asked where that is needed."""
+
+    async def verified(
+        self, part: Part, made: Mapping[str, Any], *, asking: Asking, steps: Steps
+    ) -> dict[str, Any]:
+        """What was made, or what the other tier made of it. `made` holds the `text`, or what is
+        `wrong` with what was `said`; so does what is given back.
+        """
+        ...
+
+    def wants(self, job: Job, tier: str) -> bool:
+        """Whether an answer of this tier is looked at."""
+        ...
+
+
 class Agents(Protocol):
-    """Works on the parts of jobs that have tools."""
+    """Works on the parts of jobs that have tools. `verifier` looks at what local tiers answer, for
+    all jobs.
+    """
+
+    @property
+    def verifier(self) -> Verifies:
+        """Who looks at answers."""
+        ...
 
     def wants(self, job: Job) -> bool:
         """Whether this job is one of them."""
@@ -125,6 +165,7 @@ def ended(job: Job, run: Run, *, tally: Tally) -> Ended:
         return Ended(RunState.QUIET, "nothing new")
     because = counted(tally.items, "new item") if job.watch is not None else "asked"
     because += f"; {left_out}" if left_out else ""
+    because += f"; {first_three(tally.told)}" if tally.told else ""
     if run.late:
         return Ended(RunState.LATE, f"{because}; due while twotier was not running", result)
     return Ended(RunState.DONE, because, result)

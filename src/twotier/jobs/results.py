@@ -7,6 +7,7 @@ it writes, so that a repeated delivery overwrites its own file and no other.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -19,6 +20,8 @@ from twotier.domain.job import RunState
 from twotier.jobs.database import Database, insert_new
 from twotier.jobs.store import ON_THE_WAY, ms
 from twotier.jobs.tables import answers, calls, items, outbox, runs
+from twotier.jobs.usual import usual
+from twotier.verify.guards import Usual
 
 RETRY_SECONDS = (10.0, 30.0, 120.0, 600.0, 3_600.0)  # the last one goes on
 
@@ -108,6 +111,10 @@ class ResultStore:
             calls.c.job == job, calls.c.elsewhere, calls.c.made_ms >= ms(since)
         )
         return int(await self._database.do(lambda connection: connection.scalar(query)) or 0)
+
+    async def usual(self, job: str, *, tiers: Set[str]) -> Usual:
+        """What earlier runs of the job needed on these tiers."""
+        return await self._database.do(lambda connection: usual(connection, job, tiers=tiers))
 
     async def store_answer(self, letter: Letter, answer: Answer, *, step: str) -> None:
         """Keep a good answer and queue its delivery, in one transaction; a second time is none."""

@@ -44,12 +44,13 @@ from twotier.jobs.batches import Batch
 from twotier.jobs.delivery import Delivery
 from twotier.jobs.engine import Body, Engine
 from twotier.jobs.items import ItemStore
-from twotier.jobs.parts import ALL, Agents, Part, Tally, Worked, ended, named
+from twotier.jobs.parts import ALL, Agents, Asking, Part, Tally, ended, named
 from twotier.jobs.prompt import SYSTEM, schema_of
 from twotier.jobs.results import Letter, ResultStore
 from twotier.jobs.schedule import period_seconds
 from twotier.jobs.splitting import kind_for, picked, policy_for, prompt_for, split_of, text_for
 from twotier.jobs.store import Ended
+from twotier.jobs.verifying import told_of
 from twotier.watch.base import Look, Watcher
 
 ANY_MODEL = "auto"
@@ -244,6 +245,7 @@ class Runner:
             if "text" not in made:
                 tally.failed(made)
                 return bool(made.get("go_on", False))
+            tally.made(made)
             await steps.do("store", partial(self.store, part, made))
         tally.delivered(await steps.do("deliver", partial(self.deliver, part, made)))
         return True
@@ -263,7 +265,32 @@ class Runner:
             made = await steps.do("model", work)
             if "wrong" not in made:
                 break
-        return made
+        return await self._verified(part, made, order=order, steps=steps)
+
+    async def _verified(
+        self, part: Part, made: dict[str, Any], *, order: Order, steps: Steps
+    ) -> dict[str, Any]:
+        """What was made, once it was looked at; where it is of no use, what went wrong."""
+        tier = made.get("answer", {}).get("tier", "")
+        if self._agents is None or not self._looked_at(part.job, tier):
+            return made
+        if "text" in made or "wrong" in made:
+            question = self.question(part, 1, wrong="", cut=False)
+            asking = Asking(
+                question,
+                ask=lambda asked: order.asker.ask(asked, self._client.ask),
+                checked=partial(text_for, part),
+            )
+            verifier = self._agents.verifier
+            made = await verifier.verified(part, made, asking=asking, steps=steps)
+        if "text" in made or "wrong" not in made:
+            return made
+        blame = partial(self.failed, part, JobError(made["wrong"]), asker=order.asker)
+        return {**made, **await steps.do("failed", blame)}
+
+    def _looked_at(self, job: Job, tier: str) -> bool:
+        """Whether an answer of this tier is verified, and perhaps not the last one."""
+        return self._agents is not None and self._agents.verifier.wants(job, tier)
 
     async def _worked(
         self, part: Part, agents: Agents, *, order: Order, steps: Steps
@@ -276,7 +303,8 @@ class Runner:
         try:
             worked = await agents.work(part, ask=ask, steps=steps)
             if not worked.failed:
-                return {"text": worked.text, "step": short(part.key), "answer": told_of(worked)}
+                told = {"step": short(part.key), "answer": told_of(worked)}
+                return told | {"text": worked.text, "told": worked.told, "looked": worked.looked}
             failure: Exception = JobError(worked.failed)
         except LEAVE:
             raise
@@ -303,7 +331,7 @@ class Runner:
             try:
                 return said | {"text": text_for(part, answer.text, cut=answer.cut)}
             except JobError as exc:
-                if number < TRIES_PER_ANSWER:
+                if number < TRIES_PER_ANSWER or self._looked_at(part.job, answer.tier):
                     return said | {"wrong": exc.message, "cut": answer.cut, "said": answer.text}
                 return said | await self.failed(part, exc, asker=asker)
         except WaitsError:
@@ -390,18 +418,6 @@ class Runner:
             period_seconds=period_seconds(job, at=self._clock.now()),
             batch=job.batch,
         )
-
-
-def told_of(answer: Answer | Worked) -> dict[str, Any]:
-    """What an answer took, without its text."""
-    return {
-        "tier": answer.tier,
-        "model": answer.model,
-        "rule": answer.rule,
-        "request": answer.request,
-        "tokens": answer.tokens,
-        "cost_microusd": answer.cost_microusd,
-    }
 
 
 def short(key: str) -> str:

@@ -30,10 +30,10 @@ from twotier.errors import (
 )
 from twotier.jobs.again import Again
 from twotier.jobs.again_agent import Agents, sweep
-from twotier.jobs.compare import Check
 from twotier.jobs.judging import Verdict
 from twotier.jobs.till import Asks
 from twotier.jobs.trials import DONE, OPEN, STOPPED, Compared, Trial, TrialStore, Work
+from twotier.verify.checks import Check
 
 LOG = logging.getLogger("twotier.trials")
 

@@ -17,7 +17,6 @@ import sqlalchemy as sa
 from twotier.domain.clock import Clock
 from twotier.domain.job import Item, Job, Run, RunState
 from twotier.errors import NotFoundError
-from twotier.jobs.compare import Check
 from twotier.jobs.database import Database
 from twotier.jobs.effects import NO_DEEDS, Deed, Deeds
 from twotier.jobs.judging import Verdict
@@ -33,6 +32,7 @@ from twotier.jobs.tables import (
     trials,
     workers,
 )
+from twotier.verify.checks import Check
 
 ALL = "all"  # the key of an answer about everything a run worked on
 PIECES_PER_RUN_MAX = 3  # a run may have worked on fifty items; a few of each say as much

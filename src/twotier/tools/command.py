@@ -19,7 +19,7 @@ from typing import Any
 from twotier.domain.label import Label, Labels
 from twotier.errors import ToolError
 from twotier.tools.base import Call, Result, Tool, ToolSpec
-from twotier.tools.children import Bounds, run
+from twotier.tools.children import Bounds, Ended, run
 from twotier.tools.folder import closed_name
 from twotier.tools.settings import Bench, Command, Wanted
 
@@ -74,21 +74,26 @@ class Program:
 
     async def call(self, arguments: Mapping[str, Any], call: Call) -> Result:
         """What it prints, and its code where that is not 0. Raises `ToolError`."""
-        words = filled(self.command.argv, arguments)
-        program = shutil.which(words[0], path=PATHS_OF_PROGRAMS)
-        if program is None:
-            raise ToolError(f"{words[0]} is not on this machine")
-        argv = self._sandboxed([program, *words[1:]])
-        bounds = Bounds(
-            min(self.command.seconds_max, call.deadline_seconds), self.command.output_bytes_max
-        )
-        self.bench.root.mkdir(parents=True, exist_ok=True)
-        ended = await run(argv, folder=self.bench.root, environment=environment(), bounds=bounds)
+        ended = await self.ended(arguments, call.deadline_seconds)
         text = ended.output.rstrip()
         text += f"\n[{ended.bytes_cut:,} more bytes]" if ended.bytes_cut else ""
         if ended.code:
             text = f"[it ended with {ended.code}: {ended.complaint[:1_000]}]\n{text}"
         return Result(text.strip() or "[it printed nothing]", READS)
+
+    async def ended(
+        self, arguments: Mapping[str, Any], seconds: float, *, fed: bytes = b""
+    ) -> Ended:
+        """How it ended, `fed` its input. Raises `ToolError`."""
+        words = filled(self.command.argv, arguments)
+        program = shutil.which(words[0], path=PATHS_OF_PROGRAMS)
+        if program is None:
+            raise ToolError(f"{words[0]} is not on this machine")
+        argv = self._sandboxed([program, *words[1:]])
+        bounds = Bounds(min(self.command.seconds_max, seconds), self.command.output_bytes_max)
+        root = self.bench.root
+        root.mkdir(parents=True, exist_ok=True)
+        return await run(argv, folder=root, environment=environment(), bounds=bounds, fed=fed)
 
     def _sandboxed(self, argv: Sequence[str]) -> Sequence[str]:
         """The words in the system's sandbox, where there is one and the owner did not refuse it."""
