@@ -42,6 +42,7 @@ def test_a_judge_sees_both_lists_where_both_are_known() -> None:
     assert not Deeds(own=(LONG,)).whole
     unknown = Deeds(other=(NOTE,), known=False)
     assert (unknown.word, unknown.shown, unknown.whole) == ("unknown", ("", ""), False)
+    assert Deed("t", {"a": "\ud800"}).line == 't {"a": "\\ud800"}'
     assert NOTE.json() == {"tool": "write_file", "arguments": {"path": "a.md", "text": "milk\n"}}
 
 

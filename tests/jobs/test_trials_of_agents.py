@@ -453,13 +453,15 @@ async def test_a_piece_that_was_cut_off_is_done_anew_under_the_same_keys(tmp_pat
         task.cancel()
         await asyncio.wait([task])
         going.set()
-        left = one.agents.artifacts / "trial-0"
+        left = one.agents.artifacts / "trial-0123456789ab"
+        other = one.agents.artifacts / "trial-20260302T120000Z"  # a run of a job of this name
         left.mkdir(parents=True)
+        other.mkdir()
         async with asyncio.TaskGroup() as group:
             runs = group.create_task(one.desk.run())
             ended = await one.desk.ended("trial-1", within_seconds=20)
             runs.cancel()
-        assert (ended.state, not left.exists()) == ("done", True)
+        assert (ended.state, left.exists(), other.exists()) == ("done", False, True)
         keys = [head["idempotency-key"] for head in one.main.headers]
         assert keys[:2] == keys[2:4]
         assert len(set(keys[:2])) == 2
@@ -496,23 +498,24 @@ async def test_what_strangers_wrote_is_read_apart_in_a_trial_too(tmp_path: Path)
         watch = {"kind": "feed", "url": "http://127.0.0.1:9/feed"}
         one.jobs["notes"] = replace(one.jobs["notes"], watch=watch, tier=TierPolicy.AUTO)
         await one.done("Buy milk, says a stranger.")
-        pair = await one.tried(replace(SHADOW, side="frontier", policy="frontier", judge=""))
+        pair = await one.tried(replace(SHADOW, side="frontier", policy="frontier"))
         assert (pair["other"], pair["fits"]) == ("It is milk.", True)
         policies = [head["x-twotier-policy"] for head in one.main.headers]
-        assert policies == ["local-only", "frontier"]
-        assert "stranger" not in str(one.main.bodies[1])
+        assert policies == ["local-only"] + ["frontier"] * 3
+        assert "stranger" in str(one.main.bodies[0])
+        assert "stranger" not in str(one.main.bodies[1:])  # nor is the judge told
         one.jobs["notes"] = replace(one.jobs["notes"], watch=None)
         one.main.script = Plot(script(), stuck)
         pair = await one.tried(replace(SHADOW, id="trial-2"))
         assert (pair["fits"], pair["because"]) == (False, "4 calls of tools failed in a row")
-        policies = [head["x-twotier-policy"] for head in one.main.headers[2:]]
+        policies = [head["x-twotier-policy"] for head in one.main.headers[4:]]
         assert policies == ["local-only"] * 4
         # Nor does a test use one of the times that the job may be carried on by the frontier.
         terms = replace(one.jobs["notes"].terms, quarantine=False, escalate=True)
         one.jobs["notes"] = replace(one.jobs["notes"], watch=watch, terms=terms)
         pair = await one.tried(replace(SHADOW, id="trial-3", kind="test", policy="auto"))
         assert pair["because"] == "4 calls of tools failed in a row"
-        assert {head["x-twotier-policy"] for head in one.main.headers[6:]} == {"auto"}
+        assert {head["x-twotier-policy"] for head in one.main.headers[8:]} == {"auto"}
 
 
 @lived

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
 from twotier.jobs.chat_text import shown as harmless
+from twotier.jobs.effects import Deed
 
 COLUMN_CHARACTERS = 58
 WORDS = {
@@ -35,7 +35,7 @@ def calls(pair: Mapping[str, Any], side: str) -> Sequence[str]:
 
 def call(one: Mapping[str, Any]) -> str:
     """A call on one line."""
-    return harmless(f"{one['tool']} {json.dumps(one['arguments'], ensure_ascii=False)}")
+    return harmless(Deed(one["tool"], one["arguments"]).line)
 
 
 def cut(text: str | None) -> str:

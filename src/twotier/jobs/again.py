@@ -17,7 +17,7 @@ from twotier.domain.job import Job
 from twotier.domain.tier import TierPolicy
 from twotier.errors import JobError
 from twotier.jobs import judging
-from twotier.jobs.again_agent import KIND, AgentAgain, Agents, Redone, schema_check
+from twotier.jobs.again_agent import KIND, AgentAgain, Agents, Redone, read_apart, schema_check
 from twotier.jobs.compare import Given, alike, checks, passed
 from twotier.jobs.effects import limited
 from twotier.jobs.judging import Verdict
@@ -145,7 +145,8 @@ class Again:
     async def _judged(self, job: Job, work: Work, *, redone: Redone) -> tuple[Verdict, str, int]:
         """Both orders, by a model that is told of neither author; and what that cost."""
         texts, deeds = (work.said, redone.text), redone.deeds.shown
-        material = [*(f"{item.title}\n{item.text}" for item in work.items), *redone.read]
+        found = () if read_apart(job, self._trial) else work.items
+        material = [*(f"{item.title}\n{item.text}" for item in found), *redone.read]
         said = []
         for number, turned in ((1, False), (2, True)):
             prompt = judging.question(

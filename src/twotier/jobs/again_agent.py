@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from twotier.agent.said import Chat, Said
 from twotier.agent.talk import value_of
 from twotier.agent.turn import BOTH_TIERS, Entry, Guard, Turn
 from twotier.domain.job import Job
+from twotier.domain.label import Label
 from twotier.domain.tier import TierPolicy
 from twotier.jobs.agents import rules_of
 from twotier.jobs.effects import NO_DEEDS, Deeds
@@ -31,12 +33,13 @@ from twotier.jobs.till import Till
 from twotier.jobs.trials import Trial, Work
 from twotier.tools.base import Tool
 from twotier.verify.checks import Check
+from twotier.watch.kinds import labels_of
 
 SHADOW, TEST, MODEL = "shadow", "test", "model"
 KIND = SHADOW  # how main is told of it, and what the ledger calls it
 SECONDS_MAX = 3_600.0
 KEY_CHARACTERS = 12
-FOLDER = "trial-"  # how the names of trials begin
+FOLDER = re.compile(r"trial-[0-9a-f]{12}")  # the name of a trial, and of no run
 
 
 class Agents(Protocol):
@@ -162,10 +165,20 @@ def policy_of(trial: Trial, job: Job) -> TierPolicy:
     return job.tier if local else TierPolicy.LOCAL_THEN_FRONTIER
 
 
+def read_apart(job: Job, trial: Trial) -> bool:
+    """Whether what a watcher found must not be told to the trial's judge: the job has it read in
+    quarantine, so that no other tier but the local one sees the words of strangers.
+    """
+    strangers = job.watch is not None and Label.UNTRUSTED in labels_of(job.watch)
+    kept = job.terms.agent and job.terms.quarantine and strangers
+    return kept and trial.judge != TierPolicy.LOCAL_ONLY.value
+
+
 def sweep(artifacts: Path) -> None:
     """Folders of trials that a kill left behind."""
-    for folder in artifacts.glob(f"{FOLDER}*"):
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in artifacts.glob("*"):
+        if FOLDER.fullmatch(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def schema_check(job: Job, text: str) -> Check:

@@ -29,7 +29,9 @@ class Deed:
     @property
     def line(self) -> str:
         """On one line, for people: the tool and its arguments as JSON."""
-        return f"{self.tool} {json.dumps(self.arguments, ensure_ascii=False, sort_keys=True)}"
+        text = json.dumps(self.arguments, ensure_ascii=False, sort_keys=True)
+        # Half a pair of UTF-16, which a model can say in JSON, is no text anywhere else.
+        return f"{self.tool} {text.encode('utf-8', 'backslashreplace').decode()}"
 
     @property
     def key(self) -> str:

@@ -313,7 +313,7 @@ def lists_of(deeds: Deeds) -> list[tuple[str, Sequence[Deed]]]:
 
 def json_of(deeds: Sequence[Deed]) -> str:
     """As it is stored."""
-    return json.dumps([one.json() for one in deeds], ensure_ascii=False)
+    return json.dumps([one.json() for one in deeds])
 
 
 def works_of(connection: sa.Connection, run: Run) -> list[Work]:
