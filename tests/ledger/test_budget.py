@@ -135,6 +135,13 @@ def test_a_refusal_of_a_keys_own_budget_names_the_key_and_how_to_raise_it() -> N
         assert part in verdict.sentence
 
 
+def test_a_refusal_of_a_jobs_own_budget_names_its_setting() -> None:
+    """There is no `limit_usd` in a job."""
+    budget = Budget("job brief", "day", "UTC", None, 2 * USD, job="brief", of_job=True)
+    verdict = judge([BudgetState(budget, 2 * USD, 0, *period(budget, NOON))], 1)
+    assert "or raise `budget_usd` of the job brief." in verdict.sentence
+
+
 def test_where_everything_stops_no_free_tier_is_offered() -> None:
     """`stop` refuses free work too, so the sentence must not send anybody there."""
     assert "free tier" not in judge([state(10 * USD)], 1).sentence

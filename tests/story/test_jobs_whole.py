@@ -316,6 +316,9 @@ def test_the_other_tier_carries_on_where_that_is_allowed(home: Home) -> None:
         assert (failed["state"], failed["cost_microusd"]) == ("failed", 0), failed
         assert failed["because"], failed
         assert not (home.folder / "outbox" / f"{name}.json").exists()
+    (poor,) = home.service.runs("poor")
+    for why in ("it is not JSON", "was to carry on", "raise `budget_usd` of the job poor"):
+        assert why in poor["because"]
     assert len(home.frontier.bodies) == asked + 1
     assert home.run("allowed")["tier"] == "frontier"
     (home.folder / "allowed/two.txt").write_text("No, blue.", encoding="utf-8")

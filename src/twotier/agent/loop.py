@@ -34,7 +34,13 @@ from twotier.agent.turn import BOTH_TIERS, Asks, Guard, Outcome, Turn
 from twotier.domain.label import Label
 from twotier.domain.steps import Json, Steps
 from twotier.domain.tier import TierPolicy
-from twotier.errors import DeadlineError, StreamBrokenError, StuckError, UpstreamError
+from twotier.errors import (
+    DeadlineError,
+    StreamBrokenError,
+    StuckError,
+    TwotierError,
+    UpstreamError,
+)
 from twotier.tools.base import Tool, ToolSpec
 from twotier.verify.guards import fired
 
@@ -115,7 +121,7 @@ class Talk:
             there = await self._attempt(again, tools)
         except (UpstreamError, StreamBrokenError) as exc:
             if outcome.failed:
-                raise
+                raise both(outcome.failed, exc) from exc
             return self._told(outcome, f"the frontier tier has no result: {exc.message}")
         if there.failed and not outcome.failed:
             return self._told(outcome, f"the frontier tier has no result: {there.failed}")
@@ -318,6 +324,19 @@ class Attempt:
         self.messages.append(said.message)  # also what is no answer: it says what went wrong
         self._talk.course.said(said)
         return said
+
+
+def both(stuck: str, error: UpstreamError | StreamBrokenError) -> TwotierError:
+    """The error of the tier that was to carry on, told with what it was asked for."""
+    message = f"{stuck}; the frontier tier was to carry on: {error.message}"
+    if isinstance(error, StreamBrokenError):
+        return StreamBrokenError(message)
+    return UpstreamError(
+        message,
+        upstream_status=error.upstream_status,
+        upstream_kind=error.upstream_kind,
+        retry_after_seconds=error.retry_after_seconds,
+    )
 
 
 def harmless(tools: Sequence[Tool]) -> list[Tool]:

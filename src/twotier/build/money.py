@@ -80,7 +80,8 @@ def budgets(loaded: Loaded) -> Sequence[Budget]:
 def job_budget(job: JobConfig, zone: str) -> Budget:
     """What a job may cost a day, as it says itself."""
     limit = microusd(job.budget_usd)
-    return Budget(f"job {job.name}", "day", zone, limit_microusd=limit, job=job.name)
+    name = f"job {job.name}"
+    return Budget(name, "day", zone, limit_microusd=limit, job=job.name, of_job=True)
 
 
 def budget_of(one: BudgetConfig) -> Budget:

@@ -171,6 +171,7 @@ class Budget:
     background_percent: int = 90
     tell_percents: tuple[int, ...] = (50, 80, 100)
     of_key: bool = False  # it came with its client's key, which is where it can be raised
+    of_job: bool = False  # it is its job's own `budget_usd`
 
     @property
     def whose(self) -> str:

@@ -159,5 +159,9 @@ def _sentence(state: BudgetState, amount_microusd: int, *, background: bool) -> 
 
 def _way_out(budget: Budget) -> str:
     until = "" if budget.at_limit == "stop" else "until then use a free tier, or "
-    raised = f"`twotier key set {budget.client} --budget-usd`" if budget.of_key else "`limit_usd`"
+    raised = "`limit_usd`"
+    if budget.of_key:
+        raised = f"`twotier key set {budget.client} --budget-usd`"
+    elif budget.of_job:
+        raised = f"`budget_usd` of the job {budget.job}"
     return f"{until}raise {raised}"
