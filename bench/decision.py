@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import timeit
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from time import perf_counter_ns, thread_time_ns
 
 from bench.bodies import agent, small
 from bench.figures import Figure, median
-from twotier.domain.decision import Decision
-from twotier.domain.message import Request
+from twotier.clock import SystemClock
+from twotier.deciding import Deciding
 from twotier.domain.money import FREE
 from twotier.domain.task import Caller
 from twotier.domain.tier import TierFacts, TierSpec, TierState
+from twotier.learned.knowing import Knowing, Place
+from twotier.learned.speeds import Speeds
+from twotier.learned.tiers import Learned
 from twotier.protocols import INBOUND
-from twotier.router.estimate import estimate
 from twotier.router.names import Names
+from twotier.router.own import Own, Span
+from twotier.router.rows import rules_of
+from twotier.router.speed import Mean
 from twotier.router.tree import Router
 
 TIMES = 500
 REPEATS = 7
 MICRO = 1e6
+CALLS = 5_000
+OWN_RULES = 20
+CALLER = Caller(client="default")
 
 
 def spec(name: str, *, local: bool) -> TierSpec:
@@ -46,25 +55,75 @@ def spec(name: str, *, local: bool) -> TierSpec:
 
 
 def figures() -> Iterator[Figure]:
-    """For a poll and for one turn of an agent."""
+    """For a poll and for one turn of an agent, with all that is known and rules of the owner's."""
     specs = [spec("local", local=True), spec("frontier", local=False)]
-    router = Router(Names(specs, {}, lambda _provider, _model: False))
+    names = Names(specs, {}, lambda _provider, _model: False)
     facts = {one.name: TierFacts(one.name, TierState.READY) for one in specs}
     read = INBOUND["openai_chat"].read_request
-    for name, body in (("150 bytes", small("auto")), ("83 KB", agent("auto"))):
-        request = read(body)
-        decide = timed(partial(decided, router, request, facts))
-        reading = timed(partial(read, body))
+    for rules, own in (("", ()), (f", {OWN_RULES} rules of the owner's", owned(OWN_RULES))):
+        deciding = Deciding(
+            Router(names, rules_of(own=own)), facts.__getitem__, clock=SystemClock()
+        )
+        deciding.knowledge = knowing(specs)
+        for name, body in (("150 bytes", small("auto")), ("83 KB", agent("auto"))):
+            request = read(body)
+            reading = f"{timed(partial(read, body)):.0f} us to read the request"
+            decide = partial(deciding, request, CALLER)
+            about = f"request of {name}{rules}"
+            yield Figure(f"decision, {about}", "< 1 ms", f"{spent(decide)}, and {reading}")
+            explain = partial(decide, explain=True)
+            yield Figure(f"decision explained, {about}", "< 1 ms", spent(explain))
+        named = read(small("local"))
         yield Figure(
-            f"decision, request of {name}",
-            "< 1 ms",
-            f"{decide / 1000:.3f} ms (and {reading:.0f} us to read the request)",
+            f"decision, a model is named{rules}", "", spent(partial(deciding, named, CALLER))
         )
 
 
-def decided(router: Router, request: Request, facts: Mapping[str, TierFacts]) -> Decision:
-    """What is timed: estimate and decide."""
-    return router.decide(estimate(request, Caller(client="default")), facts)
+def owned(count: int) -> Sequence[Own]:
+    """Rules that look at everything there is, and do not hold."""
+    hours = Span(0, 1, frozenset({0}), zone="Europe/Berlin")
+    return [
+        Own(
+            f"own-{number}",
+            side="local",
+            clients=[f"ci-{number}-*"],
+            headers={"x-a": "1"},
+            span=hours,
+        )
+        for number in range(count)
+    ]
+
+
+def knowing(specs: Sequence[TierSpec]) -> Knowing:
+    """What main knows: the speed of each tier, the conversations, the paces of budgets."""
+    clock = SystemClock()
+    learned = Learned(Speeds(clock))
+    for one in specs:
+        learned.follow(one, engine="mlx_lm")
+        speed = learned.speeds.paces[one.name].speed
+        speed.prefill[0], speed.decode[0] = Mean(400.0, 9), Mean(50.0, 9)
+    known = Knowing(learned, clock)
+    known.places = {one.name: Place(one, lambda: True, lambda: 0.0) for one in specs}
+    return known
+
+
+def spent(call: Callable[[], object]) -> str:
+    """What one of many calls takes: half of them at most p50, and of 100 one longer than p99. A
+    neighbour on the same processor counts in the second figure, and not in what it used itself.
+    """
+    waited, used = [], []
+    for _ in range(CALLS):
+        began, ran = perf_counter_ns(), thread_time_ns()
+        call()
+        used.append(thread_time_ns() - ran)
+        waited.append(perf_counter_ns() - began)
+    told = f"p50 {at(waited, 50)}, p99 {at(waited, 99)}"
+    return f"{told} (of the processor: {at(used, 50)}, {at(used, 99)})"
+
+
+def at(nanoseconds: Sequence[int], percent: int) -> str:
+    """A percentile, in milliseconds."""
+    return f"{sorted(nanoseconds)[len(nanoseconds) * percent // 100] / MICRO:.3f} ms"
 
 
 def timed(call: Callable[[], object]) -> float:

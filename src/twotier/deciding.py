@@ -32,7 +32,6 @@ class Facts(dict[str, TierFacts]):
     """What each tier says of itself now; asked of those that the router looks at."""
 
     def __init__(self, ask: Callable[[str], TierFacts]) -> None:
-        super().__init__()
         self._ask = ask
 
     def __missing__(self, name: str) -> TierFacts:
@@ -61,7 +60,8 @@ class Deciding:
         asking = Asking(request, task, caller)
         if task.model_asked in (AUTO, ""):
             asking = replace(asking, known=self.knowledge(asking))
-        decision = self.router.decide(task, self.facts(), known=asking.known, explain=explain)
+        facts = Facts(self._facts)
+        decision = self.router.decide(task, facts, known=asking.known, explain=explain)
         if decision.restricted:
             asking = replace(asking, task=replace(task, policy=TierPolicy.LOCAL_ONLY))
         return asking, decision

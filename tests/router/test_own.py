@@ -121,6 +121,17 @@ def test_a_star_stands_for_anything(pattern: str, text: str) -> None:
     assert like(pattern, text) is fnmatch.fnmatchcase(text, pattern)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "text", "met"),
+    [("a*b*c", "a-b-c", True), ("a*b*c", "a-c-c", False), ("a*a", "a", False), ("a", "a*", False)],
+)
+def test_each_part_between_stars_stands_where_it_should(
+    pattern: str, text: str, *, met: bool
+) -> None:
+    """In its order, and no part counts twice."""
+    assert like(pattern, text) is met
+
+
 def decide(own: list[Own], seen: Task, **routing: Any) -> Decision:
     return Router(NAMES, rules_of(own=own, **routing)).decide(seen, READY)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from twotier.domain.decision import Because, Option
 from twotier.domain.message import PATHS, RELAYED
 from twotier.domain.task import Task
@@ -16,8 +18,7 @@ from twotier.domain.tier import TierFacts, TierPolicy, TierSpec, nears
 OUTPUT_TOKENS_MIN = 64  # an answer shorter than this is not worth asking for
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(msgspec.Struct, frozen=True):
     """What the constraints look at. `passing`: another model of the tier is asked for."""
 
     task: Task

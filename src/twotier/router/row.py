@@ -44,10 +44,35 @@ class Look(Protocol):
         """Choose, or say why not. Pure."""
 
 
+def output_tokens(task: Task, known: Known) -> float:
+    """How long the answer will be: as half of such answers were, else by estimate."""
+    return known.output.p50 if known.output is not None else float(task.output_tokens)
+
+
+SEEN: Mapping[str, Callable[[Task, Known], object]] = {
+    "kind": lambda task, _: task.kind,
+    "kind_because": lambda task, _: task.kind_because,
+    "kind_from": lambda task, _: task.kind_from or "nothing",
+    "job": lambda task, _: task.job or "none",
+    "output_tokens": lambda task, known: f"{output_tokens(task, known):,.0f}",
+    "output_lines": lambda task, known: f"{output_tokens(task, known) / TOKENS_PER_LINE:,.0f}",
+}
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a template may name; only what it does name is looked at."""
+
+    task: Task
+    known: Known
+
+    def __getitem__(self, name: str) -> object:
+        return SEEN[name](self.task, self.known)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """Work for which `when` holds (None: all) goes to `side`; `text` is why, and `saw` what was
-    looked at, a template over `seen`. A `look` decides instead of `side`. `sure` as of a `Choice`;
+    looked at, a template over `SEEN`. A `look` decides instead of `side`. `sure` as of a `Choice`;
     `own`: it is the owner's.
     """
 
@@ -72,18 +97,4 @@ class Row:
 
     def sight(self, task: Task, known: Known) -> str:
         """What it looked at, with the numbers."""
-        return self.saw.format_map(seen(task, known))
-
-
-def seen(task: Task, known: Known) -> Mapping[str, object]:
-    """What the templates may name."""
-    output = known.output.p50 if known.output else float(task.output_tokens)
-    return {
-        "kind": task.kind,
-        "kind_because": task.kind_because,
-        "kind_from": task.kind_from or "nothing",
-        "job": task.job,
-        "policy": task.policy.value,
-        "output_tokens": f"{output:,.0f}",
-        "output_lines": f"{output / TOKENS_PER_LINE:,.0f}",
-    }
+        return self.saw.format_map(Seen(task, known))

@@ -58,7 +58,10 @@ class Router:
             decision = self.chosen(task, facts, known=known, because=because, explain=explain)
         else:
             decision = self.obeyed(task, facts, because=because)
-        return decision if guard is None else replace(decision, restricted=True)
+        if guard is None:
+            return decision
+        rule = guard.name if decision.rule == "policy" else decision.rule
+        return replace(decision, rule=rule, restricted=True)
 
     def obeyed(
         self, task: Task, facts: Mapping[str, TierFacts], *, because: list[Because]
