@@ -104,7 +104,7 @@ def test_every_rule_speaks_in_order(explaining: Explaining) -> None:
         ({"prompt": "x", "job": "inbox", "kind": "polling", "tools": 2}, "polling", "local"),
         ({"prompt": "x", "kind": "polling", "headers": {"X-Team": "ops"}}, "team", "frontier"),
         ({"prompt": "x", "kind": "polling", "headers": {"x-other": "ops"}}, "polling", "local"),
-        ({"prompt": "x", "client": "phone"}, "policy", "local"),
+        ({"prompt": "x", "client": "phone"}, "notes", "local"),
         ({"prompt": "x", "client": "default"}, "default", "frontier"),
         ({"body": {**MESSAGES, "model": "m25"}, "path": "/v1/messages"}, "explicit", "local"),
         ({"body": {**MESSAGES, "model": "m25"}, "model": "opus"}, "explicit", "frontier"),
