@@ -24,6 +24,8 @@ PURE = (
     "src/twotier/ledger/forecast.py",
     "src/twotier/supervisor/excuse.py",
     "src/twotier/ledger/spans.py",
+    "src/twotier/ledger/kept.py",
+    "src/twotier/replay.py",
     "src/twotier/supervisor/policy.py",
     "src/twotier/supervisor/nudge.py",
     "src/twotier/service/definition.py",

@@ -98,7 +98,7 @@ class Dispatch:
             return answer_of(found, request)
         asking, decision = self.deciding(request, caller)
         task = asking.task
-        self._ground.book.note_decision(request_id, decision, task=task)
+        self._ground.book.note_decision(request_id, decision, task=task, known=asking.known)
         if not decision.options:
             raise errors.REFUSALS[decision.refusal_code](decision.refusal)
         attempts = self._attempts.of(request_id, decision, asking=asking)

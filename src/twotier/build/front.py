@@ -26,7 +26,7 @@ from twotier.build.memory import calm_collector
 from twotier.build.money import price_on, priced, unit_price_on
 from twotier.build.outside import auditor_of
 from twotier.build.passing import pass_on
-from twotier.build.rules import rules_in
+from twotier.build.rules import rules_from, rules_in
 from twotier.build.savings import savings_page
 from twotier.build.slots import limited
 from twotier.build.telemetry import Telemetry
@@ -55,6 +55,7 @@ from twotier.gateway.places import PlaceControl
 from twotier.gateway.plain import ModelList, healthz
 from twotier.gateway.refusals import Refusals
 from twotier.gateway.repeats import Repeats
+from twotier.gateway.replay import ReplayPage
 from twotier.gateway.savings import SavingsPage, Yardstick
 from twotier.gateway.status import Status
 from twotier.learned.sessions import HEADERS as SESSION_HEADERS
@@ -160,6 +161,7 @@ class Front:
             self.savings(),
             self.outside(),
             self.fees(),
+            self.replay(),
         )
         self.house.lookout = self.lookout(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
@@ -242,6 +244,16 @@ class Front:
             channels=self.house.alerts.channels,
             outside=self.outside().told,
             batches=self.dispatch.desk.told,
+        )
+
+    def replay(self) -> ReplayPage:
+        """Decisions of the past under other rules."""
+        return ReplayPage(
+            self.ground.book,
+            self.dispatch.router,
+            partial(rules_from, self.loaded),
+            self.telemetry.seconds,
+            self.ground.clock,
         )
 
     def savings(self) -> SavingsPage:

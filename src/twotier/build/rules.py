@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import tomllib
 from typing import get_args
 
+from twotier.config.job_files import job_files
+from twotier.config.load import Loaded, check
 from twotier.config.routing import Day, RuleConfig, minutes
 from twotier.config.schema import Config
 from twotier.config.zones import zone_name
 from twotier.domain.message import PATHS
 from twotier.domain.money import MICROUSD_PER_USD
+from twotier.errors import ConfigError
 from twotier.router.own import Own, Span
 from twotier.router.rows import Rules, rules_of
+
+SECTIONS = ("routing", "rules")
 
 
 def rules_in(config: Config) -> Rules:
@@ -24,6 +30,23 @@ def rules_in(config: Config) -> Rules:
         own=own,
         value_microusd=round(routing.value_usd * MICROUSD_PER_USD),
     )
+
+
+def rules_from(loaded: Loaded, text: str) -> Rules:
+    """The rules that `[routing]` and `[[rules]]` of another file's text would make of this
+    configuration; whatever else is in it does not count. Raises `ConfigError`.
+    """
+    try:
+        wanted = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"the rules are not valid TOML: {exc}") from exc
+    given = {name: wanted[name] for name in SECTIONS if name in wanted}
+    if not given:
+        raise ConfigError("the rules have neither [routing] nor [[rules]]; see docs/routing.md")
+    raw = tomllib.loads(loaded.path.read_text(encoding="utf-8"))
+    kept = {name: value for name, value in raw.items() if name not in SECTIONS}
+    files = job_files(loaded.path.parent)
+    return rules_in(check({**kept, **given}, "the rules", files=files))
 
 
 def own_of(rule: RuleConfig) -> Own:

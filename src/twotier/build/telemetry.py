@@ -63,6 +63,13 @@ class Telemetry:
         }
         dispatch.deciding.knowledge = self.knowing
 
+    def seconds(self, tier: str, prompt_tokens: int, output_tokens: int) -> float | None:
+        """How long an answer would take there now; None where nobody knows."""
+        seen = self.learned.speeds.predict(
+            tier, prompt_tokens, output_tokens=output_tokens, up=True
+        )
+        return None if seen is None else seen.seconds
+
     def server(self, tier: str) -> str:
         """The base address of a tier's server: the configured one, or where it is kept now."""
         config = self._loaded.config.tiers[tier]

@@ -25,6 +25,7 @@ from twotier.cli.outside_words import spend
 from twotier.cli.price_words import prices
 from twotier.cli.rights import Rights as AllRights
 from twotier.cli.route_words import route
+from twotier.cli.rule_words import replay
 from twotier.cli.tool_words import tools
 from twotier.cli.trial_words import again, diff, forget, revert, set_, shadow, suggest, trials, try_
 from twotier.cli.watch_words import watch
@@ -50,7 +51,7 @@ config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
 for group in (job, models, engine, prices, config_app, key, budget, notify, spend):
     app.command(group)
-for one in (approve, chat, forget, mcp, mcp_servers, route, tools, watch):
+for one in (approve, chat, forget, mcp, mcp_servers, replay, route, tools, watch):
     app.command(one)
 for words in (shadow, trials, suggest, diff, revert):
     job.command(words)

@@ -42,6 +42,19 @@ class Timed(Protocol):
         """Until its end."""
 
 
+class Times(msgspec.Struct, frozen=True):
+    """How long something would take, as it was said."""
+
+    wait_seconds: float
+    prompt_seconds: float
+    output_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """Until its end."""
+        return self.wait_seconds + self.prompt_seconds + self.output_seconds
+
+
 class Record(msgspec.Struct, frozen=True):
     """What came of such work on one tier. `good` and `bad` are verified ends, aged, so no whole
     numbers; `lately` are the last five verdicts, the newest last; `runs` counts all of them.

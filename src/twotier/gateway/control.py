@@ -25,6 +25,7 @@ from twotier.gateway.explaining import Explaining
 from twotier.gateway.fees import FeesControl
 from twotier.gateway.outside import OutsidePage
 from twotier.gateway.places import PlaceControl
+from twotier.gateway.replay import ReplayPage
 from twotier.gateway.savings import SavingsPage
 from twotier.gateway.status import Status, usd_text
 from twotier.ledger.book import Book
@@ -53,6 +54,7 @@ class Control:
     savings: SavingsPage
     outside: OutsidePage
     fees: FeesControl
+    replay: ReplayPage
 
     def app(self) -> Starlette:
         """As an ASGI application."""
@@ -66,6 +68,7 @@ class Control:
                 Route("/control/reconcile", told(self.outside.reconcile), methods=["GET"]),
                 Route("/control/bills", told(self.outside.take), methods=["POST"]),
                 Route("/control/route", told(self.explaining()), methods=["POST"]),
+                Route("/control/replay", told(self.replay), methods=["POST"]),
                 Route("/control/probe", told(self.probing), methods=["POST"]),
                 Route("/control/stop", told(self.begin_stop), methods=["POST"]),
                 Route("/control/budgets/settle-clock", told(self.settle_clock), methods=["POST"]),

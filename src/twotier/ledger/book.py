@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from twotier.domain.clock import Clock
 from twotier.domain.decision import Decision
+from twotier.domain.known import NOTHING, Known
 from twotier.domain.money import (
     Attempt,
     Budget,
@@ -162,10 +163,14 @@ class Book:
         began_ms = milliseconds(self._clock.now()) - int(settlement.total_seconds * 1000)
         self._writer.write_behind(Recorded(attempt, settlement, began_ms))
 
-    def note_decision(self, request_id: str, decision: Decision, *, task: Task) -> None:
-        """Note why a request goes where it goes. Of the task only its numbers are kept."""
+    def note_decision(
+        self, request_id: str, decision: Decision, *, task: Task, known: Known = NOTHING
+    ) -> None:
+        """Note why a request goes where it goes. Of what it is and what was known of it only the
+        numbers are kept.
+        """
         now_ms = milliseconds(self._clock.now())
-        self._writer.write_behind(Decided(request_id, task, decision, now_ms))
+        self._writer.write_behind(Decided(request_id, task, decision, now_ms, known))
 
     def keep(self, found: Found | Alerted | Outside | Batched) -> None:
         """Note what was found out, is told to a person, went past us or waits in a batch. As

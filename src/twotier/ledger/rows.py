@@ -20,8 +20,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from twotier.domain.decision import Decision
+from twotier.domain.known import NOTHING, Known
 from twotier.domain.money import Attempt, Price, Scope, Settled, Settlement, work_of
 from twotier.domain.task import Task
+from twotier.ledger.kept import kept
 from twotier.ledger.rollups import MOVED
 from twotier.ledger.schema import batches, decisions, usage
 
@@ -201,6 +203,7 @@ class Decided(msgspec.Struct, frozen=True):
     task: Task
     decision: Decision
     created_ms: int
+    known: Known = NOTHING
 
     def row(self) -> Row:
         """The tuple for `INSERT_DECISION`."""
@@ -214,6 +217,7 @@ class Decided(msgspec.Struct, frozen=True):
             _json(_numbers(self.task)),
             decision.refusal,
             decision.refusal_code,
+            kept(self.known),
         )
 
 
@@ -403,6 +407,9 @@ def _numbers(task: Task) -> dict[str, object]:
         "tools": task.tools,
         "images": task.images,
         "kind": task.kind,
+        "kind_from": task.kind_from,
+        "client": task.client,
+        "probe": task.probe,
         "policy": task.policy.value,
         "model_asked": task.model_asked,
         "job": task.job,

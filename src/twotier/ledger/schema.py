@@ -128,6 +128,8 @@ decisions = sa.Table(
     _text("task"),
     _text("refusal"),
     _text("refusal_code"),
+    # What was known of it beside what it said, where there was a choice: numbers, and a job's name.
+    sa.Column("known", sa.Text, nullable=False, server_default=""),
 )
 sa.Index("ix_decisions_request_id", decisions.c.request_id)
 
