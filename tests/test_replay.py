@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 
 from msgspec.structs import replace
@@ -125,8 +126,6 @@ def test_the_time_of_day_is_that_of_then() -> None:
 
 def test_an_unpriced_tier_costs_nothing_that_is_known() -> None:
     """The router refuses it anyway; an estimate must not fall over it."""
-    import dataclasses
-
     unpriced = dataclasses.replace(FRONTIER, price=None)
     assert Again(ROUTER, {}, lambda *_: 1.0)._would(past(), unpriced) == Ended(
         "frontier", True, 2_000, 100, 0, 1.0

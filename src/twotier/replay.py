@@ -21,7 +21,7 @@ from twotier.ledger.cost import cost
 from twotier.router.rows import Rules
 from twotier.router.tree import Router
 
-Seconds = Callable[[str, int, int], float | None]  # of a tier, for prompt and output tokens
+Seconds = Callable[[str, Ended], float | None]  # of a tier, for as many tokens
 
 
 @dataclass(slots=True)
@@ -100,9 +100,9 @@ class Again:
             if first != one.first:
                 would = self._would(one, specs.get(first))
                 moved = found.moves.setdefault(move(one, first, rule=decision.rule), Moved())
-                note(moved, one.ended, would)
-            add(found.before, one, one.first, ended=one.ended, specs=specs)
-            add(found.after, one, first, ended=would, specs=specs)
+                note(moved, one.ended, after=would)
+            add(found.before, one, first=one.first, ended=one.ended, specs=specs)
+            add(found.after, one, first=first, ended=would, specs=specs)
         return found
 
     def _would(self, one: Recorded, spec: TierSpec | None) -> Ended | None:
@@ -115,7 +115,7 @@ class Again:
         held = round(prompt * self.cached.get(spec.name, 0.0))
         usage = Usage(prompt - held, output, cache_read_tokens=held)
         told = one.known.seconds.get(spec.name)
-        seconds = told.seconds if told else self.seconds(spec.name, prompt, output)
+        seconds = told.seconds if told else self.seconds(spec.name, one.ended)
         return Ended(
             tier=spec.name,
             ok=True,
@@ -133,7 +133,7 @@ def move(one: Recorded, first: str, *, rule: str) -> Move:
     return Move(one.first, first, rule, who, task.kind)
 
 
-def note(moved: Moved, before: Ended | None, after: Ended | None) -> None:
+def note(moved: Moved, before: Ended | None, *, after: Ended | None) -> None:
     """One more of them."""
     moved.count += 1
     if before is not None:
@@ -147,8 +147,8 @@ def note(moved: Moved, before: Ended | None, after: Ended | None) -> None:
 def add(
     sums: Sums,
     one: Recorded,
-    first: str,
     *,
+    first: str,
     ended: Ended | None,
     specs: Mapping[str, TierSpec],
 ) -> None:

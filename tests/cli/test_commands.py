@@ -20,6 +20,7 @@ EVERY_COMMAND = [
     "up", "down", "status", "ask", "route", "job", "job list", "job show", "job run", "runs",
     "approve", "approve list", "approve yes", "approve no",
     "spend", "spend confirm", "spend export", "spend import", "spend reconcile", "savings",
+    "replay",
     "prices", "prices set", "prices show", "prices update",
     "models", "models list", "models fit", "models pull", "models use", "models rm",
     "models probe", "models speed", "doctor", "config", "config check",

@@ -67,6 +67,7 @@ def test_decisions_come_back_with_their_ends(tmp_path: Path) -> None:
         refused = Decision((), "fit", (), "too long", "context_length_exceeded")
         book.note_decision("r-d", refused, task=TASK)
         await book.flush()
+        clock.turn(10)
         failed = paid("b", 1_000)
         await book.reserve(failed)
         await book.settle("b", Settlement(Settled.SETTLED, Outcome.ERROR, 400, total_seconds=2))

@@ -12,6 +12,7 @@ from twotier.config.load import Loaded
 from twotier.dispatch import Dispatch
 from twotier.domain.clock import Clock
 from twotier.domain.money import Attempt, Settlement
+from twotier.domain.recorded import Ended
 from twotier.domain.tier import TierState
 from twotier.exchange import Tier
 from twotier.learned.knowing import Knowing, Place
@@ -63,10 +64,10 @@ class Telemetry:
         }
         dispatch.deciding.knowledge = self.knowing
 
-    def seconds(self, tier: str, prompt_tokens: int, output_tokens: int) -> float | None:
-        """How long an answer would take there now; None where nobody knows."""
+    def seconds(self, tier: str, like: Ended) -> float | None:
+        """How long an answer of as many tokens would take there now; None where nobody knows."""
         seen = self.learned.speeds.predict(
-            tier, prompt_tokens, output_tokens=output_tokens, up=True
+            tier, like.prompt_tokens, output_tokens=like.output_tokens, up=True
         )
         return None if seen is None else seen.seconds
 
