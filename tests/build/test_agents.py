@@ -16,6 +16,7 @@ from tests.tools.mcp_servers import TOY
 from tests.tools.sites import looped, site, text
 from tests.watch.booking_main import booking_main
 from tests.worker.playing_main import PlayingMain, completion, paths_of, playing_main
+from twotier.agent.delegating import local_asks, window_or_usual
 from twotier.agent.model import MainClient
 from twotier.build.agents import Brief, Tooling
 from twotier.clock import SystemClock
@@ -23,9 +24,10 @@ from twotier.config.load import Loaded, load
 from twotier.config.mcp import server_specs
 from twotier.domain.job import Job
 from twotier.domain.label import NO_LABELS, UNKNOWN, Label
-from twotier.errors import ToolError
+from twotier.errors import NotRunningError, ToolError
 from twotier.tools.base import Call, Tool
 from twotier.tools.mcp import Servers
+from twotier.tools.reading import Ask, Limits
 from twotier.worker import jobs_of
 
 CALL = Call("toy", "r1", "r1:tool:1", NO_LABELS, 20.0)
@@ -152,6 +154,16 @@ async def test_the_local_tier_reads_what_the_job_may_read(tmp_path: Path) -> Non
             for files, said in ((["a.txt"], "no files"), ([f"{here.url}/long"], "no web pages")):
                 with pytest.raises(ToolError, match=said):
                     await bare.call({"task": "x", "files": files}, CALL)
+
+
+@looped
+async def test_where_main_does_not_say_the_window_the_usual_one_is_read_by(tmp_path: Path) -> None:
+    """The question that follows tells that main has gone, and the run waits for it."""
+    async with MainClient(tmp_path / "none.sock") as client:
+        assert await window_or_usual(client) == Limits().window_tokens
+        ask = local_asks(client.chat)
+        with pytest.raises(NotRunningError):
+            await ask(Ask("s", "p", "1", 9, 5.0), CALL)
 
 
 @looped
