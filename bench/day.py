@@ -22,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import sqlalchemy as sa
 from msgspec.structs import replace as changed
 
 from bench.virtual import VirtualClock, frontier_spec, local_spec
@@ -46,6 +47,7 @@ from twotier.jobs.runner import LEAVE, Runner, Stores
 from twotier.jobs.schedule import due_slots
 from twotier.jobs.scheduler import Scheduler, Stop
 from twotier.jobs.store import ON_THE_WAY, RunStore
+from twotier.jobs.tables import runs as runs_table
 from twotier.jobs.triggers import TriggerStore
 from twotier.ledger.book import Book
 from twotier.ledger.savings import Column, Done, Savings, savings
@@ -65,6 +67,7 @@ from twotier.watch.kinds import make
 START = datetime(2026, 3, 2, tzinfo=UTC)
 OPUS, HAIKU = ("anthropic", "claude-opus-4-6"), ("anthropic", "claude-haiku-4-5")
 NOTHING_TOKENS = 50
+UNTIL_SECONDS_MAX = 600.0
 WORDS = re.compile(r"in (\d+) words")
 
 
@@ -222,19 +225,20 @@ class World:
     clock: VirtualClock
     book: Book
     dispatch: Dispatch
+    scheduler: Scheduler
     runs: RunStore
+    database: Database
     jobs: list[Job]
     talks: dict[int, list[dict[str, str]]] = field(default_factory=dict)
 
     async def until(self, moment: datetime) -> None:
         """Let time pass, and everything that is due be done."""
         self.clock.turn((moment - self.clock.now()).total_seconds())
+        self.scheduler.look()  # it may just be lying down, by the time before the turn
         due = sum(len(due_slots(job, after=START, now=moment)) for job in self.jobs)
-        async with asyncio.timeout(60):
-            while True:
-                rows = await self.runs.latest(limit=10_000)
-                if len(rows) == due and not any(run.state in ON_THE_WAY for run in rows):
-                    return
+        over = sa.select(sa.func.count()).where(runs_table.c.state.not_in(ON_THE_WAY))
+        async with asyncio.timeout(UNTIL_SECONDS_MAX):
+            while await self.database.do(lambda one: one.scalar(over)) != due:  # noqa: ASYNC110
                 await asyncio.sleep(0.002)
 
     async def say(self, talk: int) -> None:
@@ -288,7 +292,7 @@ async def world(home: Path, jobs: list[Job]) -> AsyncIterator[World]:
         async with asyncio.TaskGroup() as group:
             group.create_task(scheduler.run(stop))
             await scheduler.started.wait()
-            yield World(home, clock, book, dispatch, runs, jobs)
+            yield World(home, clock, book, dispatch, scheduler, runs, database, jobs)
             stop.ask("the day is over", grace_seconds=0.0)
     finally:
         await engine.close()

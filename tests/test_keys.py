@@ -149,5 +149,5 @@ def test_a_lock_is_waited_for_and_not_for_ever(tmp_path: Path) -> None:
         waiting = threading.Thread(target=second)
         waiting.start()
         order.append("first")
-    waiting.join(10)
+    waiting.join(60)
     assert order == ["first", "second"]

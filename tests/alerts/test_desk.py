@@ -35,7 +35,7 @@ async def desk(path: Path, *ways: Way, clock: HandClock | None = None) -> AsyncI
     book = await Book.open(path, clock=hands)
     alerts = Alerts(hands, ways=ways)
     await alerts.open(book)
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         running = group.create_task(alerts.run())
         try:
             yield alerts
@@ -193,7 +193,7 @@ def test_a_disk_that_cannot_be_written_holds_back_no_message(tmp_path: Path) -> 
         alerts = Alerts(clock, ways=[way(box)])
         await alerts.open(book)
         await book.close()
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             running = group.create_task(alerts.run())
             alerts(GIVEN_UP)
             await until(box, 1)
@@ -216,7 +216,7 @@ def test_a_look_that_breaks_ends_neither_the_looking_nor_the_sending(
             looks.release()
             raise ZeroDivisionError
 
-        async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             running = group.create_task(alerts.run(look))
             for _ in range(3):
                 await looks.acquire()

@@ -98,13 +98,13 @@ class World:
 
     async def answered(self, text: str = "say: fine", **changes: Any) -> tuple[str, str]:
         """Ask until it does not wait any more."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (said := await self.ask(text, **changes))[0] == "waits":  # noqa: ASYNC110 - as a worker does
                 await asyncio.sleep(0.01)
             return said
 
     async def until(self, happened: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not happened():  # noqa: ASYNC110 - what others do is looked at from outside
                 await asyncio.sleep(0.01)
 
@@ -412,7 +412,7 @@ def test_what_nobody_asks_for_is_settled_and_kept_for_a_day(
             assert await world.cost() == fake.billed_microusd > 0
         clock.leapt += DAY + 60
         async with life(tmp_path, fake, clock=clock) as world:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while await world.dispatch._ground.book.batches():  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0.01)
 
@@ -498,7 +498,7 @@ def test_without_its_tier_a_batch_is_kept_and_charged_in_full_at_last(
             assert await world.rows() == [held]
         clock.leapt += 30 * DAY
         async with life(tmp_path, fake, clock=clock, batches=False) as world:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while await world.dispatch._ground.book.batches():  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0.01)
             assert await world.rows() == [(held[0], "unknown", held[2])]

@@ -6,6 +6,7 @@ They speak HTTP and keep every request they get, so that a test sees both ends o
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
 import sys
@@ -17,7 +18,9 @@ from typing import Any
 
 from aiohttp import web
 
-SECONDS_MAX = 30.0
+from tests import warm
+
+SECONDS_MAX = 60.0
 CANARY = "canary-key-5d1c-not-to-be-seen"
 
 STATUS: dict[str, Any] = {
@@ -285,6 +288,10 @@ async def start(*words: str, env: Mapping[str, str] | None = None) -> asyncio.su
 
 async def twotier(*words: str, env: Mapping[str, str] | None = None) -> Done:
     """Run a real `twotier` to its end."""
+    whole = environment(env)
+    if warm.fits(words, whole):
+        ran = functools.partial(warm.run, words, env=whole, cwd=Path.cwd(), seconds=SECONDS_MAX)
+        return Done(*await asyncio.to_thread(ran))
     process = await start(*words, env=env)
     async with asyncio.timeout(SECONDS_MAX):
         out, err = await process.communicate()

@@ -13,7 +13,7 @@ import pytest
 from twotier.cli.client import Peer, wire
 from twotier.errors import DeadlineError, StreamBrokenError, TwotierError
 
-SECONDS_MAX = 20.0
+SECONDS_MAX = 60.0
 
 
 @asynccontextmanager

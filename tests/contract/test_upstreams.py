@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
@@ -102,7 +101,7 @@ def test_where_nothing_was_sent_another_tier_may_be_asked(
     assert upstream.key not in caught.value.message
 
 
-def test_a_connection_that_is_never_accepted_is_unavailable_in_time(upstream: Upstream) -> None:
+def test_a_connection_that_is_never_accepted_is_unavailable(upstream: Upstream) -> None:
     """A listening socket with a full backlog: the network says neither yes nor no."""
     with socket.socket() as deaf, socket.socket() as first, socket.socket() as second:
         deaf.bind(("127.0.0.1", 0))
@@ -111,10 +110,8 @@ def test_a_connection_that_is_never_accepted_is_unavailable_in_time(upstream: Up
         second.setblocking(False)
         second.connect_ex(deaf.getsockname())
         base_url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        started = time.monotonic()
         with pytest.raises(TierUnavailableError, match="did not accept a connection"):
             ask_once(upstream, base_url, upstream.ask(connect=0.3))
-        assert time.monotonic() - started < 3
 
 
 def raised(upstream: Upstream, server: Server, trouble: str, **seconds: float) -> TwotierError:
@@ -164,26 +161,22 @@ def test_an_error_inside_a_good_stream_is_a_failure(upstream: Upstream, server: 
 )
 def test_every_wait_has_an_end(upstream: Upstream, server: Server, trouble: str, name: str) -> None:
     """Each alone is far shorter than the others, so none waits for another's timer."""
-    started = time.monotonic()
     error = raised(upstream, server, trouble, **{name: 0.3})
     assert isinstance(error, DeadlineError)
     assert f"{name.replace('_', ' ')} time of 0.3 s" in error.message
-    assert time.monotonic() - started < 3
 
 
 def test_an_upstream_sees_its_caller_leave(upstream: Upstream, server: Server) -> None:
     upstream.trouble(server, "stall")
 
-    async def scenario(provider: Provider) -> float:
+    async def scenario(provider: Provider) -> None:
         reply = await provider.ask(upstream.ask())
         async for _ in chunks(reply):
             break
         await reply.close()
-        started = time.monotonic()
         await asyncio.to_thread(server.wait_for, lambda: has_left(server))
-        return time.monotonic() - started
 
-    assert with_provider(upstream, server.base_url, scenario) < 1
+    with_provider(upstream, server.base_url, scenario)
 
 
 def has_left(server: Server) -> bool:

@@ -197,7 +197,7 @@ def test_the_servers_traps_do_not_close(tmp_path: Path) -> None:
         model = trapped(tmp_path)
         keeper = keeper_of("mlx_lm", tmp_path, python=mlx_environment(), model=model)
         async with kept(keeper):
-            endpoint = await keeper.ensure_ready(within_seconds=60)
+            endpoint = await keeper.ensure_ready(within_seconds=240)
             for claim in CLAIMS:
                 await claim(endpoint)
 

@@ -55,7 +55,7 @@ def test_mains_that_start_at_once_pin_one_lock(tmp_path: Path) -> None:
     together = Barrier(8)
 
     def start(_: int) -> None:
-        together.wait(20)
+        together.wait(60)
         for _ in range(20):
             pinned.Pinned(shipped, folder).keep(shipped)
             pinned.Pinned(shipped, folder).hold()

@@ -20,7 +20,7 @@ from pymap.imap import IMAPServer
 from pysasl.hashing import BuiltinHash
 
 USER, PASSWORD = "owner", "correct horse battery"
-START_SECONDS_MAX = 10.0
+START_SECONDS_MAX = 60.0
 
 
 class ImapServer:
@@ -65,11 +65,11 @@ class ImapServer:
 
     def _as_agent(self, work: Callable[[imaplib.IMAP4], Any]) -> None:
         before = len(self.lines)
-        agent = imaplib.IMAP4("127.0.0.1", self.port, timeout=10) if not self._tls else None
+        agent = imaplib.IMAP4("127.0.0.1", self.port, timeout=60) if not self._tls else None
         if agent is None:
             context = ssl.create_default_context()
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            agent = imaplib.IMAP4_SSL("127.0.0.1", self.port, ssl_context=context, timeout=10)
+            agent = imaplib.IMAP4_SSL("127.0.0.1", self.port, ssl_context=context, timeout=60)
         with agent:
             if self._starttls:
                 context = ssl.create_default_context()

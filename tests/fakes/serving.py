@@ -11,7 +11,7 @@ from typing import Self
 
 from aiohttp import web
 
-START_SECONDS_MAX = 10.0
+START_SECONDS_MAX = 60.0
 
 
 class Served:
@@ -42,7 +42,7 @@ class Served:
         """What is served."""
         raise NotImplementedError
 
-    def wait_for(self, happened: Callable[[], bool], *, seconds: float = 30.0) -> None:
+    def wait_for(self, happened: Callable[[], bool], *, seconds: float = 60.0) -> None:
         """Poll until it happened; fails after `seconds`."""
         until = time.monotonic() + seconds
         while not happened():

@@ -51,7 +51,7 @@ class TelegramApi:
 
     async def until_sent(self, count: int) -> list[tuple[int, str]]:
         """Wait until the bot has said so much."""
-        async with asyncio.timeout(20), self._news:
+        async with asyncio.timeout(60), self._news:
             await self._news.wait_for(lambda: len(self.sent) >= count)
         return self.sent
 

@@ -93,7 +93,7 @@ async def chaos(home: Path, *, runs: int, kills: int, seed: int) -> tuple[Bill, 
                 else:
                     await all_over(worker, ordered)
             except aiohttp.ClientError as exc:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     said = (await process.communicate())[1].decode()
                 raise AssertionError(f"the worker has gone ({exc}): {said}") from exc
             finally:

@@ -81,21 +81,21 @@ def looped(scenario: Callable[[], Awaitable[None]]) -> None:
 
 async def asked(model: Model, count: int) -> None:
     """Wait until a model was asked so often."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(model.talks) < count:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.005)
 
 
 async def noted(chats: Chats) -> None:
     """Wait until we know that all was sent; in between a kill would have it sent again."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await chats.store.unsent("telegram"):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.005)
 
 
 async def answer(chats: Chats, message: Message) -> Message:
     """The answer to a message."""
-    _, found = await chats.wait(message.id, seconds=20)
+    _, found = await chats.wait(message.id, seconds=60)
     assert found is not None
     return found
 
@@ -270,7 +270,7 @@ def test_an_answer_that_could_not_be_sent_is_sent_later_from_its_next_part(tmp_p
         async with telegram() as api, running(tmp_path, model, bot(api), clock=clock):
             await api.say(ME, "hello")
             api.troubles = [("sendMessage", 429, {"retry_after": 3})]
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while len(api.sent) < 2:
                     clock.turn(3)
                     await asyncio.sleep(0.01)

@@ -18,7 +18,7 @@ from twotier.jobs.rounds import OUTBOX_SECONDS
 
 async def run_in_state(shop: Workshop, run_id: str, state: RunState) -> Run:
     """Wait until the run is in this state, turning the clock."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             run = await shop.runs.run(run_id)
             if run is not None and run.state is state:

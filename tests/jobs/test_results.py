@@ -55,7 +55,7 @@ def test_a_stored_answer_is_delivered_by_the_next_worker_without_asking(tmp_path
     async def scenario() -> None:
         run = await killed_after_the_answer(tmp_path)
         async with workshop(tmp_path, [INBOX_JOB]) as shop:
-            ended = await shop.scheduler.ended(run.id, within_seconds=10)
+            ended = await shop.scheduler.ended(run.id, within_seconds=60)
             assert (ended.state, ended.tries, ended.model_calls) == (RunState.DONE, 2, 1)
             assert ended.cost_microusd == 5
             assert shop.main.bodies == []
@@ -75,7 +75,7 @@ def test_a_delivery_cut_off_in_the_middle_overwrites_its_own_file(tmp_path: Path
         mine.write_text("half of")
         run = await killed_after_the_answer(tmp_path, str(mine))
         async with workshop(tmp_path, [INBOX_JOB]) as shop:
-            await shop.scheduler.ended(run.id, within_seconds=10)
+            await shop.scheduler.ended(run.id, within_seconds=60)
             assert [path.name for path in mine.parent.iterdir()] == ["a.txt"]
             assert mine.read_text() == "one\ntwo\nthree\n"
 
@@ -91,7 +91,7 @@ def test_a_file_that_was_there_before_is_never_overwritten(tmp_path: Path) -> No
         (tmp_path / "outbox" / "a-2.txt").symlink_to(tmp_path / "nowhere")
         run = await killed_after_the_answer(tmp_path)
         async with workshop(tmp_path, [INBOX_JOB]) as shop:
-            ended = await shop.scheduler.ended(run.id, within_seconds=10)
+            ended = await shop.scheduler.ended(run.id, within_seconds=60)
             assert ended.result == "outbox/a-3.txt"
             assert (tmp_path / "outbox" / "a.txt").read_text() == "my own notes"
             assert not (tmp_path / "nowhere").exists()

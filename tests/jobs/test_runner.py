@@ -391,7 +391,7 @@ def test_an_answer_whose_delivery_fails_is_kept_and_delivered_later(tmp_path: Pa
         (tmp_path / "outbox").unlink()
         clock.turn(60)
         async with workshop(tmp_path, [INBOX_JOB], clock=clock) as shop:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while True:
                     found = await shop.runs.run(run.id)
                     assert found is not None
@@ -473,7 +473,7 @@ def test_a_run_is_done_again_from_a_step_and_an_interrupted_one_goes_on(tmp_path
             shop.drop("a.txt")
             run = await shop.by_hand("inbox")
             fork = await shop.scheduler.fork(run.id, step=4)
-            ended = await shop.scheduler.ended(fork.id, within_seconds=20)
+            ended = await shop.scheduler.ended(fork.id, within_seconds=60)
             assert (ended.state, ended.trigger) == (RunState.DONE, f"fork:4:{run.id}")
             assert len(shop.main.bodies) == 1
             held = asyncio.Event()
@@ -489,11 +489,11 @@ def test_a_run_is_done_again_from_a_step_and_an_interrupted_one_goes_on(tmp_path
             order = await shop.scheduler.order("inbox")
             await held.wait()
             assert shop.scheduler.cut(order.id, "cancelled by hand")
-            cut = await shop.scheduler.ended(order.id, within_seconds=20)
+            cut = await shop.scheduler.ended(order.id, within_seconds=60)
             assert (cut.state, cut.because) == (RunState.INTERRUPTED, "cancelled by hand")
             shop.main.script = in_turn(lambda: completion(GOOD))
             again = await shop.scheduler.take_up(order.id)
-            ended = await shop.scheduler.ended(again.id, within_seconds=20)
+            ended = await shop.scheduler.ended(again.id, within_seconds=60)
             assert (ended.state, ended.items) == (RunState.DONE, 1)
             assert "b.txt" in outbox(tmp_path)
 

@@ -46,13 +46,13 @@ class Held:
 
 async def asked(shop: Workshop) -> None:
     """Wait until the model was asked."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await shop.main.asked.wait()
 
 
 async def until(shop: Workshop, count: int, state: RunState) -> list[Run]:
     """Wait until so many runs are in this state."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             runs = [run for run in await shop.all_runs() if run.state is state]
             if len(runs) >= count:
@@ -200,7 +200,7 @@ def test_a_run_can_be_ended_and_its_items_come_again(tmp_path: Path) -> None:
             run = await shop.scheduler.order("inbox")
             await asked(shop)
             await shop.scheduler.cancel(run.id, "you said so")
-            ended = await shop.scheduler.ended(run.id, within_seconds=20)
+            ended = await shop.scheduler.ended(run.id, within_seconds=60)
             assert (ended.state, ended.because) == (RunState.INTERRUPTED, "you said so")
             with pytest.raises(RequestError, match="the run is interrupted; only one that is on"):
                 await shop.scheduler.cancel(run.id, "again")

@@ -441,7 +441,7 @@ def test_a_trial_of_a_job_that_is_gone_ends_and_one_can_be_stopped(tmp_path: Pat
             assert (await one.store.trial("trial-1")).because == "there is no job 'report' any more"
             await one.store.add(replace(SHADOW, id="trial-2"))
             async with asyncio.TaskGroup() as group:
-                waits = group.create_task(one.desk.ended("trial-2", within_seconds=20))
+                waits = group.create_task(one.desk.ended("trial-2", within_seconds=60))
                 await asyncio.sleep(0)
                 await one.desk.stop("trial-2", "stopped by hand")
             assert waits.result().state == "stopped"
@@ -463,7 +463,7 @@ def test_the_desk_looks_again_when_there_is_news(tmp_path: Path) -> None:
                 goes = group.create_task(one.desk.run())
                 await one.store.add(replace(SHADOW, stored=True, runs=1))
                 one.desk.look()
-                ended = await one.desk.ended("trial-1", within_seconds=20)
+                ended = await one.desk.ended("trial-1", within_seconds=60)
                 assert ended.state == "done"
                 goes.cancel()
 

@@ -132,7 +132,7 @@ def test_each_slot_is_one_run_and_the_living_goes_on_for_the_dead(
                 both.append(await stack.enter_async_context(worker(home)))
             first, second = both
             run = str((await first.get("/jobs/inbox/run", method="POST"))["run"])
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await bill.held.wait()
             first.process.kill()
             await first.process.wait()

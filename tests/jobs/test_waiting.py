@@ -99,7 +99,7 @@ def test_runs_that_wait_let_others_work_and_say_so(tmp_path: Path) -> None:
         async with workshop(tmp_path, jobs, script=script) as shop:
             for name in ("one", "two"):
                 await shop.scheduler.order(name)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     runs = await shop.runs.latest(states=[RunState.RUNNING])
                     if [run.because for run in runs] == ["waits for a batch"] * 2:
@@ -152,7 +152,7 @@ def test_a_worker_that_stops_does_not_wait_for_a_batch(tmp_path: Path) -> None:
             run = await shop.scheduler.order("inbox")
             await shop.main.asked.wait()
             shop.stop.ask("told to", grace_seconds=20.0)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while shop.scheduler._running:
                     shop.turn(1)
                     await asyncio.sleep(0.01)

@@ -60,7 +60,7 @@ class Workshop:
     async def by_hand(self, name: str) -> Run:
         """A run by hand, to its end."""
         run = await self.scheduler.order(name)
-        return await self.scheduler.ended(run.id, within_seconds=20)
+        return await self.scheduler.ended(run.id, within_seconds=60)
 
     async def all_runs(self, job: str = "") -> list[Run]:
         """Every run, oldest first."""
@@ -78,14 +78,14 @@ class Workshop:
 
     async def rows(self, count: int) -> None:
         """Wait until there are so many rows, on the way or not."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 if len(await self.all_runs()) >= count:
                     return
                 await asyncio.sleep(0.005)
 
     async def settled(
-        self, enough: Callable[[list[Run]], bool], *, seconds: float = 20
+        self, enough: Callable[[list[Run]], bool], *, seconds: float = 60
     ) -> list[Run]:
         """Wait until nothing is on the way and it is enough."""
         async with asyncio.timeout(seconds):

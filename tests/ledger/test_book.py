@@ -438,7 +438,7 @@ def test_a_caller_that_is_cancelled_holds_nothing(path: Path) -> None:
 
 def until_written(path: Path, attempt_id: str) -> None:
     """Hold the loop still until the writer has committed the row."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while attempt_id not in {row["attempt_id"] for row in rows(path)}:
         assert time.monotonic() < deadline
 

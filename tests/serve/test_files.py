@@ -48,7 +48,7 @@ def answered(service: Service) -> int:
     count = 0
     with ExitStack() as held:
         for _ in range(CLIENTS):
-            client = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             held.callback(client.close)
             with suppress(OSError, http.client.HTTPException):
                 client.request("GET", "/healthz")

@@ -128,7 +128,7 @@ def test_a_body_that_does_not_end_is_given_up() -> None:
     with Running(echo, QUICK) as server, closing(server.connect()) as line:
         line.sendall(HEAD + b"he")
         assert status(rest(line)) == 408
-        assert echo.left.wait(10)
+        assert echo.left.wait(60)
 
 
 def test_a_connection_that_says_nothing_is_closed_in_silence() -> None:

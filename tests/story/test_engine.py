@@ -54,7 +54,7 @@ def follows_a_new_life(service: Service, pid: int) -> None:
         while "serving" not in reader.stdout.readline().lower():
             assert reader.poll() is None
         reader.send_signal(signal.SIGINT)
-        assert reader.wait(20) == 130
+        assert reader.wait(60) == 130
     eventually(lambda: service.tier("local")["state"] == "ready")
 
 

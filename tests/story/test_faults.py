@@ -129,7 +129,7 @@ def kill_with_a_request_in_flight(service: Service, fake: FakeAnthropic) -> None
     held = eventually(lambda: reserved(service))
     eventually(lambda: len(fake.bodies) or None)
     service.kill()
-    asking.join(30)
+    asking.join(60)
     assert not asking.is_alive()
     eventually(lambda: not psutil.pid_exists(worker), what="the worker ends with main")
     assert psutil.pid_exists(engine)
@@ -202,7 +202,7 @@ def test_an_empty_poll_asks_no_model(starter: Service) -> None:
 
 def counters(service: Service) -> list[str]:
     """What llama.cpp itself counts of prompts and answers."""
-    with urllib.request.urlopen(service.tier("local")["address"] + "/metrics", timeout=10) as page:
+    with urllib.request.urlopen(service.tier("local")["address"] + "/metrics", timeout=60) as page:
         lines = page.read().decode().splitlines()
     names = ("llamacpp:prompt_tokens_total", "llamacpp:tokens_predicted_total")
     return [line for line in lines if line.startswith(names)]
@@ -241,7 +241,7 @@ def test_a_second_main_is_refused_and_down_ends_everything(starter: Service) -> 
     assert "already" in second.stderr
     starter.command("down")
     assert starter.process is not None
-    assert starter.process.wait(10) == 0
+    assert starter.process.wait(60) == 0
     for pid in (engine, worker):
         eventually(lambda pid=pid: not psutil.pid_exists(pid))  # type: ignore[misc]
     starter.command("status", code=3)

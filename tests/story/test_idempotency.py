@@ -98,7 +98,7 @@ def test_an_sdk_that_asks_too_early_waits_and_gets_the_answer(world: World) -> N
     with pytest.raises(openai.ConflictError):
         ask(service, "early", text)
     headers, copy = ask(service, "early", text, retries=5)
-    asking.join(30)
+    asking.join(60)
     assert (headers["x-twotier-replayed"], [copy]) == ("true", first)
     assert len(fake.bodies) == asked + 1
 
@@ -145,7 +145,7 @@ def test_a_request_that_was_killed_is_tried_anew(world: World) -> None:
     asking.start()
     fake.wait_for(lambda: len(fake.bodies) > asked)
     service.kill()
-    asking.join(30)
+    asking.join(60)
     service.up(ready="")
     headers, _ = ask(service, "killed", text)
     assert "x-twotier-replayed" not in headers

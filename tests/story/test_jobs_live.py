@@ -89,7 +89,7 @@ class Home:
 
     def asks(self) -> Sequence[dict[str, Any]]:
         """What waits for the owner; the run has stopped."""
-        waits = eventually(lambda: self.service.runs("letters", "waiting-approval"), seconds=20)
+        waits = eventually(lambda: self.service.runs("letters", "waiting-approval"))
         assert len(waits) == 1
         found: list[dict[str, Any]] = self.service.worker.get("/approvals")["approvals"]
         return found

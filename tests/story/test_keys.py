@@ -238,7 +238,7 @@ def fetcher(service: Service) -> Fetch:
         path: str, *, method: str = "GET", **headers: str
     ) -> tuple[int, Mapping[str, str], str]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
             connection.request(method, path, headers=named)
             response = connection.getresponse()
             return response.status, dict(response.getheaders()), response.read().decode()

@@ -173,7 +173,7 @@ def test_one_at_a_time_and_a_stop_ends_it(tmp_path: Path) -> None:
         assert "being probed already" in second.stderr
         assert service.tier("local")["probe"] is None
         service.__exit__(None, None, None)
-        _, said = probe.communicate(timeout=30)
+        _, said = probe.communicate(timeout=60)
         assert probe.returncode == 1
         assert "being stopped" in said
         eventually(lambda: local.left == 1, what="its server let go")

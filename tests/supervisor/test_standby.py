@@ -23,7 +23,7 @@ from twotier.supervisor.spec import Change, Need
 from twotier.supervisor.standby import Place, Sharing, Swapped
 from twotier.supervisor.swap import Terms
 
-WITHIN = 10.0
+WITHIN = 60.0
 BODY = {"model": "toy", "messages": [{"role": "user", "content": "hello"}]}
 BY_HAND: Mapping[str, Terms] = {"local": Terms(), "coder": Terms()}
 

@@ -53,7 +53,7 @@ def children() -> list[psutil.Process]:
 
 async def until(true: Callable[[], bool]) -> None:
     """Wait for it."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - nobody tells when a process has ended
             await asyncio.sleep(0.01)
 

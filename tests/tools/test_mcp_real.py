@@ -46,7 +46,7 @@ async def everything() -> AsyncIterator[str]:
     )
     assert process.stderr is not None
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while b"listening" not in (line := await process.stderr.readline()):
                 assert line, "server-everything ended"
         yield f"http://127.0.0.1:{port}/mcp"

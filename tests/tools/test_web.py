@@ -291,7 +291,7 @@ async def test_a_slow_drip_ends() -> None:
         here.pages["/"] = drip(here)
         with pytest.raises(ReachError, match=r"did not answer within 0\.3 s"):
             await home().get(here.url, seconds=0.3)
-        await asyncio.wait_for(here.left.wait(), 5)
+        await asyncio.wait_for(here.left.wait(), 60)
 
 
 @looped

@@ -139,7 +139,7 @@ class Worker:
 
     async def ready(self) -> None:
         """Wait until it answers."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.process.returncode is None:
                 try:
                     await self.get("/healthz")
@@ -149,7 +149,7 @@ class Worker:
                     return
         raise AssertionError(f"the worker ended with {self.process.returncode}")
 
-    async def run_ended(self, state: str, *, seconds: float = 15) -> dict[str, Any]:
+    async def run_ended(self, state: str, *, seconds: float = 60) -> dict[str, Any]:
         """Wait for a run that ended in this state."""
         async with asyncio.timeout(seconds):
             while True:

@@ -103,7 +103,7 @@ def test_jobs_are_paused_shown_and_reloaded_in_a_running_worker(tmp_path: Path) 
             assert await names(child) == ["one", "two"]
             config.write_text(every("three", "1h"))
             child.process.send_signal(signal.SIGHUP)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while True:
                     if await names(child) == ["three", "two"]:
                         break

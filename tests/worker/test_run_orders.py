@@ -45,7 +45,7 @@ def test_a_run_is_cancelled_goes_on_and_is_forked(
 
         async with playing_main(home, script), worker(home) as child:
             run = str((await child.get("/jobs/inbox/run", method="POST"))["run"])
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await held.wait()
             assert "is cancelled" in await cli("cancel", run)
             await child.run_ended("interrupted")
@@ -66,7 +66,7 @@ def test_a_run_is_cancelled_goes_on_and_is_forked(
             last_model = int(steps[4][0])
             said = await cli("fork", run, last_model)
             fork = said.split()[-1]
-            over = await child.get(f"/runs/{fork}?wait_seconds=20")
+            over = await child.get(f"/runs/{fork}?wait_seconds=60")
             assert (over["state"], over["trigger"]) == ("done", f"fork:{last_model}:{run}")
             assert (asked - before) == Counter(beta=1)
 

@@ -125,7 +125,7 @@ def test_a_shadow_is_ordered_listed_and_stopped(tmp_path: Path) -> None:
             assert code == 0, err
             assert "judged by the frontier, which is not told whose answer is whose" in err
             trial = out.strip()
-            ended = await child.get(f"/trials/{trial}?wait_seconds=20")
+            ended = await child.get(f"/trials/{trial}?wait_seconds=60")
             assert ended["trial"]["state"] == "done"
             code, out, _ = await said("job", "trials", "inbox", *config)
             assert "1 of 1 as good; at least 21 % with 95 % certainty" in out

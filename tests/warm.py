@@ -1,0 +1,184 @@
+"""The real `twotier`, started warm: one process loads it, and forks for each command.
+
+Most of a command's time goes into starting Python and loading modules, and the tests give many
+hundred commands. Each is still a process of its own, with its own words, environment, folder,
+output and exit code. What is about the start itself (`up`, signals, terminals, encodings) starts a
+cold one.
+
+    code, out, err = run(("status", "--json"), env=os.environ, cwd=folder, seconds=60.0)
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+ENCODING = ("LANG", "LC_ALL", "LC_CTYPE", "PYTHONIOENCODING", "PYTHONUTF8")
+COLD = ("up", "mcp", "chat")  # they run on, or start others
+LENGTH = struct.Struct("!I")
+FILES = 3  # output, errors, and where the exit code is told
+
+
+def fits(words: Sequence[str], env: Mapping[str, str]) -> bool:
+    """Whether a command can be started warm: Python has read its own settings at its start."""
+    same = all(env.get(name) == os.environ.get(name) for name in ENCODING)
+    return same and not any(word in COLD for word in words)
+
+
+def run(
+    words: Sequence[str], *, env: Mapping[str, str], cwd: Path, seconds: float
+) -> tuple[int, str, str]:
+    """One command to its end: exit code, output, errors. Raises `TimeoutError`."""
+    order = {"words": list(words), "env": dict(env), "cwd": str(cwd)}
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        told = _stove().give(order, out, err, seconds=seconds)
+        said = []
+        for file in (out, err):
+            file.seek(0)
+            said.append(file.read().decode())
+    return told, said[0], said[1]
+
+
+class Stove:
+    """The process that forks."""
+
+    def __init__(self) -> None:
+        self._line, theirs = socket.socketpair()
+        self._lock = threading.Lock()
+        with theirs:
+            self._process = subprocess.Popen(
+                (sys.executable, "-m", "tests.warm", str(theirs.fileno())),
+                cwd=Path(__file__).resolve().parents[1],
+                env={**os.environ, "PYTHONWARNINGS": "error"},
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+            )
+        atexit.register(self.close)
+
+    def give(self, order: dict[str, Any], out: IO[bytes], err: IO[bytes], *, seconds: float) -> int:
+        """Have it done; the exit code."""
+        data = json.dumps(order).encode()
+        told, tells = os.pipe()
+        try:
+            with self._lock:
+                files = [out.fileno(), err.fileno(), tells]
+                socket.send_fds(self._line, [LENGTH.pack(len(data))], files)
+                self._line.sendall(data)
+        finally:
+            os.close(tells)
+        with open(told, "rb") as reader:  # noqa: PTH123 - a pipe
+            pid = int(reader.readline())
+            if not select.select([reader], [], [], seconds)[0]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                raise TimeoutError(f"{order['words']} took more than {seconds} s")
+            return int(reader.readline())
+
+    def close(self) -> None:
+        """It ends when nobody can ask it any more."""
+        self._line.close()
+        self._process.wait()
+
+
+@functools.cache
+def _stove() -> Stove:
+    """The one of this process."""
+    return Stove()
+
+
+def serve(line: socket.socket) -> None:
+    """Fork for each order until there can be no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for found in pkgutil.iter_modules(importlib.import_module("twotier.cli").__path__):
+        if found.name != "__main__":
+            importlib.import_module(f"twotier.cli.{found.name}")
+    wakes, wake = socket.socketpair()
+    wake.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake.fileno())
+    gc.freeze()
+    tells: dict[int, int] = {}
+    while True:
+        ready = select.select([line, wakes], [], [])[0]
+        if wakes in ready:
+            wakes.recv(4096)
+            reap(tells)
+        if line in ready:
+            order, files = received(line)
+            if order is None:
+                return
+            out, err, tell = files
+            pid = os.fork()
+            if pid == 0:
+                for one in (line, wakes, wake):
+                    one.close()
+                become(order, out, err)
+            os.write(tell, b"%d\n" % pid)
+            tells[pid] = tell
+            os.close(out)
+            os.close(err)
+
+
+def received(line: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    """The next order and its files; None where the other side has gone."""
+    head, files, _, _ = socket.recv_fds(line, LENGTH.size, FILES)
+    if not head:
+        return None, []
+    (left,) = LENGTH.unpack(head)
+    data = b""
+    while len(data) < left:
+        data += line.recv(left - len(data))
+    return json.loads(data), files
+
+
+def reap(tells: dict[int, int]) -> None:
+    """Tell the exit code of each that has ended."""
+    while tells:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        tell = tells.pop(pid)
+        with contextlib.suppress(BrokenPipeError):
+            os.write(tell, b"%d\n" % os.waitstatus_to_exitcode(status))
+        os.close(tell)
+
+
+def become(order: dict[str, Any], out: int, err: int) -> NoReturn:
+    """The command, as if it had been started with nothing loaded."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for fd, to in ((out, 1), (err, 2)):
+        os.dup2(fd, to)
+    os.closerange(3, 64)
+    os.environ.clear()
+    os.environ.update(order["env"])
+    time.tzset()
+    os.chdir(order["cwd"])
+    sys.argv[1:] = order["words"]
+    from twotier.cli import main
+
+    main()
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as line:
+        serve(line)
