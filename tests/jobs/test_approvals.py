@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from tests.agent.stage import lived
 from tests.jobs.making import HandClock
+from tests.stores import laid
 from twotier.agent.turn import Decision, Entry, Request
 from twotier.domain.job import RunState
 from twotier.domain.label import Label
@@ -101,7 +102,7 @@ class Office:
 async def office(folder: Path) -> AsyncIterator[Office]:
     """An owner who is asked by phone for the job `mail`."""
     clock, phone = HandClock(), Phone()
-    database = Database.open(folder / "work.db")
+    database = Database.open(laid(folder / "work.db"))
     approvals = ApprovalStore(database, clock, expires_seconds=DAY)
     audit = AuditStore(database, clock)
     links = Links.of(folder / "approve.key", base="http://127.0.0.1:8484/")

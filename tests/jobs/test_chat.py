@@ -13,6 +13,7 @@ import pytest
 
 from tests.fakes.telegram_api import TelegramApi, telegram
 from tests.jobs.making import HandClock
+from tests.stores import laid
 from twotier.clock import SystemClock
 from twotier.domain.clock import Clock
 from twotier.domain.tier import TierPolicy
@@ -53,7 +54,7 @@ async def running(
     folder: Path, model: Model, *channels: Channel, clock: Clock | None = None
 ) -> AsyncIterator[Chats]:
     """Conversations at work. Leaving is as a kill: nothing is finished on purpose."""
-    database = Database.open(folder / "work.db")
+    database = Database.open(laid(folder / "work.db"))
     clock = clock or SystemClock()
     chats = Chats(ChatStore(database, clock), model, channels=channels, clock=clock)
     try:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.agent.stage import KeptDesk, Toy
+from tests.stores import laid
 from twotier.agent.guard import Rules
 from twotier.agent.said import Chat, Said
 from twotier.agent.turn import Decision, Guard
@@ -63,7 +64,7 @@ class Model:
 @asynccontextmanager
 async def engine_at(folder: Path) -> AsyncIterator[Engine]:
     """The durable engine on a file."""
-    engine = Engine.on(folder / "engine.db", leave=LEAVE)
+    engine = Engine.on(laid(folder / "engine.db"), leave=LEAVE)
     try:
         yield engine
     finally:
@@ -118,7 +119,7 @@ def test_what_was_read_stays_with_the_conversation(tmp_path: Path) -> None:
     """The next message's turn begins with it, and is told what was said before."""
 
     async def scenario() -> None:
-        database = Database.open(tmp_path / "work.db")
+        database = Database.open(laid(tmp_path / "work.db"))
         try:
             store = ChatStore(database, SystemClock())
             message = await store.say("What colour?")
@@ -129,7 +130,7 @@ def test_what_was_read_stays_with_the_conversation(tmp_path: Path) -> None:
             assert found == {Label.PRIVATE, Label.UNTRUSTED}
         finally:
             database.close()
-        engine = Engine.on(tmp_path / "engine.db")
+        engine = Engine.on(laid(tmp_path / "engine.db"))
         agent = answers(engine, Model(), [], desk=KeptDesk(), folder=tmp_path)
         lines = (*TALK.lines, Line("assistant", "blue"), Line("user", "Sure?"))
         turn = agent.turn_of(replace(TALK, lines=lines, taint=found))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.stores import laid
 from twotier.domain.steps import Json, Steps
 from twotier.errors import JobError, NotFoundError, PausedError
 from twotier.jobs.database import place_of
@@ -39,7 +40,7 @@ def counting(done: list[int], *, stop_at: int | None = None) -> Body:
 
 def engine(home: Path) -> Engine:
     """On a file, as a worker opens it."""
-    return Engine.on(home / "engine.db", leave=(PausedError,))
+    return Engine.on(laid(home / "engine.db"), leave=(PausedError,))
 
 
 def test_a_paused_run_goes_on_in_another_engine_and_forks_from_a_step(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.jobs.making import HandClock
+from tests.stores import laid
 from twotier.agent.model import Answer
 from twotier.agent.turn import Entry
 from twotier.domain.job import Item, Run, RunState
@@ -73,7 +74,7 @@ class House:
 @asynccontextmanager
 async def house(home: Path, keep: Keep) -> AsyncIterator[House]:
     """Open it, and close it."""
-    database, clock, told = Database.open(home / "work.db"), HandClock(), list[str]()
+    database, clock, told = Database.open(laid(home / "work.db")), HandClock(), list[str]()
 
     async def forget(run_ids: Sequence[str]) -> None:
         told.extend(run_ids)

@@ -15,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from tests.jobs.making import HandClock, job
+from tests.stores import laid
 from tests.worker.playing_main import PlayingMain, completion, refusal
 from twotier.agent.model import Answer, MainClient
 from twotier.domain.job import Item, Job, Run, RunState
@@ -113,7 +114,7 @@ async def bench(
     """Open it, and close it."""
     main, clock, loads = PlayingMain(home / "main.sock", script), HandClock(), Loads()
     await main.open()
-    database = Database.open(home / "work.db")
+    database = Database.open(laid(home / "work.db"))
     try:
         async with MainClient(home / "main.sock") as client:
             store = TrialStore(database, clock)

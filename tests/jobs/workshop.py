@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.jobs.making import HandClock
+from tests.stores import laid
 from tests.worker.playing_main import PlayingMain, Script, three_lines
 from twotier.agent.model import MainClient
 from twotier.domain.job import Job, Run
@@ -117,8 +118,8 @@ async def workshop(
     clock = clock or HandClock()
     main = PlayingMain(home / "main.sock", script)
     await main.open()
-    database = Database.open(home / "work.db")
-    engine = Engine.on(home / "engine.db", leave=LEAVE)
+    database = Database.open(laid(home / "work.db"))
+    engine = Engine.on(laid(home / "engine.db"), leave=LEAVE)
     try:
         async with MainClient(home / "main.sock") as client:
             runs = RunStore(database, clock)

@@ -18,6 +18,7 @@ import psutil
 
 from tests import warm
 from tests.engines.fixtures import CACHE
+from tests.stores import laid
 from twotier.cli.client import Peer
 from twotier.config.paths import Paths
 from twotier.errors import TwotierError
@@ -119,6 +120,9 @@ class Service:
         self._clients: list[openai.OpenAI] = []
         for name in ("inbox", "outbox"):
             (folder / name).mkdir(exist_ok=True)
+        self.paths.make()
+        for path in (self.paths.ledger, self.paths.work, self.paths.engine):
+            laid(path)
 
     def __enter__(self) -> Self:
         self.up()

@@ -19,6 +19,7 @@ from tests.fakes.imap_server import PASSWORD, ImapServer
 from tests.fakes.x_api import TOKEN as X_TOKEN
 from tests.fakes.x_api import XApi
 from tests.jobs.making import HandClock
+from tests.stores import laid
 from tests.tools.sites import Site, site
 from tests.watch.github_home import COMMON
 from tests.watch.github_home import SETTINGS as GITHUB
@@ -265,7 +266,7 @@ class Watched:
     async def round(self, *, killed: bool = False) -> list[Item]:
         """Look, store, take: what a run gets. `killed`: between the look and the store."""
         self.clock.turn(1_800)
-        database = Database.open(self.home / "work.db")
+        database = Database.open(laid(self.home / "work.db"))
         try:
             store = ItemStore(database, self.clock)
             cursor = await store.cursor("job", self.watcher.place)

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from tests.stores import laid
 from twotier.config.paths import Paths
 
 Script = Callable[[web.Request, dict[str, Any]], Awaitable[web.StreamResponse]]
@@ -107,6 +108,8 @@ async def playing_main(home: Path, script: Script = three_lines) -> AsyncIterato
     """Main for the state folder of `home`."""
     paths = paths_of(home)
     paths.make()
+    for path in (paths.work, paths.engine):
+        laid(path)
     main = PlayingMain(paths.main_socket, script)
     await main.open()
     try:
