@@ -19,9 +19,18 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 MISSING = "missing:"
+# A property is about what holds, not about how soon a busy machine says so.
+settings.register_profile(
+    "house",
+    settings.get_profile("ci" if CI else "default"),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("house")
 # Children run in folders of their own, where a relative path would lead to another program.
 if "PYTHONPATH" in os.environ:
     paths = os.environ["PYTHONPATH"].split(os.pathsep)

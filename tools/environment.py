@@ -94,7 +94,7 @@ def names_in(locks: tuple[str, ...]) -> set[str]:
 
 def pip(arguments: list[str], *, packages: int) -> None:
     """Run pip install; its hundred lines become one that moves, or all of them when it fails."""
-    command = [str(PYTHON), "-m", "pip", "install", "--no-input", *arguments]
+    command = [str(PYTHON), "-m", "pip", "install", "--no-input", "--no-compile", *arguments]
     lines: list[str] = []
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

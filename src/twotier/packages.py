@@ -22,6 +22,8 @@ LINES_SHOWN = 15
 
 # Nothing without a hash, nothing from source; a lock is complete, so nothing is looked up either.
 _LOCKED = ("--require-hashes", "--only-binary=:all:", "--no-deps")
+# Of some ten thousand modules an engine loads a tenth; pip would compile them all.
+_BY_PIP = ("pip", "install", *_LOCKED, "--no-compile", "--no-input")
 
 Say = Callable[[str], None]
 
@@ -47,7 +49,7 @@ class Installer:
             ],
             [
                 (str(self.python), "-m", "venv", str(folder)),
-                (inner, "-m", "pip", "install", *_LOCKED, "--no-input", "-r", str(lock)),
+                (inner, "-m", *_BY_PIP, "-r", str(lock)),
             ],
             folder=folder,
             log=log,
@@ -59,7 +61,7 @@ class Installer:
         target = ("--target", str(folder), "-r", str(lock))
         self._either(
             [("pip", "install", *_LOCKED, "--python", python, *target)],
-            [(python, "-m", "pip", "install", *_LOCKED, "--no-input", *target)],
+            [(python, "-m", *_BY_PIP, *target)],
             folder=folder,
             log=log,
         )

@@ -17,7 +17,7 @@ SOAK = bool(os.environ.get("SOAK"))
 @pytest.mark.slow
 def test_killed_workers_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     """SQLite: every run ends, no finished step is done again, nothing is paid for twice."""
-    runs, kills = (40, 20) if SOAK else (8, 3)
+    runs, kills = (40, 20) if SOAK else (6, 2)
 
     async def scenario() -> None:
         home = home_of(tmp_path, runs=runs)
@@ -31,7 +31,7 @@ def test_killed_workers_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_same_on_postgresql(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other store keeps the same promise."""
-    runs, kills = (40, 20) if SOAK else (4, 2)
+    runs, kills = (40, 20) if SOAK else (4, 1)
 
     async def scenario(url: str) -> None:
         home = home_of(tmp_path, runs=runs, database="env:TT_CHAOS_DATABASE")

@@ -91,8 +91,9 @@ class Workshop:
         """Wait until nothing is on the way and it is enough."""
         async with asyncio.timeout(seconds):
             while True:
-                runs = await self.all_runs()
-                if enough(runs) and not any(run.state in ON_THE_WAY for run in runs):
+                going = await self.runs.latest(states=ON_THE_WAY, limit=1)
+                runs = [] if going else await self.all_runs()  # which may be many
+                if runs and enough(runs) and not any(run.state in ON_THE_WAY for run in runs):
                     return runs
                 await asyncio.sleep(0.005)
 

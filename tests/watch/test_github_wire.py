@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twotier.watch import github_wire as wire
@@ -32,6 +33,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=1_000 if os.environ.get("SOAK") else 30)  # such JSON is long in the making
 @given(JSON)
 def test_any_json_reads_as_threads_posts_and_errors(value: Any) -> None:
     """Nothing raises, and what has no shape is empty."""
