@@ -31,16 +31,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-ENCODING = ("LANG", "LC_ALL", "LC_CTYPE", "PYTHONIOENCODING", "PYTHONUTF8")
+READ_AT_START = ("LANG", "LC_", "PYTHON")
 COLD = ("up", "mcp", "chat")  # they run on, or start others
 LENGTH = struct.Struct("!I")
 FILES = 3  # output, errors, and where the exit code is told
 
 
 def fits(words: Sequence[str], env: Mapping[str, str]) -> bool:
-    """Whether a command can be started warm: Python has read its own settings at its start."""
-    same = all(env.get(name) == os.environ.get(name) for name in ENCODING)
-    return same and not any(word in COLD for word in words)
+    """Whether a command can be started warm: Python has read its own settings long ago."""
+    other = {name for name, _ in env.items() ^ os.environ.items()} - {"PYTHONWARNINGS"}
+    started = any(name.startswith(READ_AT_START) for name in other)
+    return not started and not any(word in COLD for word in words)
 
 
 def run(

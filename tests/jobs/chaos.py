@@ -17,7 +17,14 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.worker.playing_main import Worker, completion, paths_of, playing_main, start
+from tests.worker.playing_main import (
+    SECONDS_MAX,
+    Worker,
+    completion,
+    paths_of,
+    playing_main,
+    start,
+)
 from twotier.clock import SystemClock
 from twotier.domain.job import Run, RunState
 from twotier.jobs.database import Database
@@ -93,7 +100,7 @@ async def chaos(home: Path, *, runs: int, kills: int, seed: int) -> tuple[Bill, 
                 else:
                     await all_over(worker, ordered)
             except aiohttp.ClientError as exc:
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(SECONDS_MAX):
                     said = (await process.communicate())[1].decode()
                 raise AssertionError(f"the worker has gone ({exc}): {said}") from exc
             finally:
@@ -112,7 +119,7 @@ async def order(worker: Worker, job: str) -> str:
 
 async def all_over(worker: Worker, ids: list[str]) -> None:
     """Wait until the runs have ended."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(2 * SECONDS_MAX):
         while True:
             found = {
                 run["id"]: run["state"] for run in (await worker.get("/runs?limit=1000"))["runs"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.worker.playing_main import Worker, paths_of, playing_main, worker
+from tests.worker.playing_main import SECONDS_MAX, Worker, paths_of, playing_main, worker
 from twotier.build.hooks import forward
 from twotier.domain.task import Caller
 from twotier.errors import NotFoundError, NotRunningError
@@ -103,7 +103,7 @@ def test_jobs_are_paused_shown_and_reloaded_in_a_running_worker(tmp_path: Path) 
             assert await names(child) == ["one", "two"]
             config.write_text(every("three", "1h"))
             child.process.send_signal(signal.SIGHUP)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(SECONDS_MAX):
                 while True:
                     if await names(child) == ["three", "two"]:
                         break
@@ -125,7 +125,7 @@ def test_a_worker_that_was_asleep_catches_up_once(tmp_path: Path) -> None:
             await asyncio.sleep(ASLEEP_SECONDS)
             woken = datetime.now(UTC).isoformat()
             child.process.send_signal(signal.SIGCONT)
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(SECONDS_MAX):
                 while True:
                     runs = (await child.get("/runs?limit=1000"))["runs"]
                     after = [run for run in runs if run["slot"] > woken and run["ended_at"]]
