@@ -2,8 +2,8 @@
 
 Most of a command's time goes into starting Python and loading modules, and the tests give many
 hundred commands. Each is still a process of its own, with its own words, environment, folder,
-output and exit code. What is about the start itself (`up`, signals, terminals, encodings) starts a
-cold one.
+output and exit code. What is about the start itself (signals, terminals, encodings) starts a cold
+one.
 
     code, out, err = run(("status", "--json"), env=os.environ, cwd=folder, seconds=60.0)
 """
@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 READ_AT_START = ("LANG", "LC_", "PYTHON")
-COLD = ("up", "mcp", "chat")  # they run on, or start others
+COLD = ("mcp", "chat")  # they read what is typed
 LENGTH = struct.Struct("!I")
 FILES = 3  # output, errors, and where the exit code is told
 
@@ -47,15 +47,70 @@ def fits(words: Sequence[str], env: Mapping[str, str]) -> bool:
 def run(
     words: Sequence[str], *, env: Mapping[str, str], cwd: Path, seconds: float
 ) -> tuple[int, str, str]:
-    """One command to its end: exit code, output, errors. Raises `TimeoutError`."""
-    order = {"words": list(words), "env": dict(env), "cwd": str(cwd)}
+    """One command to its end: exit code, output, errors. Raises `subprocess.TimeoutExpired`."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        told = _stove().give(order, out, err, seconds=seconds)
+        process = begin(words, env=env, cwd=cwd, out=out, err=err)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
         said = []
         for file in (out, err):
             file.seek(0)
             said.append(file.read().decode())
-    return told, said[0], said[1]
+    return code, said[0], said[1]
+
+
+def begin(
+    words: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path,
+    out: IO[bytes],
+    err: IO[bytes],
+) -> Process:
+    """One that runs on."""
+    order = {"words": list(words), "env": dict(env), "cwd": str(cwd)}
+    return Process(words, _stove().give(order, out, err))
+
+
+class Process:
+    """What a test does with a `subprocess.Popen`."""
+
+    def __init__(self, words: Sequence[str], told: IO[bytes]) -> None:
+        self._words = words
+        self._told = told
+        self.pid = int(told.readline())
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, None as long as it runs."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, negative for a signal."""
+        if self.returncode is None:
+            if not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(list(self._words), timeout or 0)
+            self.returncode = int(self._told.readline())
+            self._told.close()
+        return self.returncode
+
+    def send_signal(self, sig: int) -> None:
+        """A signal, if it still runs."""
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it."""
+        self.send_signal(signal.SIGKILL)
 
 
 class Stove:
@@ -74,8 +129,8 @@ class Stove:
             )
         atexit.register(self.close)
 
-    def give(self, order: dict[str, Any], out: IO[bytes], err: IO[bytes], *, seconds: float) -> int:
-        """Have it done; the exit code."""
+    def give(self, order: dict[str, Any], out: IO[bytes], err: IO[bytes]) -> IO[bytes]:
+        """Have it begun; its pid and, at its end, its exit code can be read there."""
         data = json.dumps(order).encode()
         told, tells = os.pipe()
         try:
@@ -85,13 +140,7 @@ class Stove:
                 self._line.sendall(data)
         finally:
             os.close(tells)
-        with open(told, "rb") as reader:  # noqa: PTH123 - a pipe
-            pid = int(reader.readline())
-            if not select.select([reader], [], [], seconds)[0]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-                raise TimeoutError(f"{order['words']} took more than {seconds} s")
-            return int(reader.readline())
+        return open(told, "rb", buffering=0)  # noqa: PTH123 - a pipe
 
     def close(self) -> None:
         """It ends when nobody can ask it any more."""
@@ -111,6 +160,7 @@ def serve(line: socket.socket) -> None:
     for found in pkgutil.iter_modules(importlib.import_module("twotier.cli").__path__):
         if found.name != "__main__":
             importlib.import_module(f"twotier.cli.{found.name}")
+    importlib.import_module("twotier.app")
     wakes, wake = socket.socketpair()
     wake.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)

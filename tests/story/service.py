@@ -116,7 +116,7 @@ class Service:
             "TWOTIER_CONFIG": str(self.config),
             **(env or {}),
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | warm.Process | None = None
         self._clients: list[openai.OpenAI] = []
         for name in ("inbox", "outbox"):
             (folder / name).mkdir(exist_ok=True)
@@ -148,13 +148,12 @@ class Service:
     def up(self, *, ready: str = "local") -> None:
         """Start it and wait until it listens and that tier is ready (empty: until it listens)."""
         with (self.folder / "up.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                (*self.program, "up"),
-                env=self.env,
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-            )
+            if self.program == PROGRAM and warm.fits(("up",), self.env):
+                self.process = warm.begin(("up",), env=self.env, cwd=self.folder, out=log, err=log)
+            else:
+                self.process = subprocess.Popen(
+                    (*self.program, "up"), env=self.env, cwd=self.folder, stdout=log, stderr=log
+                )
         eventually(self.listening, what=f"twotier up\n{self.said()}")
         if ready:
             eventually(lambda: self.tier(ready)["state"] == "ready", what=f"{ready} ready")
