@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from twotier.protocols.asked import long_lived
 from twotier.router.batching import worth
 from twotier.router.caching import Caches
 from twotier.router.constraints import OUTPUT_TOKENS_MIN
+from twotier.router.tokens import Scales
 
 # A mode that costs more is never asked for at the standard price.
 _DEARER = ("fast", "ultrafast")
@@ -31,7 +32,7 @@ _DEARER = ("fast", "ultrafast")
 @dataclass(frozen=True, slots=True)
 class Attempts:
     """Writes the rows. `price` looks up a vendor model's price on a day, `facts` what a tier says
-    of itself now.
+    of itself now; `scales` know how many tokens a prompt is there.
     """
 
     specs: Mapping[str, TierSpec]
@@ -39,6 +40,7 @@ class Attempts:
     clock: Clock
     facts: Callable[[str], TierFacts]
     caches: Caches
+    scales: Scales = field(default_factory=Scales)
 
     def of(self, request_id: str, decision: Decision, *, asking: Asking) -> Iterator[Attempt]:
         """One attempt for each option, made when its turn comes. Raises `PriceUnknownError`, and
@@ -54,7 +56,7 @@ class Attempts:
 
         The limit is always set, and never more than the window in force has room for.
         """
-        spec, prompt = self.specs[tier], task.prompt_tokens
+        spec, prompt = self.specs[tier], self.scales.tokens(task.work, tier)
         limit, window = task.output_tokens_asked or spec.output_tokens_default, spec.window_tokens
         if nears(prompt + limit, window):
             window = self.facts(tier).window_tokens or window
@@ -104,6 +106,7 @@ class Attempts:
             asked=asked,
             caching=caching,
             conversation=asking.known.conversation,
+            work=task.work,
         )
 
     def _caching(self, spec: TierSpec, caller: Caller) -> Caching | None:

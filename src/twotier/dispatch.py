@@ -66,7 +66,9 @@ class Dispatch:
         self.deciding = Deciding(router, self._fact, clock=ground.clock)
         self.breakers = remedy.breakers
         specs = {name: tier.spec for name, tier in tiers.items()}
-        self._attempts = Attempts(specs, price, ground.clock, self._fact, router.caches)
+        self._attempts = Attempts(
+            specs, price, ground.clock, self._fact, router.caches, router.scales
+        )
         self.desk = Desk(tiers, ground)
         self._tries = Tries(tiers, self._attempts.expected, ground=ground, remedy=remedy)
         self._ground = ground

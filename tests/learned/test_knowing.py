@@ -123,7 +123,7 @@ def test_the_budget_that_is_most_ahead_of_its_time_speaks() -> None:
     assert Paces(HandClock()).of(anna, tier="frontier", model="m") is None
 
 
-@pytest.mark.parametrize(("asked", "seconds"), [(None, 12.0), (2_000, 40.0)])
+@pytest.mark.parametrize(("asked", "seconds"), [(None, 40.0), (1_000, 20.0)])
 def test_what_is_known_is_put_together(asked: int | None, seconds: float) -> None:
     """Times of the tiers whose speed is known, the conversation, the pace."""
     clock = HandClock()

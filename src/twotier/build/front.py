@@ -85,7 +85,8 @@ def make_dispatch(
     tiers = learn_of(tiers, loaded=shop.loaded, learned=learned)
     specs = [one.spec for one in tiers.values()]
     names = Names(specs, config.aliases, priced(shop.prices, shop.clock))
-    router = Router(names, rules_in(config), learned.verdicts.untooled, learned.caches)
+    scales = learned.sizes.scales
+    router = Router(names, rules_in(config), learned.verdicts.untooled, learned.caches, scales)
     return Dispatch(
         tiers,
         router=router,

@@ -47,6 +47,7 @@ class Telemetry:
         yield self.learned.speeds
         yield self.learned.verdicts
         yield self.learned.caches
+        yield self.learned.sizes
         yield self.knowing.sessions
         yield self.knowing.paces
         if logging.getLogger(LOGGER).isEnabledFor(logging.INFO):

@@ -150,6 +150,9 @@ def explain(told: Mapping[str, Any]) -> None:
         print(f"refused ({told['refusal_code']}): {told['refusal']}")
     show((f"  {why['rule']}", why["effect"], why["text"]) for why in told["because"])
     show((f"  {tier}", "takes", takes(seen)) for tier, seen in told.get("predicted", {}).items())
+    show((f"  {tier}", "reads", reads(seen)) for tier, seen in told.get("tokens", {}).items())
+    if output := (told.get("known") or {}).get("output"):
+        print(f"  answer: {long(output)}")
     task = told.get("task") or {}
     seen = ", ".join(f"{key} {value}" for key, value in task.items() if shown(value))
     print(f"  seen: {seen}")
@@ -158,6 +161,26 @@ def explain(told: Mapping[str, Any]) -> None:
 def shown(value: object) -> bool:
     """Whether it says something."""
     return value not in ("", None) and value != {}
+
+
+def reads(seen: Mapping[str, Any]) -> str:
+    """How many tokens the prompt is for a tier, and how sure that is."""
+    about = f"about {seen['prompt_tokens']:,} tokens"
+    if seen["error_p50"] is None:
+        return f"{about}; none of its prompts was counted yet"
+    return (
+        f"{about}; of {seen['estimates']:,} estimates half were within {seen['error_p50']:.1%},"
+        f" nine in ten within {seen['error_p90']:.1%}"
+    )
+
+
+def long(output: Mapping[str, Any]) -> str:
+    """How long the answer will be, and whence that is known."""
+    seen = f", of {output['count']:,}" if output["count"] else ""
+    return (
+        f"about {output['p50']:,.0f} tokens, nine in ten up to {output['p90']:,.0f}"
+        f" ({output['source']}{seen})"
+    )
 
 
 def takes(seen: Mapping[str, float] | None) -> str:

@@ -29,6 +29,7 @@ def heading(one: Mapping[str, Any]) -> str:
         "{:.0%} of prompts from the cache": one["cached_share"],
         "loads in {:.1f} s": one["load_seconds"],
         "waits {:.2f} s for its turn": one["queue_seconds"],
+        "prompts are estimated to {:.0%}, nine in ten": one["tokens"]["error_p90"],
     }
     told = [text.format(value) for text, value in known.items() if value is not None]
     named = " ".join(part for part in (one["model"], one["version"]) if part)

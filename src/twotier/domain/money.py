@@ -16,6 +16,7 @@ import msgspec
 from twotier.domain.message import Caching, Usage
 from twotier.domain.price import FREE, PLAIN, Asked, Price
 from twotier.domain.timing import Timing
+from twotier.domain.work import NO_WORK, Work
 
 __all__ = [
     "FREE",
@@ -59,8 +60,8 @@ class Attempt(msgspec.Struct, frozen=True):
     `kind` is `request` or `probe`. `run` and `step` name the job's run, empty for clients.
     `rule` is the routing rule that chose the tier. `reserved_microusd` is an upper bound. `dialect`
     is what the client speaks, `trace` its W3C `traceparent` if it sent one, `conversation` the name
-    of the one it belongs to, in memory only. `asked` is what the
-    request says of its cost beside its tokens, `caching` what we mark for the provider's cache,
+    of the one it belongs to and `work` what its estimate saw, both in memory only. `asked` is what
+    the request says of its cost beside its tokens, `caching` what we mark for the provider's cache,
     None for nothing.
     """
 
@@ -84,6 +85,7 @@ class Attempt(msgspec.Struct, frozen=True):
     asked: Asked = PLAIN
     caching: Caching | None = None
     conversation: str = ""
+    work: Work = NO_WORK
 
 
 class Settlement(msgspec.Struct, frozen=True):

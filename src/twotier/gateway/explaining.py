@@ -25,6 +25,7 @@ from twotier.errors import NotFoundError, RequestError
 from twotier.gateway.app import DIALECT_AT
 from twotier.gateway.auth import policy
 from twotier.gateway.clients import Clients
+from twotier.gateway.findings import errors_told
 from twotier.gateway.status import usd_text
 from twotier.keys import DEFAULT
 from twotier.learned.sessions import HEADERS as SESSION_HEADERS
@@ -84,6 +85,7 @@ class Explaining:
                 "refusal_code": decision.refusal_code,
                 "task": seen(task),
                 "known": known(asking.known),
+                "tokens": self.tokens(task, decision),
                 "worst_case_usd": usd_text(microusd),
                 "predicted": self.predicted(task, decision),
             }
@@ -119,6 +121,17 @@ class Explaining:
         given = {name.lower(): value for name, value in headers.items()}
         return {name: value for name, value in given.items() if name in names}
 
+    def tokens(self, task: Task, decision: Decision) -> dict[str, dict[str, Any]]:
+        """How many tokens the prompt is for each tier, and how far off such estimates were."""
+        scales = self.dispatch.router.scales
+        return {
+            option.tier: {
+                "prompt_tokens": scales.tokens(task.work, option.tier),
+                **errors_told(scales.get(option.tier)),
+            }
+            for option in decision.options
+        }
+
     def predicted(self, task: Task, decision: Decision) -> dict[str, dict[str, float] | None]:
         """How long each tier would take, in seconds; null where its speed is not known yet."""
         found: dict[str, dict[str, float] | None] = {}
@@ -126,7 +139,7 @@ class Explaining:
             tier = self.dispatch.tiers[option.tier]
             prediction = self.speeds.predict(
                 option.tier,
-                task.prompt_tokens,
+                self.dispatch.router.scales.tokens(task.work, option.tier),
                 output_tokens=min(task.output_tokens, tier.spec.output_tokens_default),
                 up=tier.facts().state is not TierState.COMING_UP,
                 line_seconds=tier.slots.wait_seconds() if tier.slots is not None else 0.0,

@@ -9,6 +9,7 @@ from twotier.learned.tiers import Learned
 from twotier.learned.verdicts import Standing
 from twotier.ledger.findings import ProbeRow
 from twotier.router.speed import DEPTHS, Mean
+from twotier.router.tokens import Scale
 from twotier.telemetry.families import (
     TIER_CACHED,
     TIER_DECODE,
@@ -20,8 +21,10 @@ from twotier.telemetry.families import (
 )
 
 
-def speed_state(pace: Pace) -> dict[str, Any]:
-    """One tier's speed: what is not known is null, or not in the list."""
+def speed_state(pace: Pace, scale: Scale | None = None) -> dict[str, Any]:
+    """One tier's speed, and how well its prompts are estimated: what is not known is null, or not
+    in the list.
+    """
     speed = pace.speed
     return {
         "tier": pace.spec.name,
@@ -43,6 +46,18 @@ def speed_state(pace: Pace) -> dict[str, Any]:
         "loads": speed.load.count,
         "queue_seconds": value(speed.queue, 3),
         "answers": speed.cached.count,
+        "tokens": errors_told(scale),
+    }
+
+
+def errors_told(scale: Scale | None) -> dict[str, Any]:
+    """How far off estimates of a tier's prompts were, as shares of what they really were."""
+    errors = Scale() if scale is None else scale
+    p50, p90 = errors.error(0.5), errors.error(0.9)
+    return {
+        "estimates": errors.errors.seen,
+        "error_p50": None if p50 is None else round(p50, 3),
+        "error_p90": None if p90 is None else round(p90, 3),
     }
 
 

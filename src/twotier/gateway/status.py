@@ -101,7 +101,7 @@ class Status:
         pace, standing = self.learned.speeds.paces[name], self.learned.verdicts.standings[name]
         return {
             **tier_state(self.tiers[name]),
-            "speed": speed_state(pace),
+            "speed": speed_state(pace, self.learned.sizes.scales.get(name)),
             "probe": probe_state(standing),
         }
 

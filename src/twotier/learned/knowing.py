@@ -62,7 +62,7 @@ class Knowing:
                 tokens = min(tokens, task.output_tokens)
             seen = self._learned.speeds.predict(
                 name,
-                task.prompt_tokens,
+                self._learned.sizes.scales.tokens(task.work, name),
                 output_tokens=min(tokens, spec.output_tokens_default),
                 up=place.up(),
                 line_seconds=place.line_seconds(),

@@ -56,7 +56,7 @@ class Speeds:
 
     def __init__(self, clock: Clock) -> None:
         self.paces: dict[str, Pace] = {}
-        self._clock = clock
+        self.clock = clock
         self._book: Book | None = None
         self._known: dict[tuple[str, str], list[SpeedRow]] = {}
         self._save_at = 0.0
@@ -92,7 +92,7 @@ class Speeds:
             return
         pace.speed.note(did)
         pace.dirty = True
-        if self._clock.monotonic() >= self._save_at:
+        if self.clock.monotonic() >= self._save_at:
             self.save()
 
     def changed(self, change: Change) -> None:
@@ -101,10 +101,10 @@ class Speeds:
         if pace is None:
             return
         if change.signal is Signal.SPAWNED and not change.adopted:
-            pace.began = self._clock.monotonic()
+            pace.began = self.clock.monotonic()
         elif change.before is State.LOADING and change.signal is Signal.ANSWERED:
             if pace.began is not None:
-                pace.speed.load.note(self._clock.monotonic() - pace.began)
+                pace.speed.load.note(self.clock.monotonic() - pace.began)
                 pace.dirty = True
             pace.began = None
         elif change.signal is Signal.EXITED:
@@ -112,11 +112,11 @@ class Speeds:
 
     def save(self) -> None:
         """Hand what the book does not know to it."""
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         self._save_at = now + SAVE_SECONDS
         if self._book is None:
             return
-        at = int(self._clock.now().timestamp() * 1000)
+        at = int(self.clock.now().timestamp() * 1000)
         for pace in self.paces.values():
             if not pace.dirty:
                 continue

@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from twotier.domain.known import NOTHING, Known
+from twotier.domain.known import Known
 from twotier.domain.task import Asking
 from twotier.domain.tier import TierSpec
+from twotier.learned.sizes import Sizes
 from twotier.learned.speeds import Speeds
 from twotier.learned.verdicts import Verdicts
 from twotier.ledger.book import Book
@@ -24,14 +25,18 @@ async def unversioned() -> str:
 
 @dataclass(slots=True)
 class Learned:
-    """Speeds, verdicts, and how prompts come back. `follow` every tier, then `open`, before the
-    first request.
+    """Speeds, sizes, verdicts, and how prompts come back. `follow` every tier, then `open`, before
+    the first request.
     """
 
     speeds: Speeds
     verdicts: Verdicts = field(default_factory=Verdicts)
     caches: Caches = field(default_factory=Caches)
+    sizes: Sizes = field(init=False)
     _versions: dict[str, Version] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sizes = Sizes(self.speeds.clock)
 
     def follow(
         self, spec: TierSpec, *, engine: str, version: Version = unversioned, trusted: bool = False
@@ -39,15 +44,18 @@ class Learned:
         """Learn about a tier. `version` tells that of its server, empty where it cannot."""
         self._versions[spec.name] = version
         self.speeds.follow(spec)
+        self.sizes.follow(spec)
         self.verdicts.follow(spec, engine=engine, trusted=trusted)
 
-    def known(self, _: Asking) -> Known:
-        """What is known of such work: nothing yet."""
-        return NOTHING
+    def known(self, asking: Asking) -> Known:
+        """What is known of such work: how long its answer will be."""
+        return Known(output=self.sizes.output(asking.task))
 
     async def open(self, book: Book) -> None:
         """Take up what earlier lives have learned. Raises `LedgerError`."""
-        await asyncio.gather(self.speeds.open(book), self.verdicts.open(book))
+        await asyncio.gather(
+            self.speeds.open(book), self.verdicts.open(book), self.sizes.open(book)
+        )
         await asyncio.gather(*map(self.renew, self._versions))
 
     async def renew(self, tier: str) -> str:
@@ -60,3 +68,4 @@ class Learned:
     def close(self) -> None:
         """Hand the last of it to the book."""
         self.speeds.save()
+        self.sizes.save()

@@ -14,16 +14,20 @@ from twotier.domain.decision import Because, Option
 from twotier.domain.message import PATHS, RELAYED
 from twotier.domain.task import Task
 from twotier.domain.tier import TierFacts, TierPolicy, TierSpec, nears
+from twotier.router.tokens import Scales
 
 OUTPUT_TOKENS_MIN = 64  # an answer shorter than this is not worth asking for
 
 
 class Sight(msgspec.Struct, frozen=True):
-    """What the constraints look at. `passing`: another model of the tier is asked for."""
+    """What the constraints look at. `passing`: another model of the tier is asked for. `scales`
+    know how many tokens the prompt is at a tier.
+    """
 
     task: Task
     facts: Mapping[str, TierFacts]
     passing: bool = False
+    scales: Scales = msgspec.field(default_factory=Scales)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ def fit(sight: Sight, tier: TierSpec) -> str:
     # Of many texts each must fit alone, and their server knows.
     if not nears(need, tier.window_tokens) or task.dialect == "openai_embeddings":
         return ""
+    need = sight.scales.tokens(task.work, tier.name) + OUTPUT_TOKENS_MIN
     if need > tier.window_tokens:
         return f"about {need} tokens do not fit its window of {tier.window_tokens}"
     fact = sight.facts[tier.name]
@@ -122,13 +127,14 @@ def hindrance(sight: Sight, tier: TierSpec) -> Because | None:
     return None
 
 
-def room(task: Task, tiers: Sequence[TierSpec]) -> list[Because]:
+def room(task: Task, tiers: Sequence[TierSpec], *, scales: Scales) -> list[Because]:
     """What `fit` saw of the tiers that it left, to explain."""
     return [
         Because(
             "fit",
             "passed",
-            f"{tier.name}: about {task.prompt_tokens:,} of {tier.window_tokens:,} tokens",
+            f"{tier.name}: about {scales.tokens(task.work, tier.name):,} of"
+            f" {tier.window_tokens:,} tokens",
         )
         for tier in tiers
     ]

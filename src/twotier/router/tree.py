@@ -22,6 +22,7 @@ from twotier.router.constraints import BY_NAME, Sight, constrain, room
 from twotier.router.names import AUTO, Names
 from twotier.router.row import Choice
 from twotier.router.rows import DEFAULT, Rules
+from twotier.router.tokens import Scales
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,15 @@ class Router:
     """The rules of one configuration, ready to decide.
 
     `untooled` says why a tier gets no requests with tools: its probe was below the bar. Whoever
-    probes keeps it up to date. `caches` knows whose prompts come back.
+    probes keeps it up to date. `caches` knows whose prompts come back, `scales` how many tokens
+    they are at each tier.
     """
 
     names: Names
     rules: Rules = DEFAULT
     untooled: Mapping[str, str] = field(default_factory=dict)
     caches: Caches = field(default_factory=Caches)
+    scales: Scales = field(default_factory=Scales)
 
     def decide(
         self,
@@ -114,7 +117,7 @@ class Router:
         if not left:
             return refused(because)
         if explain:
-            because.extend(room(task, left))
+            because.extend(room(task, left, scales=self.scales))
         rule, choice = self.choose(task, known, left=left, because=because, explain=explain)
         ordered = order(left, choice, facts=facts, because=because)
         options = tuple(Option(tier.name) for tier in ordered)
@@ -134,7 +137,8 @@ class Router:
         if task.tools and self.untooled and not task.probe:
             tiers = self.tooled(tiers, explicit, because=because)
         # A pass-through asks for another model, whose price was looked up with its name.
-        sight = Sight(task, facts, explicit is not None and bool(explicit.model))
+        passing = explicit is not None and bool(explicit.model)
+        sight = Sight(task, facts, passing, self.scales)
         return constrain(sight, tiers, explicit=explicit, because=because)
 
     def tooled(
