@@ -13,6 +13,7 @@ from pathlib import Path
 from bench import decision, failover, install, jobs, ledger, normal, relay, start
 from bench.figures import Figure, absolute, table
 from bench.processes import load
+from bench.routing import every
 
 
 def main() -> None:
@@ -28,6 +29,7 @@ def main() -> None:
         "start": lambda: start.figures(folder),
         "jobs": lambda: jobs.figures(folder),
         "install": lambda: install.figures(folder),
+        "routing": every.figures,
     }
     wanted = sys.argv[1:] or list(groups)
     seen: list[Figure] = []

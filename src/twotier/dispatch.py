@@ -37,7 +37,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     `read` gives the next bytes, none at the end, all of them where the client wants no stream.
     `broken` gives the bytes that end a stream which has begun and cannot go on. `whole` tells, at
-    the end, whether what was read was all of it.
+    the end, whether what was read was all of it. `verify`: as in its `Decision`.
     """
 
     headers: Mapping[str, str]
@@ -46,6 +46,7 @@ class Answer(msgspec.Struct, frozen=True):
     broken: Callable[[errors.TwotierError], bytes]
     whole: Callable[[], bool]
     close: Callable[[], Awaitable[None]]
+    verify: bool = False
 
 
 class Dispatch:
@@ -116,7 +117,8 @@ class Dispatch:
             return ready_behind(number, decision, facts=self.deciding.facts())
 
         exchange, failures = await self._tries.opened(request, task, plan=Plan(attempts, ready))
-        return answer_of(exchange, request, failures=failures)
+        answer = answer_of(exchange, request, failures=failures)
+        return msgspec.structs.replace(answer, verify=True) if decision.verify else answer
 
 
 def answer_of(

@@ -26,6 +26,7 @@ from twotier.build.memory import calm_collector
 from twotier.build.money import price_on, priced, unit_price_on
 from twotier.build.outside import auditor_of
 from twotier.build.passing import pass_on
+from twotier.build.proving import proving_of
 from twotier.build.rules import rules_from, rules_in
 from twotier.build.savings import savings_page
 from twotier.build.slots import limited
@@ -60,6 +61,7 @@ from twotier.gateway.savings import SavingsPage, Yardstick
 from twotier.gateway.status import Status
 from twotier.learned.sessions import HEADERS as SESSION_HEADERS
 from twotier.learned.tiers import Learned
+from twotier.proving import HEADER as VERIFY
 from twotier.router.names import Names
 from twotier.router.retry import RetryBudget
 from twotier.router.tree import Router
@@ -171,7 +173,7 @@ class Front:
             Gateway,
             refusals=live.refusals,
             spans=self.telemetry.spans is not None,
-            heeded=heeded({*self.dispatch.router.rules.headers, *SESSION_HEADERS}),
+            heeded=heeded({*self.dispatch.router.rules.headers, *SESSION_HEADERS, VERIFY}),
         )
         public = make(
             door, routes, hooks=HookRoute(partial(forward, self.loaded.paths.worker_socket))
@@ -200,9 +202,10 @@ class Front:
                 self.loaded.paths.worker_socket, method, path=path, body=body
             )
         )
+        proving = proving_of(self.loaded.config.verify, self.dispatch)
         asking = {
             ("POST", path): repeats.once(
-                ModelRoute(dialect, self.dispatch, live=live, body_bytes_max=bytes_max)
+                ModelRoute(dialect, proving, live=live, body_bytes_max=bytes_max)
             )
             for path, dialect in DIALECT_AT.items()
         }

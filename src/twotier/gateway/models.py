@@ -7,7 +7,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Iterator
 
-from twotier.dispatch import Answer, Dispatch
+from twotier.dispatch import Answer
 from twotier.domain.message import NOTHING_PASSED, Dialect, Passed, Request
 from twotier.errors import BudgetError, DeadlineError, StoppingError, TwotierError
 from twotier.gateway.asgi import (
@@ -27,6 +27,7 @@ from twotier.gateway.live import Live
 from twotier.gateway.refusals import http_status
 from twotier.protocols import INBOUND, Inbound
 from twotier.protocols.wire import check_text
+from twotier.proving import Asks
 from twotier.say import named
 
 log = logging.getLogger("twotier.gateway")
@@ -35,11 +36,9 @@ log = logging.getLogger("twotier.gateway")
 class ModelRoute:
     """A route that asks a model, in one dialect."""
 
-    def __init__(
-        self, dialect: Dialect, dispatch: Dispatch, *, live: Live, body_bytes_max: int
-    ) -> None:
+    def __init__(self, dialect: Dialect, asks: Asks, *, live: Live, body_bytes_max: int) -> None:
         self.wire = INBOUND[dialect]
-        self.dispatch = dispatch
+        self.asks = asks
         self.live = live
         self.body_bytes_max = body_bytes_max
 
@@ -70,7 +69,7 @@ class ModelRoute:
 
     async def answer(self, call: Call, request: Request, *, reply: Out) -> None:
         """Ask, and send what comes."""
-        answer = await self.dispatch.answer(request, call.caller)
+        answer = await self.asks.answer(request, call.caller)
         try:
             reply.broken = answer.broken
             if call.heard is not None:
