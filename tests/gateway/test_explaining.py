@@ -119,6 +119,14 @@ def test_it_is_asked_as_whoever_would(
     assert (found["rule"], found["options"][0]["tier"]) == (rule, first)
 
 
+def test_a_system_text_is_read_and_is_no_sign_of_any_kind(explaining: Explaining) -> None:
+    """It counts as tokens; what kind of work it is, the user's words say."""
+    plain = told(explaining, prompt="Summarise this page")
+    found = told(explaining, prompt="Summarise this page", system="Refactor it all. " * 50)
+    assert found["rule"] == plain["rule"] == "read-report"
+    assert found["task"]["prompt_tokens"] > plain["task"]["prompt_tokens"] + 100
+
+
 def test_a_rule_that_restricts_is_shown_with_the_time_it_saw(explaining: Explaining) -> None:
     """And what is held here has one option."""
     found = told(explaining, prompt="x", client="phone")

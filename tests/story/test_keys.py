@@ -29,6 +29,25 @@ allowed_hosts = ["nas.local"]
 allowed_origins = ["https://chat.example.org"]
 public_url = "https://nas.local/models"
 """
+# Of clients that no other test here has.
+RULES = """
+[[rules]]
+name = "held"
+client = "notes-*"
+policy = "local-only"
+
+[[rules]]
+name = "team"
+client = ["ops-*", "notes-*"]
+header = { x-team = "ops" }
+side = "frontier"
+
+[[rules]]
+name = "small"
+client = "ops-*"
+model = "claude-haiku-*"
+tier = "local"
+"""
 
 
 @dataclass
@@ -66,7 +85,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("keys")
     with FakeOpenAI() as local, FakeAnthropic() as frontier:
         env = {"FRONTIER_KEY": frontier.key}
-        with Service(folder, *tiers(local, frontier), env=env) as service:
+        with Service(folder, *tiers(local, frontier), RULES, env=env) as service:
             yield World(service, local, frontier)
 
 
@@ -84,6 +103,22 @@ def test_a_key_is_made_used_changed_and_removed_while_twotier_runs(world: World)
     with pytest.raises(openai.AuthenticationError, match="not known here"):
         world.chat(key, "local")
     assert world.service.spend(by="client")["macbook"]["requests"] == 3
+
+
+def test_rules_of_the_owners_hold_on_the_wire(world: World) -> None:
+    """A header chooses for one client and lifts nothing for another; a name means what the owner
+    says. `twotier route` says the same before.
+    """
+    ops, notes = world.key("add", "ops-1"), world.key("add", "notes-1")
+    team = {"extra_headers": {"X-Team": "ops"}}
+    assert world.chat(ops, "auto", **team) == "frontier"
+    assert world.chat(ops, "claude-haiku-4-5") == "local"
+    assert world.chat(notes, "auto", **team) == "local"
+    with pytest.raises(openai.PermissionDeniedError, match="local-only"):
+        world.chat(notes, "opus", **team)
+    said = world.service.command("route", "hi", "--client", "notes-1", "--header", "x-team: ops")
+    assert said.stdout.startswith("local: rule held")
+    assert {"held", "small", "team"} <= set(world.service.spend(by="rule"))
 
 
 def test_the_list_names_the_clients_and_shows_no_key(world: World) -> None:

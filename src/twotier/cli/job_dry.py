@@ -26,8 +26,8 @@ def dry_run(config: Path, name: str, *, as_json: bool) -> int:
     if told["prompts"]:
         wanted = {key: told[key] for key in ("model", "policy", "kind", "output_tokens_max")}
         wanted |= {"job": name, "tools": len(told["tools"])}
-        asked = f"{told['system']}\n\n{told['prompts'][0]}"
-        route = main_of(config).post("/control/route", {"prompt": asked, **wanted})
+        asked = {"prompt": told["prompts"][0], "system": told["system"], **wanted}
+        route = main_of(config).post("/control/route", asked)
     if as_json:
         emit(told | {"route": route})
     else:

@@ -40,10 +40,12 @@ TOOL = {"type": "function", "function": {"name": "tool", "parameters": {"type": 
 
 class Wanted(msgspec.Struct, frozen=True):
     """What is to be explained. `body` is a whole request for `path`, else `prompt` is made one,
-    with so many `tools`. `client` is the name of a key, `job` that of a job.
+    with so many `tools`, behind a `system` text. `client` is the name of a key, `job` that of a
+    job.
     """
 
     prompt: str = ""
+    system: str = ""
     model: str = ""
     body: dict[str, Any] | None = None
     path: str = CHAT
@@ -164,7 +166,9 @@ def made(wanted: Wanted) -> dict[str, Any]:
     """A chat completion of a prompt."""
     if wanted.path != CHAT:
         raise RequestError(f"a prompt alone is asked at {CHAT}; for {wanted.path} give a body")
-    body: dict[str, Any] = {"messages": [{"role": "user", "content": wanted.prompt or " "}]}
+    system = [{"role": "system", "content": wanted.system}] if wanted.system else []
+    user = {"role": "user", "content": wanted.prompt or " "}
+    body: dict[str, Any] = {"messages": [*system, user]}
     if wanted.output_tokens_max:
         body["max_tokens"] = wanted.output_tokens_max
     if wanted.tools:
