@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 from twotier.config.values import HttpUrl, SecretPlace
 from twotier.config.watch_base import LooksBack
 
-Repo = Annotated[str, StringConstraints(pattern=r"^[\w.-]{1,100}/[\w.-]{1,100}$")]
+Repo = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}$")]
 API = "https://api.github.com"
 
 
