@@ -45,7 +45,8 @@ from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
 from twotier.jobs.runner import LEAVE, Runner, Stores
 from twotier.jobs.schedule import due_slots
-from twotier.jobs.scheduler import Scheduler, Stop
+from twotier.jobs.scheduler import Scheduler
+from twotier.jobs.stop import Stop
 from twotier.jobs.store import ON_THE_WAY, RunStore
 from twotier.jobs.tables import runs as runs_table
 from twotier.jobs.triggers import TriggerStore

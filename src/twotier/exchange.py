@@ -87,11 +87,12 @@ def no_budgets(_: str) -> Sequence[Budget]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ground:
     """What every exchange stands on. `told` hears of each attempt's end, and must not wait.
 
-    `budgets` hold for everybody; `own` knows those of one client, as they are now.
+    `budgets` hold for everybody, and are replaced as a whole when the file is read again; `own`
+    knows those of one client, as they are now.
     """
 
     book: Book

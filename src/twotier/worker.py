@@ -27,12 +27,12 @@ from twotier.agent.model import MainClient
 from twotier.build.agents import Tooling, agents_of, terms_of
 from twotier.build.chat import Means, chats_of
 from twotier.build.owner import owner_of
+from twotier.build.renewal import Renewal, Renewed
 from twotier.build.tools import files_of, hidden, web_of
 from twotier.build.trials import Trying
 from twotier.build.verifying import verifier_of
 from twotier.clock import SystemClock
 from twotier.config import secrets
-from twotier.config.job_place import texts_shown
 from twotier.config.load import Loaded, load
 from twotier.config.mcp import server_specs
 from twotier.config.schema import Config
@@ -65,7 +65,8 @@ from twotier.jobs.revisions import Revisions
 from twotier.jobs.rounds import Rounds
 from twotier.jobs.runner import LEAVE, Runner, Stores
 from twotier.jobs.schedule import at_of
-from twotier.jobs.scheduler import Scheduler, Stop
+from twotier.jobs.scheduler import Scheduler
+from twotier.jobs.stop import Stop
 from twotier.jobs.store import RunStore
 from twotier.jobs.triggers import TriggerStore
 from twotier.lock import only_one
@@ -118,8 +119,8 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
                 jobs, store=runs, triggers=triggers, runner=runner, places=places, clock=clock
             )
             revisions = Revisions(database, clock)
-            renewal = Renewal(works, scheduler, revisions=revisions)
-            await renewal.note()
+            renewal = Renewal(works, scheduler, client=client, revisions=revisions)
+            await renewal.begin()
             hooks = hooks_of(stores.items, scheduler, works=works, clock=clock)
             dry = DryRun(stores.items, works.watchers)
             orders = Orders(scheduler, dry, hooks, renewal.reload)
@@ -233,24 +234,21 @@ class Works:
         self._clock = clock
         self.watchers.update(self._watchers(loaded, named))
 
-    def renew(self) -> list[Job]:
-        """The jobs as the configuration has them now. Raises `ConfigError` or `WatchError`, and
-        then nothing has changed.
+    def renewed(self) -> Renewed:
+        """What the configuration is now. Nothing has changed yet. Raises `ConfigError` or
+        `WatchError`.
         """
         loaded = load(self.loaded.path)
-        if changed := budgets_changed(self.loaded, loaded):
-            raise ConfigError(
-                f"budget_usd of {', '.join(changed)} is new, and main counts it from its own start"
-                " on; restart all of it: `twotier down`, then `twotier up`"
-            )
         named = secrets.Named([*loaded.config.jobs, loaded.config.tools], home=loaded.home)
-        watchers, jobs = self._watchers(loaded, named), jobs_of(loaded)
-        self.loaded, self._named = loaded, named
+        return Renewed(loaded, named, self._watchers(loaded, named), jobs_of(loaded))
+
+    def use(self, renewed: Renewed) -> None:
+        """From now on that is what there is."""
+        self.loaded, self._named = renewed.loaded, renewed.named
         self.watchers.clear()
-        self.watchers.update(watchers)
-        self.places.use(at_once(loaded.config))
-        hide(named.all())
-        return jobs
+        self.watchers.update(renewed.watchers)
+        self.places.use(at_once(renewed.loaded.config))
+        hide(renewed.named.all())
 
     def webhook_secret(self, name: str) -> str:
         """The secret of a job that takes posts, empty for others. Raises `ConfigError`."""
@@ -268,48 +266,6 @@ class Works:
             fees=self._fees,
         )
         return watchers_of(jobs_of(loaded), around)
-
-
-class Renewal:
-    """Takes the configuration anew, when somebody says so or SIGHUP comes."""
-
-    def __init__(self, works: Works, scheduler: Scheduler, *, revisions: Revisions) -> None:
-        self._works = works
-        self._scheduler = scheduler
-        self._revisions = revisions
-
-    async def note(self) -> None:
-        """Keep the settings of jobs as they are now."""
-        await self._revisions.note(texts_shown(self._works.loaded))
-
-    async def reload(self) -> None:
-        """Build the new jobs completely, then let the scheduler have them. Raises what is wrong
-        with them; the old ones stay then.
-        """
-        await self._scheduler.use(self._works.renew())
-        await self.note()
-
-    async def on_signal(self) -> None:
-        """Reload on each SIGHUP; what is wrong stands in the log."""
-        told = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, told.set)
-        while True:
-            await told.wait()
-            told.clear()
-            try:
-                await self.reload()
-            except TwotierError as exc:
-                LOG.warning("not reloaded, the old jobs stay", extra={"because": exc.message})
-
-
-def budgets_changed(old: Loaded, new: Loaded) -> list[str]:
-    """Jobs whose own limit would not be the one that main holds them to."""
-    held = {job.name: job.budget_usd for job in old.config.jobs}
-    return [
-        job.name
-        for job in new.config.jobs
-        if job.budget_usd is not None and job.budget_usd != held.get(job.name)
-    ]
 
 
 def jobs_of(loaded: Loaded) -> list[Job]:

@@ -99,11 +99,11 @@ def test_what_it_watches_is_looked_at_before_anything_is_written(
 
 
 class Refusing:
-    """A worker that takes a job with a limit of its own only at its next start."""
+    """A worker that does not get main to take the limit of a new job."""
 
     def post(self, path: str) -> None:
         assert path == "/reload"
-        raise ConfigError("budget_usd of mine is new; `twotier down`, then `twotier up`")
+        raise ConfigError("main has not taken the budgets of the file: the ledger is held")
 
 
 def test_a_job_that_has_to_wait_for_a_start_is_written_and_says_so(
@@ -113,7 +113,7 @@ def test_a_job_that_has_to_wait_for_a_start_is_written_and_says_so(
     assert added(config, Wanted("blog-post", name="mine", untested=True)) == 0
     told = capsys.readouterr().err
     assert "written: " in told
-    assert "not live yet: budget_usd of mine is new" in told
+    assert "not live yet: main has not taken the budgets of the file" in told
     assert (config.parent / "jobs" / "mine.toml").exists()
 
 

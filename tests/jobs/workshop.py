@@ -23,7 +23,8 @@ from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
 from twotier.jobs.rounds import Rounds
 from twotier.jobs.runner import LEAVE, Runner, Stores
-from twotier.jobs.scheduler import Scheduler, Stop
+from twotier.jobs.scheduler import Scheduler
+from twotier.jobs.stop import Stop
 from twotier.jobs.store import ON_THE_WAY, RunStore
 from twotier.jobs.triggers import TriggerStore
 from twotier.notify.base import Channel

@@ -51,7 +51,10 @@ async def booking_main(
     prices = shipped_prices().with_unit("x", "post_read", usd="0.005")  # on any day
     book = await Book.open(home / "ledger.db", clock=clock)
     control = FeesControl(
-        book, budgets, lambda *unit_day: prices.unit_price(*unit_day[:2], on=unit_day[2]), clock
+        book,
+        lambda: budgets,
+        lambda *unit_day: prices.unit_price(*unit_day[:2], on=unit_day[2]),
+        clock,
     )
     app = Starlette(routes=[Route("/control/fees", told(control), methods=["POST"])])
     serving = server(app)

@@ -61,6 +61,7 @@ class PlayingMain:
         self.headers: list[dict[str, str]] = []
         self.asked = asyncio.Event()
         self.over: list[str] = []  # runs whose batches nobody waits for any more
+        self.limits: dict[str, int] = {}  # of jobs, as the file has them
         self._socket = socket
         self._runner: web.AppRunner | None = None
 
@@ -70,6 +71,7 @@ class PlayingMain:
         app.router.add_get("/control/alive", self._alive)
         app.router.add_get("/control/status", self._status)
         app.router.add_post("/control/batches/release", self._release)
+        app.router.add_post("/control/budgets/reload", self._reload)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.UnixSite(self._runner, str(self._socket)).start()
@@ -97,6 +99,9 @@ class PlayingMain:
     async def _release(self, request: web.Request) -> web.StreamResponse:
         self.over.append((await request.json())["run"])
         return web.json_response({"cancelled": 0})
+
+    async def _reload(self, _: web.Request) -> web.StreamResponse:
+        return web.json_response({"jobs": self.limits})
 
     async def _alive(self, request: web.Request) -> web.StreamResponse:
         reply = web.StreamResponse()

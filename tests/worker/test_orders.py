@@ -81,7 +81,7 @@ def test_jobs_are_paused_shown_and_reloaded_in_a_running_worker(tmp_path: Path) 
     async def scenario() -> None:
         home = home_of(tmp_path, every("one", "1h"))
         config = home / "twotier.toml"
-        async with playing_main(home), worker(home) as child:
+        async with playing_main(home) as main, worker(home) as child:
             assert (await child.get("/jobs/one/pause", method="POST"))["paused"]
             (one,) = (await child.get("/jobs"))["jobs"]
             assert (one["paused"], one["next"]) == (True, [])
@@ -96,7 +96,10 @@ def test_jobs_are_paused_shown_and_reloaded_in_a_running_worker(tmp_path: Path) 
             assert (await child.get("/jobs/one"))["paused"]
             config.write_text(every("one", "1h") + "budget_usd = 1\n")
             refused = (await child.get("/reload", method="POST"))["error"]["message"]
-            assert "budget_usd of one is new" in refused
+            assert "changed while it was read" in refused  # main has not read that limit
+            main.limits = {"one": 1_000_000}
+            assert (await child.get("/reload", method="POST"))["jobs"] == 2
+            main.limits = {}
             config.write_text(every("one", "nonsense"))
             refused = (await child.get("/reload", method="POST"))["error"]["message"]
             assert "jobs.0.every: 'nonsense' is not a duration" in refused

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,7 +23,7 @@ from twotier.build.household import Household
 from twotier.build.learned import learn_of
 from twotier.build.lookout import Lookout, Ping, Sources, standings_of
 from twotier.build.memory import calm_collector
-from twotier.build.money import price_on, priced, unit_price_on
+from twotier.build.money import budgets, job_limits, price_on, priced, unit_price_on
 from twotier.build.outside import auditor_of
 from twotier.build.passing import pass_on
 from twotier.build.proving import proving_of
@@ -48,6 +48,7 @@ from twotier.gateway.control_probe import Probing
 from twotier.gateway.engines import EngineControl
 from twotier.gateway.fees import FeesControl
 from twotier.gateway.hooks import HookRoute
+from twotier.gateway.limits import LimitControl
 from twotier.gateway.live import Live
 from twotier.gateway.metrics import MetricsPage
 from twotier.gateway.models import ModelRoute
@@ -165,6 +166,7 @@ class Front:
             self.outside(),
             self.fees(),
             self.replay(),
+            LimitControl(self.reload_limits),
         )
         self.house.lookout = self.lookout(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
@@ -283,7 +285,7 @@ class Front:
         """What the worker pays beside tokens, in the same book and under the same budgets."""
         ground = self.ground
         price = unit_price_on(self.loaded)
-        return FeesControl(ground.book, ground.budgets, price, ground.clock)
+        return FeesControl(ground.book, lambda: ground.budgets, price, ground.clock)
 
     def lookout(self, status: Status) -> Lookout:
         """Who looks after all of it, and tells the desk."""
@@ -305,6 +307,12 @@ class Front:
             conditions.Limits(config.tier_down, config.job_failures),
             Ping(ping_url(self.loaded), config.ping_every),
         )
+
+    async def reload_limits(self) -> Mapping[str, int]:
+        """All budgets as the file has them now. Raises `ConfigError`, and changes nothing then."""
+        loaded = await asyncio.to_thread(load, self.loaded.path)
+        self.ground.budgets = budgets(loaded)
+        return job_limits(loaded)
 
     def reload_channels(self) -> None:
         """The channels as the file has them now. Raises `ConfigError`, and changes nothing then."""

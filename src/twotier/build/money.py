@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -75,6 +75,12 @@ def budgets(loaded: Loaded) -> Sequence[Budget]:
     zone = day_zone(loaded)
     jobs = [job_budget(job, zone) for job in loaded.config.jobs if job.budget_usd is not None]
     return [*jobs, *map(budget_of, loaded.config.budgets)]
+
+
+def job_limits(loaded: Loaded) -> Mapping[str, int]:
+    """What each job that has a limit of its own may cost a day, in micro-dollars."""
+    limits = {job.name: microusd(job.budget_usd) for job in loaded.config.jobs}
+    return {name: limit for name, limit in limits.items() if limit is not None}
 
 
 def job_budget(job: JobConfig, zone: str) -> Budget:

@@ -129,6 +129,6 @@ def live(config: Path) -> str:
         worker_of(config).post("/reload")
     except NotRunningError:
         return "it runs when twotier does: `twotier up`"
-    except TwotierError as exc:  # a limit of its own, which main counts from its start
+    except TwotierError as exc:  # something else of the file is wrong, or main does not answer
         return exc.message
     return ""

@@ -23,6 +23,7 @@ from twotier.gateway.control_probe import Probing
 from twotier.gateway.engines import EngineControl
 from twotier.gateway.explaining import Explaining
 from twotier.gateway.fees import FeesControl
+from twotier.gateway.limits import LimitControl
 from twotier.gateway.outside import OutsidePage
 from twotier.gateway.places import PlaceControl
 from twotier.gateway.replay import ReplayPage
@@ -55,6 +56,7 @@ class Control:
     outside: OutsidePage
     fees: FeesControl
     replay: ReplayPage
+    limits: LimitControl
 
     def app(self) -> Starlette:
         """As an ASGI application."""
@@ -71,6 +73,7 @@ class Control:
                 Route("/control/replay", told(self.replay), methods=["POST"]),
                 Route("/control/probe", told(self.probing), methods=["POST"]),
                 Route("/control/stop", told(self.begin_stop), methods=["POST"]),
+                Route("/control/budgets/reload", told(self.limits), methods=["POST"]),
                 Route("/control/budgets/settle-clock", told(self.settle_clock), methods=["POST"]),
                 Route("/control/keys", told(self.keys), methods=["GET"]),
                 Route("/control/keys/reload", told(self.reload_keys), methods=["POST"]),

@@ -40,10 +40,12 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(slots=True)
 class FeesControl:
-    """Holds and settles. `price` is that of a provider's unit on a day, None where nobody knows."""
+    """Holds and settles, under the `budgets` of now. `price` is that of a provider's unit on a day,
+    None where nobody knows.
+    """
 
     book: Book
-    budgets: Sequence[Budget]
+    budgets: Callable[[], Sequence[Budget]]
     price: Callable[[str, str, date], UnitPrice | None]
     clock: Clock
     _open: dict[str, tuple[Attempt, int]] = field(default_factory=dict)  # with micro-dollars each
@@ -75,7 +77,7 @@ class FeesControl:
             )
         await self._close_old(asked)
         attempt = attempt_of(asked, unit)
-        await self.book.reserve(attempt, self.budgets)
+        await self.book.reserve(attempt, self.budgets())
         self._open[asked.key] = (attempt, unit.microusd)
 
     async def _close_old(self, asked: Asked) -> None:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -30,9 +30,11 @@ from twotier.jobs.backoff import TELLING, rests_until
 from twotier.jobs.overlap import turn
 from twotier.jobs.places import Place, Places
 from twotier.jobs.runner import LEAVE, Runner
-from twotier.jobs.schedule import due_slots, next_slots, plan
+from twotier.jobs.schedule import next_slots, plan
 from twotier.jobs.schedule_words import schedule_text
+from twotier.jobs.slots import Slots
 from twotier.jobs.standing import WORKED, standing
+from twotier.jobs.stop import Stop
 from twotier.jobs.store import ON_THE_WAY, Ended, RunStore
 from twotier.jobs.triggers import Ending, TriggerStore, row_of
 
@@ -46,23 +48,6 @@ RUNS_LOOKED_AT = 20  # to say how a job stands
 POSTED_PAUSE = timedelta(seconds=60)  # before what was posted is tried again after a failure
 NEXT_SHOWN = 5
 GONE = "the job is not in the configuration any more"
-
-
-@dataclass(slots=True)
-class Stop:
-    """The order to stop: no new work, what runs may finish its step within `grace_seconds`."""
-
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    grace_seconds: float = 0.0
-    because: str = ""
-
-    def ask(self, because: str, *, grace_seconds: float) -> None:
-        """Stop. The shortest grace anybody asked for counts."""
-        if self.asked.is_set():
-            grace_seconds = min(grace_seconds, self.grace_seconds)
-        self.grace_seconds = grace_seconds
-        self.because = self.because or because
-        self.asked.set()
 
 
 @dataclass(slots=True)
@@ -107,13 +92,13 @@ class Scheduler:
         self._clock = clock
         self._stop = Stop()
         self._since = clock.now()
-        self._seen: dict[str, datetime] = {}
+        self._slots = Slots()
         self._underway: defaultdict[str, list[Underway]] = defaultdict(list)
         self._one_per_job: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._waiting: set[str] = set()  # runs that rest, or have rested
         self._well: set[str] = set()  # jobs whose last run here did not fail
         self._ending: set[str] = set()  # runs whose end is being written
-        self._slots = asyncio.Lock()  # nobody changes the jobs while their slots become rows
+        self._settled = asyncio.Lock()  # nobody changes the jobs while their slots become rows
         self._changed = asyncio.Condition()
         self._look = asyncio.Event()  # something may be due before its time
         self._running: set[asyncio.Task[None]] = set()
@@ -175,17 +160,17 @@ class Scheduler:
     async def resume(self, name: str) -> None:
         """The job's slots count again, from now on."""
         self.job(name)
-        async with self._slots:
+        async with self._settled:
             now = await self._triggers.resume(name)
             self.paused.discard(name)
-            if name in self._seen:
-                self._seen[name] = now
+            if name in self._slots:
+                self._slots.count_from(name, now)
         LOG.info("job resumed", extra={"job": name})
         self.look()
 
     async def use(self, jobs: Sequence[Job]) -> None:
         """Other jobs from now on. Runs that have begun go on as what they were."""
-        async with self._slots:
+        async with self._settled:
             self.jobs = {job.name: job for job in jobs}
             await self._count_slots()
         LOG.info("jobs reloaded", extra={"jobs": len(jobs)})
@@ -259,9 +244,13 @@ class Scheduler:
             async with asyncio.timeout(within_seconds), self._changed:
                 while (run := await self._found(run_id)).state in ON_THE_WAY:
                     await self._changed.wait()
+                    await self._changed.wait_for(lambda: not self._is_here(run_id))
                 return run
         except TimeoutError:
             return await self._found(run_id)
+
+    def _is_here(self, run_id: str) -> bool:
+        return any(underway.run.id == run_id for underway in self._all_underway())
 
     async def _found(self, run_id: str) -> Run:
         run = await self._store.run(run_id)
@@ -295,9 +284,9 @@ class Scheduler:
         enabled = [job for job in self.jobs.values() if job.enabled]
         await self._store.forget_schedules_except({job.name for job in enabled})
         self.paused = await self._triggers.paused()
-        self._seen = {
-            job.name: await self._store.since(job.name, schedule_text(job)) for job in enabled
-        }
+        self._slots = Slots(
+            {job.name: await self._store.since(job.name, schedule_text(job)) for job in enabled}
+        )
 
     async def _give_up(self, run: Run, because: str) -> None:
         await self._store.end(run.id, Ended(RunState.INTERRUPTED, because))
@@ -308,8 +297,9 @@ class Scheduler:
     async def _tick(self) -> None:
         while True:
             self._look.clear()
-            async with self._slots:
-                self.paused = await self._triggers.paused()
+            async with self._settled:
+                if self._triggers.shared:  # others may have paused a job
+                    self.paused = await self._triggers.paused()
                 due = await self._due()
             for run in sorted(due, key=lambda run: (run.slot, run.job)):
                 self._launch(run)
@@ -330,17 +320,17 @@ class Scheduler:
         """Until the next slot of any job. A slot already past is taken up at once."""
         now = self._clock.now()
         soon = now + timedelta(seconds=TICK_SECONDS_MAX)
-        for name, seen in self._seen.items():
-            if name not in self.paused:
-                soon = min([soon, *next_slots(self.jobs[name], after=seen)])
+        for name in self._slots:
+            slot = None if name in self.paused else self._slots.next(self.jobs[name])
+            soon = soon if slot is None else min(soon, slot)
         return max(0.0, (soon - now).total_seconds())
 
     async def _due(self) -> list[Run]:
         """New rows of everything that is due now, and old ones that need not wait any more."""
         now, due = self._clock.now(), list[Run]()
-        for name in list(self._seen):
+        for name in list(self._slots):
             if name in self.paused:
-                self._seen[name] = max(now, self._seen[name])
+                self._slots.let_pass(name, now)
             else:
                 due += await self._due_of(self.jobs[name], now)
         due += await self._posted()
@@ -352,12 +342,12 @@ class Scheduler:
         return due
 
     async def _due_of(self, job: Job, now: datetime) -> list[Run]:
-        seen = self._seen[job.name]
         endings: dict[datetime, Ending] = {}
         if job.after:
-            found = await self._triggers.endings(job.after, job=job.name, since=seen)
+            since = self._slots.seen(job)
+            found = await self._triggers.endings(job.after, job=job.name, since=since)
             endings = {ending.at: ending for ending in found}
-        slots = list(endings) or due_slots(job, after=seen, now=now)
+        slots = list(endings) or self._slots.due(job, now)
         if not slots:
             return []
         choice = plan(slots, now=now, missed=job.missed)
@@ -370,7 +360,7 @@ class Scheduler:
         if choice.run is not None:
             row = replace(row_of(job, choice.run, endings=endings), late=choice.late)
             rows.append(await self._in_turn(job, row, now=now))
-        self._seen[job.name] = slots[-1]
+        self._slots.count_from(job.name, slots[-1])
         new = await self._store.write_due(rows, job=job.name, seen=slots[-1])
         return [run for run in new if run.state is RunState.DUE]
 
@@ -396,7 +386,7 @@ class Scheduler:
         """
         waiting = [
             name
-            for name in self._seen
+            for name in self._slots
             if self.jobs[name].webhook and name not in self.paused and not self._underway[name]
         ]
         now = self._clock.now()
@@ -428,6 +418,7 @@ class Scheduler:
         except ApprovalWaitsError as exc:
             await self._store.asks_owner(run.id, exc.message)
             LOG.info("run waits", extra={"job": run.job, "run": run.id, "because": exc.message})
+            self.look()  # it may have been answered meanwhile
         except NotRunningError as exc:
             self._stop.ask(exc.message, grace_seconds=0.0)
         except asyncio.CancelledError:
@@ -437,9 +428,15 @@ class Scheduler:
             await self._over(run, underway.cut)
         finally:
             self._underway[run.job].remove(underway)
-            self.look()
+            if self._awaited(run.job):
+                self.look()
             async with self._changed:
                 self._changed.notify_all()
+
+    def _awaited(self, name: str) -> bool:
+        """Whether anything may be due because a run of this job is over."""
+        posted = name in self.jobs and self.jobs[name].webhook
+        return posted or any(job.after == name for job in self.jobs.values())
 
     async def _begin(self, run: Run) -> None:
         if self._stop.asked.is_set():

@@ -36,6 +36,11 @@ class TriggerStore:
         self._database = database
         self._clock = clock
 
+    @property
+    def shared(self) -> bool:
+        """Whether workers of other machines may change it."""
+        return self._database.shared
+
     async def paused(self) -> set[str]:
         """The jobs that are paused."""
         return await self._database.do(
