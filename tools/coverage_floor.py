@@ -39,6 +39,7 @@ PURE = (
     "src/twotier/jobs/backoff.py",
     "src/twotier/jobs/compare.py",
     "src/twotier/jobs/effects.py",
+    "src/twotier/jobs/folding.py",
     "src/twotier/jobs/judging.py",
     "src/twotier/jobs/proposal.py",
     "src/twotier/jobs/recorded.py",

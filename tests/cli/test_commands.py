@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cyclopts import App
 
-from tests.cli.standin import CANARY, STATUS, Done, standin, twotier
+from tests.cli.standin import CANARY, RUN, STATUS, Done, standin, twotier
 from twotier.cli import run as in_process
 from twotier.cli.commands import app
 from twotier.cli.rights import Policy
@@ -145,6 +145,23 @@ def test_jobs_and_runs_are_shown(tmp_path: Path) -> None:
     latest = run(tmp_path, "runs", "--job", "inbox", "--limit", "5")
     assert latest.out.splitlines()[0].split()[:4] == ["RUN", "JOB", "SLOT", "STATE"]
     assert "1 delivered" in run(tmp_path, "runs", "r1").out
+
+
+def test_slots_that_say_the_same_are_one_line(tmp_path: Path) -> None:
+    """For people; `--all` and JSON have each."""
+
+    async def scenario() -> None:
+        async with standin(tmp_path) as stand:
+            fold = {**RUN, "state": "quiet", "because": "nothing new", "slots": 57}
+            fold["since"] = "2026-02-03T06:00:00+00:00"
+            stand.answers["GET /runs"] = (200, {"runs": [fold]})
+            command = ("--config", str(stand.config), "runs")
+            told = [await twotier(*command, *more) for more in ((), ("--all",), ("--json",))]
+            assert "57 slots since 2026-02-03 " in told[0].out
+            asked = [query for _, path, query, _ in stand.asked if path == "/runs"]
+            assert [query.get("fold") for query in asked] == ["1", None, None]
+
+    asyncio.run(scenario())
 
 
 def test_a_failed_run_fails_the_command(tmp_path: Path) -> None:

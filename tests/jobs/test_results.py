@@ -20,7 +20,7 @@ from twotier.jobs.delivery import Delivery, plain
 from twotier.jobs.items import ItemStore
 from twotier.jobs.parts import told_short
 from twotier.jobs.results import Letter, ResultStore
-from twotier.jobs.store import RunStore, new_run
+from twotier.jobs.store import Ended, RunStore, new_run
 from twotier.jobs.tables import metadata
 from twotier.watch.base import Look
 
@@ -168,6 +168,27 @@ def test_a_file_that_is_no_database_is_explained(tmp_path: Path) -> None:
     path.write_text("this is not a database, and long enough to be read as a header of one" * 20)
     with pytest.raises(JobError, match=r"work\.db cannot be opened .* set the file aside"):
         Database.open(path)
+
+
+def test_slots_that_say_the_same_are_listed_in_one_line(tmp_path: Path) -> None:
+    """The store keeps each row; a list of two lines tells of all that belong to them."""
+
+    async def scenario() -> None:
+        database, clock = Database.open(tmp_path / "work.db"), HandClock()
+        runs = RunStore(database, clock)
+        for number in range(5):
+            run = await runs.start((await runs.add_by_hand("inbox")).id)
+            quiet = number not in (0, 2)
+            how = Ended(RunState.QUIET if quiet else RunState.DONE, "nothing new" if quiet else "")
+            await runs.end(run.id, how)
+            clock.turn(10)
+        lines = await runs.folded(limit=2)
+        assert [(line.run.state, line.slots) for line in lines] == [("quiet", 2), ("done", 1)]
+        assert len(await runs.latest(job="inbox")) == 5
+        assert await runs.folded(job="other") == []
+        database.close()
+
+    asyncio.run(scenario())
 
 
 def test_head_is_the_newest_migration() -> None:

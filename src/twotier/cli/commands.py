@@ -26,6 +26,7 @@ from twotier.cli.price_words import prices
 from twotier.cli.rights import Rights as AllRights
 from twotier.cli.route_words import route
 from twotier.cli.rule_words import replay
+from twotier.cli.runs_wanted import Wanted as RunsWanted
 from twotier.cli.tool_words import tools
 from twotier.cli.trial_words import again, diff, forget, revert, set_, shadow, suggest, trials, try_
 from twotier.cli.watch_words import watch
@@ -35,6 +36,7 @@ Config = Annotated[Path, Parameter(parse=False)]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document on stdout.")]
 Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")]
 Rights = Annotated[AllRights | None, Parameter(name="*")]
+Wanted = Annotated[RunsWanted | None, Parameter(name="*")]
 
 app = App(
     name="twotier",
@@ -114,34 +116,22 @@ def ask(
 
 
 @app.command
-def runs(
-    run: str = "",
-    /,
-    *,
-    job: str = "",
-    failed: Annotated[bool, Parameter(negative="")] = False,
-    limit: int = 20,
-    as_json: Json = False,
-    config: Config,
-) -> int:
+def runs(run: str = "", /, *, wanted: Wanted = None, as_json: Json = False, config: Config) -> int:
     """The latest runs of jobs, or one run in full.
+
+    Slots of a job that say the same one after the other (nothing new, skipped, missed) are one
+    line.
 
     Parameters
     ----------
     run
         The id of one run.
-    job
-        Only runs of this job.
-    failed
-        Only runs that failed or were given up.
-    limit
-        How many.
     """
     from twotier.cli.runs import latest, one
 
     if run:
         return one(config, run, as_json=as_json)
-    return latest(config, job=job, failed=failed, limit=limit, as_json=as_json)
+    return latest(config, wanted or RunsWanted(), as_json=as_json)
 
 
 @app.command

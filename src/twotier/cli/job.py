@@ -60,7 +60,8 @@ def shown(config: Path, name: str, *, as_json: bool) -> int:
     show((field, plain[field]) for field in FIELDS_SHOWN if field in plain)
     if told["runs"]:
         print()
-        show_runs(told["runs"])
+        asked = {"job": name, "limit": len(told["runs"]), "fold": 1}
+        show_runs(worker.get("/runs", asked)["runs"])
     return 0
 
 

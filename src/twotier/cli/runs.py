@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from twotier.cli.output import dollars, emit, local_time, show
 from twotier.cli.peers import worker_of
+from twotier.cli.runs_wanted import Wanted
 from twotier.errors import NotFoundError, UsageError
 
 HEADS = ("RUN", "JOB", "SLOT", "STATE", "ITEMS", "CALLS", "TOKENS", "COST", "TIER", "BECAUSE")
@@ -23,12 +24,15 @@ FIELDS_SHOWN = (
 )
 
 
-def latest(config: Path, *, job: str, failed: bool, limit: int, as_json: bool) -> int:
-    """The latest runs, newest first."""
+def latest(config: Path, wanted: Wanted, *, as_json: bool) -> int:
+    """The latest runs, newest first; as JSON each has its own."""
+    limit, failed = wanted.limit, wanted.failed
     if not 1 <= limit <= LIMIT_MAX:
         raise UsageError(f"--limit {limit}: a number between 1 and {LIMIT_MAX}")
-    state = FAILED if failed else ""
-    told = worker_of(config).get("/runs", {"job": job, "state": state, "limit": limit})
+    asked: dict[str, Any] = {"job": wanted.job, "state": FAILED if failed else "", "limit": limit}
+    if not wanted.each and not as_json:
+        asked["fold"] = 1
+    told = worker_of(config).get("/runs", asked)
     if as_json:
         emit(told)
     elif told["runs"]:
@@ -73,8 +77,15 @@ def row(run: Mapping[str, Any]) -> tuple[object, ...]:
         run["tokens"],
         dollars(run["cost_usd"]),
         run["tier"] or "-",
-        run["because"] or "",
+        because(run),
     )
+
+
+def because(run: Mapping[str, Any]) -> str:
+    """Why, and of how many slots the line tells."""
+    why = run["because"] or ""
+    slots = run.get("slots", 1)
+    return why if slots == 1 else f"{slots} slots since {local_time(run['since'])}: {why}"
 
 
 def show_run(run: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@
     GET  /standing                     how each job stands that is switched on; main asks
     GET  /jobs, /jobs/{name}
     POST /jobs/{name}/run              -> {"run": id}
-    GET  /runs?job=NAME&state=STATE,STATE&limit=N
+    GET  /runs?job=NAME&state=STATE,STATE&limit=N    &fold=1: what says the same is one line
     GET  /looks?since=ISO&until=ISO    how often a look found nothing
     GET  /runs/{id}?wait_seconds=S     answers when the run is over, or the time has passed
 
@@ -33,6 +33,7 @@ from twotier.domain.job import Job, Run, RunState
 from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.urls import shown_target
 from twotier.errors import NotFoundError, RequestError, TwotierError
+from twotier.jobs.folding import Fold
 from twotier.jobs.items import ItemStore
 from twotier.jobs.results import ResultStore
 from twotier.jobs.schedule_words import schedule_text
@@ -121,8 +122,12 @@ class Api:
         job = request.query_params.get("job", "")
         if job:
             self._scheduler.job(job)
-        limit = number(request, "limit", default=20, most=RUNS_MAX)
-        runs = await self._runs.latest(job=job, states=states(request), limit=int(limit))
+        limit = int(number(request, "limit", default=20, most=RUNS_MAX))
+        these = states(request)
+        if request.query_params.get("fold"):
+            lines = await self._runs.folded(job=job, states=these, limit=limit)
+            return said({"runs": [line_shown(line) for line in lines]})
+        runs = await self._runs.latest(job=job, states=these, limit=limit)
         return said({"runs": [shown(run) for run in runs]})
 
     async def _looks(self, request: Request) -> JSONResponse:
@@ -165,6 +170,11 @@ def shown(run: Run) -> dict[str, Any]:
         "because": run.because,
         "result": run.result,
     }
+
+
+def line_shown(line: Fold) -> dict[str, Any]:
+    """A run as JSON, with how many slots say the same, and since when."""
+    return shown(line.run) | {"slots": line.slots, "since": line.since.isoformat()}
 
 
 def states(request: Request) -> list[RunState]:

@@ -12,6 +12,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -186,14 +187,25 @@ def connect_postgres(url: sa.URL) -> sa.Engine:
 
 def insert_of(connection: sa.Connection, table: sa.Table) -> Any:
     """An insert that can say what is to happen where the row is there already."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    return dialect.insert(table)
+    return insert_in(connection.dialect.name, table)
+
+
+def insert_in(dialect: str, table: sa.Table) -> Any:
+    """The same, where only the name of the dialect is known."""
+    return (sqlite if dialect == "sqlite" else postgresql).insert(table)
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, *, values: Mapping[str, Any]) -> bool:
     """Insert the row unless one of its key is there. Returns whether it was inserted."""
-    insert = insert_of(connection, table).values(**values).on_conflict_do_nothing()
-    return bool(connection.execute(insert).rowcount)
+    insert = _insert_new(connection.dialect.name, table)
+    return bool(connection.execute(insert, values).rowcount)
+
+
+@cache
+def _insert_new(dialect: str, table: sa.Table) -> sa.Insert:
+    """To make a statement costs more than to execute it."""
+    insert: sa.Insert = insert_in(dialect, table).on_conflict_do_nothing()
+    return insert
 
 
 def migrate(engine: sa.Engine) -> None:

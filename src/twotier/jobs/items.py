@@ -25,6 +25,27 @@ from twotier.watch.base import Look
 # After so many failed tries of its own an item is given up. A tier that is down does not count.
 TRIES_MAX = 3
 PAUSES_SECONDS = (60.0, 300.0)  # after the first and the second failed try
+FOR_EVER_MS = 1 << 62
+
+# What every look asks for, made once: to make a statement costs more than to execute it.
+CURSOR = sa.select(cursors.c.value).where(
+    cursors.c.job == sa.bindparam("of_job"), cursors.c.watch == sa.bindparam("place")
+)
+TAKEN = (
+    sa.select(items)
+    .where(items.c.run == sa.bindparam("of_run"), items.c.state == "taken")
+    .order_by(items.c.tries, items.c.place)
+)
+FREE = (
+    sa.select(items.c.id)
+    .where(
+        items.c.job == sa.bindparam("of_job"),
+        items.c.state == "new",
+        items.c.next_ms <= sa.bindparam("until_ms"),
+    )
+    .order_by(items.c.tries, items.c.place)
+    .limit(sa.bindparam("most"))
+)
 
 
 class ItemStore:
@@ -36,8 +57,8 @@ class ItemStore:
 
     async def cursor(self, job: str, watch: str) -> Any:
         """How far the watcher has looked; None at first, or when it looks somewhere else now."""
-        query = sa.select(cursors.c.value).where(cursors.c.job == job, cursors.c.watch == watch)
-        value = await self._database.do(lambda connection: connection.scalar(query))
+        told = {"of_job": job, "place": watch}
+        value = await self._database.do(lambda connection: connection.scalar(CURSOR, told))
         return None if value is None else json.loads(value)
 
     async def store_look(self, job: str, watch: str, *, look: Look) -> list[str]:
@@ -85,21 +106,17 @@ class ItemStore:
             mine = self._taken(connection, run)
             if mine:
                 return mine
-            due = sa.true() if pausing else items.c.next_ms <= now_ms
-            new = (
-                sa.select(items.c.id)
-                .where(items.c.job == job, items.c.state == "new", due)
-                .order_by(items.c.tries, items.c.place)
-                .limit(limit)
-            )
+            told = {"of_job": job, "until_ms": FOR_EVER_MS if pausing else now_ms, "most": limit}
+            new = list(connection.scalars(FREE, told))
+            if not new:
+                return []
             connection.execute(
                 sa.update(items)
-                .where(items.c.job == job, items.c.id.in_(new.scalar_subquery()))
+                .where(items.c.job == job, items.c.id.in_(new))
                 .values(state="taken", run=run)
             )
             mine = self._taken(connection, run)
-            if mine:
-                connection.execute(sa.update(runs).where(runs.c.id == run).values(items=len(mine)))
+            connection.execute(sa.update(runs).where(runs.c.id == run).values(items=len(mine)))
             return mine
 
         return await self._database.do(work)
@@ -110,6 +127,8 @@ class ItemStore:
 
     async def of(self, job: str, item_ids: Sequence[str]) -> list[Item]:
         """These items, whatever became of them."""
+        if not item_ids:
+            return []
         query = sa.select(items).where(items.c.job == job, items.c.id.in_(item_ids))
         return await self._database.do(
             lambda connection: [item_of(row) for row in connection.execute(query)]
@@ -198,12 +217,7 @@ class ItemStore:
 
     @staticmethod
     def _taken(connection: sa.Connection, run: str) -> list[Item]:
-        query = (
-            sa.select(items)
-            .where(items.c.run == run, items.c.state == "taken")
-            .order_by(items.c.tries, items.c.place)
-        )
-        return [item_of(row) for row in connection.execute(query)]
+        return [item_of(row) for row in connection.execute(TAKEN, {"of_run": run})]
 
 
 def item_of(row: sa.Row[Any]) -> Item:

@@ -23,6 +23,37 @@ from twotier.jobs.tables import answers, calls, items, outbox, runs
 from twotier.jobs.usual import usual
 from twotier.verify.guards import Usual
 
+# What every run asks for, made once: to make a statement costs more than to execute it.
+_THIS_RUN = runs.c.id == sa.bindparam("of_run")
+JOB_OF = sa.select(runs.c.job).where(_THIS_RUN)
+COUNT = (
+    sa.update(runs)
+    .where(_THIS_RUN)
+    .values(
+        model_calls=runs.c.model_calls + 1,
+        tokens=runs.c.tokens + sa.bindparam("more_tokens"),
+        cost_microusd=runs.c.cost_microusd + sa.bindparam("more_microusd"),
+        tier=sa.bindparam("by_tier"),
+        model=sa.bindparam("by_model"),
+    )
+)
+_THIS_LETTER = (outbox.c.run == sa.bindparam("of_run"), outbox.c.item == sa.bindparam("key"))
+LETTER = (
+    sa.select(outbox)
+    .join(answers, (answers.c.run == outbox.c.run) & (answers.c.item == outbox.c.item))
+    .where(*_THIS_LETTER)
+    .order_by(answers.c.made_ms)
+)
+STORED = (
+    sa.select(outbox.c.item)
+    .join(answers, (answers.c.run == outbox.c.run) & (answers.c.item == outbox.c.item))
+    .where(outbox.c.run == sa.bindparam("of_run"))
+)
+DELIVERED = (
+    sa.update(outbox)
+    .where(*_THIS_LETTER)
+    .values(state="delivered", delivered_ms=sa.bindparam("now_ms"), error="")
+)
 RETRY_SECONDS = (10.0, 30.0, 120.0, 600.0, 3_600.0)  # the last one goes on
 
 
@@ -87,11 +118,10 @@ class ResultStore:
         now_ms = ms(self._clock.now())
 
         def work(connection: sa.Connection) -> None:
-            job = sa.select(runs.c.job).where(runs.c.id == run).scalar_subquery()
             values = {
                 "run": run,
                 "step": step,
-                "job": sa.func.coalesce(job, ""),
+                "job": connection.scalar(JOB_OF, {"of_run": run}) or "",
                 "tier": answer.tier,
                 "model": answer.model,
                 "request": answer.request,
@@ -101,7 +131,7 @@ class ResultStore:
                 "made_ms": now_ms,
             }
             if insert_new(connection, calls, values=values):
-                count(connection, run, answer=answer)
+                connection.execute(COUNT, counted(run, answer))
 
         await self._database.do(work)
 
@@ -151,8 +181,14 @@ class ResultStore:
 
     async def letter(self, run: str, key: str) -> Letter | None:
         """The stored result of this part of the run, if there is one, delivered or not."""
-        found = await self._letters((outbox.c.run == run) & (outbox.c.item == key))
-        return found[0] if found else None
+        told = {"of_run": run, "key": key}
+        row = await self._database.do(lambda connection: connection.execute(LETTER, told).first())
+        return None if row is None else letter_of(row)
+
+    async def stored(self, run: str) -> set[str]:
+        """The parts of the run that have a stored result."""
+        told = {"of_run": run}
+        return await self._database.do(lambda connection: set(connection.scalars(STORED, told)))
 
     async def due_letters(self) -> list[Letter]:
         """Results of ended runs whose next try is due, oldest first."""
@@ -169,14 +205,10 @@ class ResultStore:
 
     async def delivered(self, letter: Letter, item_ids: list[str]) -> None:
         """The result is where it should be; its items are done. One transaction."""
-        now_ms = ms(self._clock.now())
+        told = {"of_run": letter.run, "key": letter.key, "now_ms": ms(self._clock.now())}
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(
-                sa.update(outbox)
-                .where(outbox.c.run == letter.run, outbox.c.item == letter.key)
-                .values(state="delivered", delivered_ms=now_ms, error="")
-            )
+            connection.execute(DELIVERED, told)
             done(connection, letter.job, item_ids=item_ids)
 
         await self._database.do(work)
@@ -198,14 +230,10 @@ class ResultStore:
 
     async def delivered_later(self, letter: Letter, place: str) -> None:
         """A result arrived after its run had ended: once all have, the run is late, not failed."""
-        now_ms = ms(self._clock.now())
+        told = {"of_run": letter.run, "key": letter.key, "now_ms": ms(self._clock.now())}
 
         def work(connection: sa.Connection) -> None:
-            connection.execute(
-                sa.update(outbox)
-                .where(outbox.c.run == letter.run, outbox.c.item == letter.key)
-                .values(state="delivered", delivered_ms=now_ms, error="")
-            )
+            connection.execute(DELIVERED, told)
             waiting = sa.select(outbox.c.item).where(
                 outbox.c.run == letter.run, outbox.c.state == "pending"
             )
@@ -268,20 +296,21 @@ class ResultStore:
         await self._database.do(lambda connection: connection.execute(query))
 
 
-def count(connection: sa.Connection, run: str, *, answer: Counted) -> None:
-    """Add one model call to the run's sums."""
-    change = {
-        "model_calls": runs.c.model_calls + 1,
-        "tokens": runs.c.tokens + answer.tokens,
-        "cost_microusd": runs.c.cost_microusd + answer.cost_microusd,
-        "tier": answer.tier,
-        "model": answer.model,
+def counted(run: str, answer: Counted) -> dict[str, Any]:
+    """One more model call, for `COUNT`."""
+    return {
+        "of_run": run,
+        "more_tokens": answer.tokens,
+        "more_microusd": answer.cost_microusd,
+        "by_tier": answer.tier,
+        "by_model": answer.model,
     }
-    connection.execute(sa.update(runs).where(runs.c.id == run).values(**change))
 
 
 def done(connection: sa.Connection, job: str, *, item_ids: list[str]) -> None:
     """Items whose answer is stored are done."""
+    if not item_ids:
+        return
     connection.execute(
         sa.update(items)
         .where(items.c.job == job, items.c.id.in_(item_ids))

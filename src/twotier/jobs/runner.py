@@ -210,11 +210,11 @@ class Runner:
         job, run = order.job, order.run
         items = [] if job.watch is None else await self._stores.items.taken(run.id)
         keys = [item.id for item in items] if job.each and items else [ALL]
+        stored = await self._stores.results.stored(run.id)
         parts = []
         for key in keys:
             mine = [item.id for item in items if key in (ALL, item.id)]
-            stored = await self._stores.results.letter(run.id, key) is not None
-            parts.append({"key": key, "items": mine, "stored": stored})
+            parts.append({"key": key, "items": mine, "stored": key in stored})
         return {
             "parts": parts,
             "items": len(items),

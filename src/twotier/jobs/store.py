@@ -15,12 +15,45 @@ import sqlalchemy as sa
 
 from twotier.domain.clock import Clock
 from twotier.domain.job import Run, RunState
-from twotier.jobs.database import Database
+from twotier.jobs.database import Database, insert_new
+from twotier.jobs.folding import Fold, folded
 from twotier.jobs.lease import LEASE_SECONDS, claimed
 from twotier.jobs.looks import Looks, count_look, looks_between
 from twotier.jobs.tables import items, runs, schedules
 
+FOLDED_MAX = 10_000  # rows that are read for a list
 ON_THE_WAY = (RunState.DUE, RunState.RUNNING, RunState.WAITING)
+
+# What every run asks for, made once: to make a statement costs more than to execute it.
+_MINE = runs.c.id == sa.bindparam("of_run")
+BY_ID = sa.select(runs).where(_MINE)
+START = (
+    sa.update(runs)
+    .where(_MINE)
+    .values(
+        state=RunState.RUNNING.value,
+        owner=sa.bindparam("us"),
+        tries=runs.c.tries + 1,
+        started_ms=sa.func.coalesce(runs.c.started_ms, sa.bindparam("now_ms")),
+    )
+    .returning(runs)
+)
+END = (
+    sa.update(runs)
+    .where(_MINE)
+    .values(
+        state=sa.bindparam("how"),
+        because=sa.bindparam("why"),
+        result=sa.bindparam("what"),
+        ended_ms=sa.bindparam("now_ms"),
+    )
+    .returning(runs.c.job, runs.c.slot_ms, runs.c["items"])
+)
+SEEN = (
+    sa.update(schedules)
+    .where(schedules.c.job == sa.bindparam("of_job"))
+    .values(seen_ms=sa.bindparam("now_ms"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +118,26 @@ class RunStore:
         """Store rows of slots and move on, in one transaction. Returns those that are new."""
 
         def work(connection: sa.Connection) -> list[Run]:
-            new = [row for row in rows if not slot_known(connection, row)]
-            if new and (other := self._elsewhere(connection, job)):
-                new = [skipped(row, other) for row in new]
-            if new:
-                owned = {"owner": self._owner}
-                connection.execute(sa.insert(runs), [values_of(row) | owned for row in new])
-            connection.execute(
-                sa.update(schedules).where(schedules.c.job == job).values(seen_ms=ms(seen))
-            )
+            other = self._elsewhere(connection, job)
+            told = [skipped(row, other) for row in rows] if other else rows
+            owned = {"owner": self._owner}
+            new = [
+                row for row in told if insert_new(connection, runs, values=values_of(row) | owned)
+            ]
+            connection.execute(SEEN, {"of_job": job, "now_ms": ms(seen)})
             return new
 
         return await self._database.do(work)
 
     async def add_by_hand(self, job: str, *, trigger: str = "hand") -> Run:
         """A row for a run somebody ordered, or posted for; its slot is the instant of the order."""
+        now = instant(ms(self._clock.now()))
 
         def work(connection: sa.Connection) -> Run:
-            run = new_run(job, instant(ms(self._clock.now())), trigger=trigger)
-            while slot_known(connection, run):  # two orders within one millisecond
+            run, owned = new_run(job, now, trigger=trigger), {"owner": self._owner}
+            while not insert_new(connection, runs, values=values_of(run) | owned):
+                # two orders within one millisecond
                 run = new_run(job, run.slot + timedelta(milliseconds=1), trigger=trigger)
-            connection.execute(sa.insert(runs).values(**values_of(run), owner=self._owner))
             return run
 
         return await self._database.do(work)
@@ -134,22 +166,10 @@ class RunStore:
 
     async def start(self, run_id: str) -> Run:
         """The run begins, or begins again: one more try is counted before anything is done."""
-        now_ms = ms(self._clock.now())
-
-        def work(connection: sa.Connection) -> Run:
-            connection.execute(
-                sa.update(runs)
-                .where(runs.c.id == run_id)
-                .values(
-                    state=RunState.RUNNING.value,
-                    owner=self._owner,
-                    tries=runs.c.tries + 1,
-                    started_ms=sa.func.coalesce(runs.c.started_ms, now_ms),
-                )
-            )
-            return run_of(connection.execute(sa.select(runs).where(runs.c.id == run_id)).one())
-
-        return await self._database.do(work)
+        told = {"of_run": run_id, "us": self._owner, "now_ms": ms(self._clock.now())}
+        return await self._database.do(
+            lambda connection: run_of(connection.execute(START, told).one())
+        )
 
     async def waits(self, run_id: str, because: str) -> None:
         """The run has come as far as a wait, and tells so: this try has not brought us down."""
@@ -173,22 +193,20 @@ class RunStore:
 
     async def end(self, run_id: str, ended: Ended) -> None:
         """The run is over. Items it did not finish wait for the next run."""
-        now_ms = ms(self._clock.now())
+        told = {
+            "of_run": run_id,
+            "how": ended.state.value,
+            "why": ended.because,
+            "what": ended.result,
+            "now_ms": ms(self._clock.now()),
+        }
 
         def work(connection: sa.Connection) -> None:
-            run = connection.execute(
-                sa.update(runs)
-                .where(runs.c.id == run_id)
-                .values(
-                    state=ended.state.value,
-                    because=ended.because,
-                    result=ended.result,
-                    ended_ms=now_ms,
-                )
-                .returning(runs.c.job, runs.c.slot_ms)
-            ).one()
+            run = connection.execute(END, told).one()
             if ended.state is RunState.QUIET:
                 count_look(connection, run.job, slot=instant(run.slot_ms))
+            if not run.items:  # it has never had any
+                return
             unfinished = (items.c.run == run_id) & (items.c.state == "taken")
             if ended.state is RunState.INTERRUPTED and not ended.gives_back:
                 # they may be what killed us: not again
@@ -233,15 +251,22 @@ class RunStore:
 
     async def run(self, run_id: str) -> Run | None:
         """One run, None if there is none of this id."""
-        return next(iter(await self._select(sa.select(runs).where(runs.c.id == run_id))), None)
+        return await self._database.do(lambda connection: one_of(connection, run_id))
 
     async def latest(
         self, *, job: str = "", states: Collection[RunState] = (), limit: int = 20
     ) -> list[Run]:
         """The newest runs, newest first; of one job and in some states if they are named."""
-        query = sa.select(runs).order_by(runs.c.slot_ms.desc(), runs.c.id).limit(limit)
-        query = query.where(runs.c.state.in_(states)) if states else query
-        return await self._select(query.where(runs.c.job == job) if job else query)
+        return await self._select(latest_of(job, states).limit(limit))
+
+    async def folded(
+        self, *, job: str = "", states: Collection[RunState] = (), limit: int = 20
+    ) -> list[Fold]:
+        """The same, as `limit` lines: rows that say the same one after the other are one."""
+        query = latest_of(job, states).limit(FOLDED_MAX)
+        return await self._database.do(
+            lambda connection: folded(map(run_of, connection.execute(query)), limit=limit)
+        )
 
     async def _select(self, query: sa.Select[Any]) -> list[Run]:
         return await self._database.do(
@@ -265,10 +290,17 @@ def skipped(run: Run, other: str) -> Run:
     return replace(run, state=RunState.SKIPPED, because=f"the run {other} is still going on")
 
 
-def slot_known(connection: sa.Connection, run: Run) -> bool:
-    """Whether the slot has its row already."""
-    query = sa.select(runs.c.id).where(runs.c.job == run.job, runs.c.slot_ms == ms(run.slot))
-    return connection.execute(query).first() is not None
+def latest_of(job: str, states: Collection[RunState]) -> sa.Select[Any]:
+    """The newest runs first; all where nothing is named."""
+    query = sa.select(runs).order_by(runs.c.slot_ms.desc(), runs.c.id)
+    query = query.where(runs.c.state.in_(states)) if states else query
+    return query.where(runs.c.job == job) if job else query
+
+
+def one_of(connection: sa.Connection, run_id: str) -> Run | None:
+    """The run of this id."""
+    row = connection.execute(BY_ID, {"of_run": run_id}).first()
+    return None if row is None else run_of(row)
 
 
 def values_of(run: Run) -> dict[str, Any]:
