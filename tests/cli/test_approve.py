@@ -70,4 +70,5 @@ async def test_a_run_shows_its_calls(tmp_path: Path) -> None:
         shown = await twotier("--config", str(stand.config), "runs", str(RUN["id"]))
     assert "nobody is there to approve it" in shown.out
     assert "$0.0050" in shown.out
+    assert "tools_usd 0.005000" in " ".join(shown.out.split())
     assert "escalated" in shown.out

@@ -252,6 +252,7 @@ def test_the_ready_jobs_do_what_they_say(home: Home) -> None:
     assert briefed["state"] == "done", briefed
     assert home.tools(briefed) == [("search", "allow"), ("fetch", "allow")]
     assert home.delivered("outbox/brief.md") == "Gold: 2,345 dollars."
+    assert "0.005000" in home.service.command("runs", briefed["id"]).stdout
 
     asked = len(home.local.bodies)
     found = home.worked("research")
@@ -297,6 +298,7 @@ def test_a_small_model_of_flesh_and_blood_comes_to_an_honest_end(home: Home) -> 
     steps = home.service.worker.get(f"/runs/{ended['id']}/steps")["steps"]
     names = [one["name"] for one in steps]
     assert names.count("model") == ended["model_calls"]
+    assert sum(one.get("tokens", 0) for one in steps) == ended["tokens"]
     assert "transcript" in names
     told = home.service.command("runs", ended["id"]).stdout
     assert ended["state"] in told

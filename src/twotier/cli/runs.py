@@ -20,7 +20,7 @@ FAILED = "failed,interrupted"
 LIMIT_MAX = 1_000  # the worker's own limit
 FIELDS_SHOWN = (
     *("id", "job", "slot", "state", "trigger", "started_at", "ended_at", "items", "model_calls"),
-    *("tokens", "cost_usd", "tier", "model", "because", "result"),
+    *("tokens", "cost_usd", "tools_usd", "tier", "model", "because", "result"),
 )
 
 
@@ -50,6 +50,8 @@ def one(config: Path, run_id: str, *, as_json: bool) -> int:
     told = worker.get(path)
     told["steps"] = worker.get(f"{path}/steps")["steps"]
     told["calls"] = worker.get(f"{path}/calls")["calls"]
+    paid = sum(call["cost_microusd"] for call in told["calls"]) / MICROUSD
+    told["tools_usd"] = f"{paid:.6f}" if paid else ""  # beside the models'
     if as_json:
         emit(told)
     else:

@@ -59,4 +59,6 @@ def shown(step: Step) -> dict[str, Any]:
     output = step.output if isinstance(step.output, dict) else {}
     paid = output.get("answer", output)
     told = {key: paid[key] for key in TOLD if isinstance(paid, dict) and key in paid}
+    if isinstance(paid, dict) and "tokens_in" in paid:  # an agent's call of a model
+        told["tokens"] = paid["tokens_in"] + paid["tokens_out"]
     return {"number": step.number, "name": step.name, "seconds": took} | told
