@@ -181,9 +181,7 @@ class Home:
         return self.service.command("job", "add", template, *words).stderr
 
     def ready_jobs(self) -> None:
-        """Those with a limit of their own, which is counted from the start on. Their owner has them
-        run by hand alone.
-        """
+        """Those of the frontier, before anything runs. Their owner has them run by hand alone."""
         search = {"backend": "brave", "brave_key": "env:BRAVE_KEY"}
         search["searxng"] = f"{self.internet.base_url}/search"
         assert "it could look" in self.add("blog-post")
