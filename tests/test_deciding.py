@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pytest
+from msgspec.structs import replace
+
 from tests.ledger.toys import HandClock
 from tests.router.test_tree import NAMES, READY
 from twotier.deciding import Deciding
@@ -73,6 +76,40 @@ def test_work_that_a_rule_holds_here_is_local_only_from_then_on() -> None:
     other, decision = seen.deciding(Request("openai_chat", b"{}", "auto"), Caller())
     assert not decision.restricted
     assert other.task.policy is TierPolicy.AUTO
+
+
+def test_a_run_that_was_held_here_once_stays_here() -> None:
+    """What carries it on may have no tools, and is no less private for that."""
+    seen = Seen(Own("tooled", "my files", local_only=True, tools=True))
+    with_tools = Request("openai_chat", b"{}", "auto", tools=1)
+    without = Request("openai_chat", b"{}", "auto")
+    first = Caller(job="a", run="r1", policy=TierPolicy.LOCAL_THEN_FRONTIER)
+    assert not seen.deciding(without, first)[1].restricted
+    assert seen.deciding(with_tools, first, explain=True)[1].restricted
+    assert not seen.deciding(without, first)[1].restricted  # to explain changes nothing
+    assert seen.deciding(with_tools, first)[1].rule == "tooled"
+    for _ in range(2):
+        asking, later = seen.deciding(without, first)
+        assert [one.tier for one in later.options] == ["local"]
+        text = "local-only: my files (with tools), as before in this run"
+        assert (later.because[0].text, later.rule) == (text, "tooled")
+        assert asking.task.policy is TierPolicy.LOCAL_ONLY
+    refused = seen.deciding(without, replace(first, policy=TierPolicy.FRONTIER))[1]
+    assert (refused.options, refused.refusal_code) == ((), "forbidden")
+    own = seen.deciding(without, replace(first, policy=TierPolicy.LOCAL_ONLY))[1]
+    assert (own.rule, own.restricted) == ("policy", False)
+    assert not seen.deciding(without, replace(first, run="r2"))[1].restricted
+
+
+def test_so_many_runs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest are forgotten; they have ended long ago."""
+    monkeypatch.setattr("twotier.deciding.RUNS_MAX", 2)
+    seen = Seen(Own("tooled", local_only=True, tools=True))
+    for run in ("r1", "r2", "r3"):
+        seen.deciding(Request("openai_chat", b"{}", "auto", tools=1), Caller(job="a", run=run))
+    plain = Request("openai_chat", b"{}", "auto")
+    held = [seen.deciding(plain, Caller(job="a", run=run))[1].restricted for run in ("r1", "r3")]
+    assert held == [False, True]
 
 
 def test_each_tier_is_asked_for_its_state_once() -> None:

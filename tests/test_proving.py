@@ -5,7 +5,8 @@ upstreams.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from twotier.domain.tier import TierPolicy
 from twotier.protocols import INBOUND
 from twotier.providers.scripted import Line
 from twotier.proving import FOUND, HEADER, Habits, Judged, Proving
+from twotier.router.own import Own
+from twotier.router.rows import rules_of
 
 BOTH = TierPolicy.LOCAL_THEN_FRONTIER
 LOOP = "and again " * 60
@@ -50,6 +53,8 @@ def ask_of(
     policy: TierPolicy = BOTH,
     verify: str = "",
     stream: bool = False,
+    headers: Mapping[str, str] | None = None,
+    own: Sequence[Own] = (),
     **fields: Any,
 ) -> dict[str, Any]:
     """One request: its headers and text, the rows of the ledger, what was told and asked."""
@@ -68,7 +73,10 @@ def ask_of(
             told=seen["told"].append,
         )
         request = INBOUND["openai_chat"].read_request(json.dumps(fields).encode())
-        caller = Caller(policy=policy, headers={HEADER: verify} if verify else {})
+        sent = {HEADER: verify} if verify else {}
+        caller = Caller(policy=policy, headers={**sent, **(headers or {})})
+        deciding = world.dispatch.deciding
+        deciding.router = replace(deciding.router, rules=rules_of(own=own))
         answer = await proving.answer(request, caller)
         pieces = []
         try:
@@ -95,6 +103,21 @@ def test_a_good_answer_goes_out_as_it_is(tmp_path: Path) -> None:
     (told,) = seen["told"]
     assert isinstance(told, Judged)
     assert (told.tier, told.good, told.by) == ("local", True, "checks")
+
+
+@pytest.mark.parametrize("verify", ["", "checks"])
+def test_what_a_rule_holds_here_is_asked_of_nobody_else(tmp_path: Path, verify: str) -> None:
+    """Asked again without the header that the rule looks at, it would have gone to the frontier."""
+    own = [Own("held", local_only=True, headers={"x-private": "*"})]
+    headers = {"x-private": "1"}
+    frontier = [says("12")]
+    seen = ask_of(
+        tmp_path, [says(LOOP)], frontier=frontier, own=own, headers=headers, verify=verify
+    )
+    assert (seen["tier"], seen["found"]) == ("local", "")
+    assert [tier for tier, _ in seen["rows"]] == ["local"]
+    seen = ask_of(tmp_path / "other", [says(LOOP)], frontier=frontier, own=own, verify=verify)
+    assert seen["tier"] == "frontier"
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ for it.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 from msgspec.structs import replace
 
 from twotier.domain.clock import Clock
-from twotier.domain.decision import Decision
+from twotier.domain.decision import Because, Decision
 from twotier.domain.known import NOTHING, Known
 from twotier.domain.message import Request
 from twotier.domain.task import Asking, Caller
@@ -21,6 +22,7 @@ from twotier.router.names import AUTO
 from twotier.router.tree import Router
 
 Knowledge = Callable[[Asking], Known]
+RUNS_MAX = 10_000  # that are remembered; a run takes minutes
 
 
 def knows_nothing(_: Asking) -> Known:
@@ -42,6 +44,9 @@ class Facts(dict[str, TierFacts]):
 class Deciding:
     """Decides with the rules, the facts and what is known. `knowledge` is set before the first
     request, by whoever has any; it answers at once, from memory.
+
+    A run of which a rule of the owner's kept one request on this machine stays here with those that
+    follow: what carries it on may be shorter, have no tools, come at another hour.
     """
 
     def __init__(self, router: Router, facts: Callable[[str], TierFacts], *, clock: Clock) -> None:
@@ -49,6 +54,7 @@ class Deciding:
         self.clock = clock
         self.knowledge: Knowledge = knows_nothing
         self._facts = facts
+        self._held: OrderedDict[str, Because] = OrderedDict()
 
     def __call__(
         self, request: Request, caller: Caller, *, explain: bool = False
@@ -60,11 +66,24 @@ class Deciding:
         asking = Asking(request, task, caller)
         if task.model_asked in (AUTO, ""):
             asking = replace(asking, known=self.knowledge(asking))
-        facts = Facts(self._facts)
-        decision = self.router.decide(task, facts, known=asking.known, explain=explain)
+        facts, known = Facts(self._facts), asking.known
+        why = self._held.get(caller.run) if self._held else None
+        if why is not None and task.policy is not TierPolicy.LOCAL_ONLY:
+            decision = self.router.held(task, facts, why=why, known=known, explain=explain)
+        else:
+            decision = self.router.decide(task, facts, known=known, explain=explain)
         if decision.restricted:
             asking = replace(asking, task=replace(task, policy=TierPolicy.LOCAL_ONLY))
+            if caller.run and not explain:
+                self._hold(caller.run, decision.because[0])
         return asking, decision
+
+    def _hold(self, run: str, why: Because) -> None:
+        """Remember that this run is kept here."""
+        if run not in self._held:
+            self._held[run] = Because(why.rule, why.effect, f"{why.text}, as before in this run")
+            if len(self._held) > RUNS_MAX:
+                self._held.popitem(last=False)
 
     def facts(self) -> Mapping[str, TierFacts]:
         """What the tiers say of themselves from now on, each asked at most once."""

@@ -37,7 +37,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     `read` gives the next bytes, none at the end, all of them where the client wants no stream.
     `broken` gives the bytes that end a stream which has begun and cannot go on. `whole` tells, at
-    the end, whether what was read was all of it. `verify`: as in its `Decision`.
+    the end, whether what was read was all of it. `verify` and `restricted`: as in its `Decision`.
     """
 
     headers: Mapping[str, str]
@@ -47,6 +47,7 @@ class Answer(msgspec.Struct, frozen=True):
     whole: Callable[[], bool]
     close: Callable[[], Awaitable[None]]
     verify: bool = False
+    restricted: bool = False
 
 
 class Dispatch:
@@ -118,7 +119,10 @@ class Dispatch:
 
         exchange, failures = await self._tries.opened(request, task, plan=Plan(attempts, ready))
         answer = answer_of(exchange, request, failures=failures)
-        return msgspec.structs.replace(answer, verify=True) if decision.verify else answer
+        if not (decision.verify or decision.restricted):
+            return answer
+        verify, restricted = decision.verify, decision.restricted
+        return msgspec.structs.replace(answer, verify=verify, restricted=restricted)
 
 
 def answer_of(

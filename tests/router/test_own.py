@@ -217,6 +217,16 @@ def test_a_restriction_says_whose_it_is() -> None:
     assert "local-only work does not leave this machine" in decision.refusal
 
 
+def test_an_order_for_the_frontier_that_a_rule_forbids_is_refused() -> None:
+    """It is not given to the local tier in its place: that was not asked for."""
+    decision = decide([HELD], task(client="notes", policy=TierPolicy.FRONTIER))
+    assert (decision.options, decision.refusal_code, decision.rule) == ((), "forbidden", "held")
+    assert decision.refusal == (
+        "no tier may answer this: the rule held keeps this on this machine, and the policy is"
+        " frontier"
+    )
+
+
 def test_a_rule_knows_if_somebody_has_to_look_at_headers_or_the_clock() -> None:
     """Where none does, nobody pays for either."""
     assert not rules_of().headers

@@ -52,19 +52,47 @@ class Router:
 
         `explain`: the rules that looked and did not decide say so too.
         """
-        because: list[Because] = []
         guard = self.rules.restricting(task) if self.rules.guards else None
-        if guard is not None:
-            because.append(Because(guard.name, "restricted", f"local-only: {guard.text}"))
-            task = replace(task, policy=TierPolicy.LOCAL_ONLY)
-        if task.model_asked in (AUTO, ""):
-            decision = self.chosen(task, facts, known=known, because=because, explain=explain)
-        else:
-            decision = self.obeyed(task, facts, because=because)
         if guard is None:
-            return decision
-        rule = guard.name if decision.rule == "policy" else decision.rule
+            return self.free(task, facts, known=known, because=[], explain=explain)
+        why = Because(guard.name, "restricted", f"local-only: {guard.text}")
+        return self.held(task, facts, why=why, known=known, explain=explain)
+
+    def held(
+        self,
+        task: Task,
+        facts: Mapping[str, TierFacts],
+        *,
+        why: Because,
+        known: Known,
+        explain: bool,
+    ) -> Decision:
+        """The same for work that a rule of the owner's keeps on this machine, which is `why`. An
+        order for the frontier is refused, for it cannot be obeyed.
+        """
+        because = [why]
+        if task.policy is TierPolicy.FRONTIER:
+            text = f"the rule {why.rule} keeps this on this machine, and the policy is frontier"
+            because.append(Because("private", "removed", text))
+            return replace(refused(because), rule=why.rule, restricted=True)
+        here = replace(task, policy=TierPolicy.LOCAL_ONLY)
+        decision = self.free(here, facts, known=known, because=because, explain=explain)
+        rule = why.rule if decision.rule == "policy" else decision.rule
         return replace(decision, rule=rule, restricted=True)
+
+    def free(
+        self,
+        task: Task,
+        facts: Mapping[str, TierFacts],
+        *,
+        known: Known,
+        because: list[Because],
+        explain: bool,
+    ) -> Decision:
+        """The same, of work that no rule of the owner's restricts any further."""
+        if task.model_asked in (AUTO, ""):
+            return self.chosen(task, facts, known=known, because=because, explain=explain)
+        return self.obeyed(task, facts, because=because)
 
     def obeyed(
         self, task: Task, facts: Mapping[str, TierFacts], *, because: list[Because]
