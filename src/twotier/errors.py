@@ -15,6 +15,7 @@ from typing import ClassVar
 BILLING_KINDS = frozenset({"billing_error", "insufficient_quota"})
 # A model that was told in words what to answer, and answered otherwise: its server is well.
 UNFIT_KIND = "answer_unfit"
+HANDED_OVER_KIND = "handed_over"  # broken off by us; its tier did its work
 
 NOTED_CHARACTERS_MAX = 300
 KIND_CHARACTERS_MAX = 60  # a type is a word; what is longer is something else

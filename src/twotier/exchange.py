@@ -35,6 +35,7 @@ from twotier.hold import Hold
 from twotier.ledger.book import Book
 from twotier.ledger.charge import charge
 from twotier.ledger.cost import Bill
+from twotier.overseer import Overseer
 from twotier.protocols import (
     INBOUND,
     OUTBOUND,
@@ -109,11 +110,19 @@ class Ground:
 class Exchange:
     """See the module. Use: `open`, then `read` until it gives nothing, and `close` always.
 
-    `expected` holds the estimated input tokens and the limit of output tokens.
+    `expected` holds the estimated input tokens and the limit of output tokens. `overseer` watches
+    an answer that is put together here, and breaks it off where it has gone astray.
     """
 
     def __init__(
-        self, tier: Tier, request: Request, *, attempt: Attempt, expected: Usage, ground: Ground
+        self,
+        tier: Tier,
+        request: Request,
+        *,
+        attempt: Attempt,
+        expected: Usage,
+        ground: Ground,
+        overseer: Overseer | None = None,
     ) -> None:
         self.tier = tier
         self.attempt = attempt
@@ -128,9 +137,9 @@ class Exchange:
         self._dialect = request.dialect if self._same else tier.spec.dialect
         self._theirs = OUTBOUND[self._dialect]
         self._ours = INBOUND[request.dialect]
-        self._streamed = request.stream or (
-            tier.spec.stream_always and request.dialect not in UNSTREAMED
-        )
+        self._overseer = overseer
+        always = tier.spec.stream_always or overseer is not None
+        self._streamed = request.stream or (always and request.dialect not in UNSTREAMED)
         self._reading: Reading | None = None
         if self._streamed:
             self._reading = Reading(ground.clock.monotonic)
@@ -173,10 +182,7 @@ class Exchange:
             if self.tier.patience is not None:
                 first_token_seconds = self.tier.patience(self._expected.input_tokens)
             deadlines = Deadlines(
-                spec.connect_seconds,
-                first_token_seconds,
-                spec.idle_seconds,
-                spec.total_seconds,
+                spec.connect_seconds, first_token_seconds, spec.idle_seconds, spec.total_seconds
             )
             paid = not self.attempt.price.free
             self._reply = await self.tier.provider.ask(
@@ -423,6 +429,8 @@ class Exchange:
             self._observe(events)
             if self._failed is not None:
                 raise self._failed
+            if self._overseer is not None:
+                self._overseer.saw(events)
             if self._first is None and self.observed.content:
                 self._first = self._ground.clock.monotonic() - self._started
             for event in events:
@@ -476,10 +484,7 @@ class Exchange:
     def _open_writer(self) -> StreamWriter:
         """Writes a stream in the client's dialect."""
         return self._ours.stream_writer(
-            self.attempt.request_id,
-            model=self._ref,
-            created=self._now(),
-            request=self._request,
+            self.attempt.request_id, model=self._ref, created=self._now(), request=self._request
         )
 
     def _now(self) -> int:

@@ -23,9 +23,11 @@ from twotier.domain.message import Request, Usage
 from twotier.domain.money import Attempt
 from twotier.domain.task import Task
 from twotier.exchange import Exchange, Ground, Tier
+from twotier.overseer import Overseer
 from twotier.router.breaker import Breakers, Key, Signal, signal_of
 from twotier.router.retry import PATIENCE_SECONDS, RetryBudget, wait_after
 from twotier.slots import Patience
+from twotier.verify.guards import Usual
 
 # Statuses that speak of the upstream, not of the request: another tier may do better. Without any
 # (0) it hung up.
@@ -44,11 +46,13 @@ class Remedy:
 class Plan(msgspec.Struct, frozen=True):
     """The rows of a decision, made when their turn comes.
 
-    `ready` tells whether a tier behind that number of the decision is ready.
+    `ready` tells whether a tier behind that number of the decision is ready. `usual` is what such
+    an answer needs, None where nobody may break it off.
     """
 
     attempts: Iterator[Attempt]
     ready: Callable[[int], bool]
+    usual: Usual | None = None
 
 
 class Tries:
@@ -119,6 +123,7 @@ class Tries:
             attempt=attempt,
             expected=self._expected(attempt.tier, task),
             ground=self._ground,
+            overseer=way.overseer(tier, request),
         )
         signal, because = Signal.UNTOLD, ""
         try:
@@ -171,6 +176,20 @@ class _Way:
     def elsewhere(self) -> bool:
         """Whether another tier could take over now."""
         return self._plan.ready(self._number)
+
+    def overseer(self, tier: Tier, request: Request) -> Overseer | None:
+        """Who watches the answer while nobody sees it: of a free tier, with another one behind it
+        that could take over. A server that would not stream by itself is only made to where enough
+        is known of such answers.
+        """
+        usual, tried = self._plan.usual, self._attempt
+        if usual is None or request.stream or tried is None or not tried.price.free:
+            return None
+        if not (tier.spec.stream_always or usual.known) or not self.elsewhere():
+            return None
+        until = None if self._given.deadline_seconds is None else self._until
+        clock = self._clock.monotonic
+        return Overseer(usual, elsewhere=self.elsewhere, monotonic=clock, until=until)
 
     async def after(self, error: errors.TwotierError) -> Attempt | None:
         """What comes after a failure: the same tier a little later, the next one, or nothing."""

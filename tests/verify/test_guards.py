@@ -40,6 +40,9 @@ TEXT = Usual(runs=9, tokens_p50=400, tokens_p90=900)
         (Flight(seconds=60, left_seconds=1), USUAL, ""),
         (Flight(tokens=100, seconds=60, left_seconds=60), TEXT, "rate"),
         (Flight(steps=2, seconds=60, left_seconds=1), FEW, ""),
+        (Flight(left_seconds=9, elsewhere_seconds=9), FEW, "late"),
+        (Flight(left_seconds=9, elsewhere_seconds=8), FEW, ""),
+        (Flight(elsewhere_seconds=8), FEW, ""),
     ],
 )
 def test_each_guard(flight: Flight, usual: Usual, name: str) -> None:

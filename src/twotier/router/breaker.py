@@ -22,6 +22,7 @@ from enum import StrEnum
 import msgspec
 
 from twotier.errors import (
+    HANDED_OVER_KIND,
     UNFIT_KIND,
     DeadlineError,
     StreamBrokenError,
@@ -35,6 +36,7 @@ FAILURES_MAX = 5
 OPEN_SECONDS = 30.0
 VERDICT_SECONDS = 1.0  # told to whoever comes while somebody else tries
 REQUEST_TIMEOUT = 408  # a 4xx that speaks of the upstream's own slowness
+OURS = (UNFIT_KIND, HANDED_OVER_KIND)  # found wrong by us in the answer of a living server
 
 Key = tuple[str, str]  # a tier and its model
 
@@ -87,7 +89,7 @@ def signal_of(error: TwotierError, *, kept: bool) -> Signal:
     """
     if isinstance(error, TooLongError):
         return Signal.ANSWERED
-    if isinstance(error, UpstreamError) and error.upstream_kind == UNFIT_KIND:
+    if isinstance(error, UpstreamError) and error.upstream_kind in OURS:
         return Signal.ANSWERED
     if isinstance(error, UpstreamError) and error.upstream_status:
         slow = error.upstream_status == REQUEST_TIMEOUT

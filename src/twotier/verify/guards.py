@@ -56,13 +56,15 @@ NOTHING = Usual()
 class Flight:
     """How far work has come. `stale` calls in a row gave what was known; `same_text` times in a row
     the same was said; `circles` says how the text goes round in circles. `seconds` have gone by,
-    and `left_seconds` are left, None where nobody waits. `tokens` are counted as `Usual` counts.
+    and `left_seconds` are left, None where nobody waits; `elsewhere_seconds` is what another tier
+    would take for all of it, None where nobody knows. `tokens` are counted as `Usual` counts.
     """
 
     steps: int = 0
     tokens: int = 0
     seconds: float = 0.0
     left_seconds: float | None = None
+    elsewhere_seconds: float | None = None
     stale: int = 0
     same_text: int = 0
     circles: str = ""
@@ -133,12 +135,21 @@ def rate(flight: Flight, usual: Usual) -> str:
     return f"at its rate it needs {needed:.0f} s more, and {flight.left_seconds:.0f} s are left"
 
 
+def late(flight: Flight, usual: Usual) -> str:  # noqa: ARG001
+    """The last moment at which another tier could still be in time."""
+    left, needed = flight.left_seconds, flight.elsewhere_seconds
+    if left is None or needed is None or left > needed:
+        return ""
+    return f"{left:.0f} s are left, and elsewhere it takes {needed:.0f} s"
+
+
 GUARDS: tuple[Guard, ...] = (
     Guard("repetition", "the same call or the same words again and again", repetition),
     Guard("stall", "calls that bring nothing new", stall),
     Guard("steps", "more steps than nine of ten earlier runs", steps),
     Guard("tokens", "far more text than was to be expected", tokens),
     Guard("rate", "too slow for its deadline", rate),
+    Guard("late", "the last moment at which another tier could be in time", late),
 )
 NAMES = tuple(guard.name for guard in GUARDS)
 
