@@ -23,7 +23,7 @@ from twotier.build.alerts import alerts_of
 from twotier.build.clients import clients
 from twotier.build.front import Front, Opened, make_dispatch
 from twotier.build.household import Household
-from twotier.build.learned import hear_loads
+from twotier.build.learned import hear_loads, learned_of
 from twotier.build.ledger import open_book
 from twotier.build.money import budgets, prices
 from twotier.build.slots import ease_in
@@ -36,8 +36,6 @@ from twotier.config.load import Loaded
 from twotier.errors import first_cause
 from twotier.exchange import Ground
 from twotier.gateway.live import Live
-from twotier.learned.speeds import Speeds
-from twotier.learned.tiers import Learned
 from twotier.lock import only_one
 from twotier.probing import Probe
 from twotier.providers.http import Transport
@@ -69,7 +67,7 @@ class Main:
         self.loaded = loaded
         self.clock = SystemClock()
         self.new_id = new_ids()
-        self.learned = Learned(Speeds(self.clock))
+        self.learned = learned_of(loaded, self.clock)
         alerts = alerts_of(loaded, self.clock)
         self.house = Household(self.clock, alerts, places(self.loaded.config, self.clock))
         self.stopping = asyncio.Event()

@@ -57,6 +57,7 @@ from twotier.jobs.engine import Engine
 from twotier.jobs.hooks import Hooks
 from twotier.jobs.items import ItemStore
 from twotier.jobs.keeping import Keeping
+from twotier.jobs.mark_api import Marking
 from twotier.jobs.orders import Orders
 from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
@@ -122,8 +123,6 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             renewal = Renewal(works, scheduler, client=client, revisions=revisions)
             await renewal.begin()
             hooks = hooks_of(stores.items, scheduler, works=works, clock=clock)
-            dry = DryRun(stores.items, works.watchers)
-            orders = Orders(scheduler, dry, hooks, renewal.reload)
             watching = Watching(scheduler, works.watchers, items=stores.items, runs=runs)
             means = Means(client, engine, owner.desk, servers)
             chats = chats_of(loaded, database, means=means, clock=clock)
@@ -133,14 +132,16 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             trying = Trying.of(
                 loaded, database, scheduler=scheduler, client=client, clock=clock, agents=agents
             )
-            watch = partial(watch_main, client, stop)
-            take_over = partial(held.run, scheduler.take_over)
-            endless = (rounds.run, retention.run, chats.run, trying.desk.run, take_over)
+            watch, takes = partial(watch_main, client, stop), partial(held.run, scheduler.take_over)
+            endless = (rounds.run, retention.run, chats.run, trying.run)
             # The engine is loaded beside the rest, so that its second is nobody's.
-            beside = (*endless, engine.launch, watch, renewal.on_signal)
+            beside = (*endless, takes, engine.launch, watch, renewal.on_signal)
             await held.beat()
+            dry = DryRun(stores.items, works.watchers)
+            orders = Orders(scheduler, dry, hooks, renewal.reload)
             parts = (Steppings(scheduler, engine), orders, *owner.joined(scheduler), watching)
-            routes = [one for part in (*parts, trying, revisions) for one in part.routes()]
+            more = (trying, revisions, Marking(scheduler, stores.results, client))
+            routes = [one for part in (*parts, *more) for one in part.routes()]
             routes += [*Keeping(retention).routes(), *chat_routes(chats)]
             await run(scheduler, server(api.app(*routes)), beside=beside, loaded=loaded, stop=stop)
     finally:

@@ -18,6 +18,7 @@ from twotier.domain.tier import TierPolicy
 
 EVERY_COMMAND = [
     "up", "down", "status", "ask", "route", "job", "job list", "job show", "job run", "runs",
+    "runs mark", "record", "record forget",
     "approve", "approve list", "approve yes", "approve no",
     "spend", "spend confirm", "spend export", "spend import", "spend reconcile", "savings",
     "replay",

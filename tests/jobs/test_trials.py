@@ -83,6 +83,7 @@ class Bench:
     desk: TrialDesk
     loads: Loads
     records: Records
+    client: MainClient
 
     async def done(self, text: str = MAIL, said: str = OWN) -> Run:
         """A run of the job that answered about one item."""
@@ -119,12 +120,12 @@ async def bench(
         async with MainClient(home / "main.sock") as client:
             store = TrialStore(database, clock)
             known = {"report": REPORT} if jobs is None else jobs
-            around = Around(lambda: known, window)
+            around = Around(lambda: known, window, client.judged)
             desk = TrialDesk(store, around, client=client, loads=loads, clock=clock)
             records = Records(
                 database, store, clock=clock, local_tiers=frozenset({"local", "coder"})
             )
-            yield Bench(database, clock, main, store, desk, loads, records)
+            yield Bench(database, clock, main, store, desk, loads, records, client)
     finally:
         database.close()
         await main.close()

@@ -62,6 +62,8 @@ class PlayingMain:
         self.asked = asyncio.Event()
         self.over: list[str] = []  # runs whose batches nobody waits for any more
         self.limits: dict[str, int] = {}  # of jobs, as the file has them
+        self.verdicts: list[dict[str, Any]] = []
+        self.refuses = ""  # what the router says where nobody may be asked
         self._socket = socket
         self._runner: web.AppRunner | None = None
 
@@ -72,6 +74,8 @@ class PlayingMain:
         app.router.add_get("/control/status", self._status)
         app.router.add_post("/control/batches/release", self._release)
         app.router.add_post("/control/budgets/reload", self._reload)
+        app.router.add_post("/control/verdicts", self._judged)
+        app.router.add_post("/control/route", self._route)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.UnixSite(self._runner, str(self._socket)).start()
@@ -102,6 +106,17 @@ class PlayingMain:
 
     async def _reload(self, _: web.Request) -> web.StreamResponse:
         return web.json_response({"jobs": self.limits})
+
+    async def _judged(self, request: web.Request) -> web.StreamResponse:
+        self.verdicts.append(await request.json())
+        return web.json_response({"counted": True})
+
+    async def _route(self, request: web.Request) -> web.StreamResponse:
+        """A frontier at 5 USD a million tokens in and 25 out."""
+        body = await request.json()
+        microusd = 5 * len(body["prompt"]) + 25 * body["output_tokens_max"] + 300
+        told = {"refusal": self.refuses, "worst_case_usd": f"{microusd / 1e6:.6f}"}
+        return web.json_response(told)
 
     async def _alive(self, request: web.Request) -> web.StreamResponse:
         reply = web.StreamResponse()

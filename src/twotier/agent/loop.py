@@ -84,6 +84,7 @@ class Talk:
         self._because: list[str] = []
         self._escalations = 0
         self._guarded = True
+        self._gave_up = ""
 
     async def whole(self) -> Outcome:
         """Read apart what is to be read apart, then do the work."""
@@ -112,6 +113,7 @@ class Talk:
         if not wrong or not await self._may_escalate(turn):
             return outcome if outcome.failed else self._told(outcome, wrong)
         self._escalations += 1
+        self._gave_up = outcome.tier
         self._because.append(f"carried on by the frontier tier: {wrong}")
         said = "" if outcome.failed else f"\nIt answered: {outcome.text[:ANSWER_CHARACTERS_MAX]}"
         told = CARRY_ON.format(because=wrong, story=marked(self.course.compact() + said))
@@ -150,6 +152,7 @@ class Talk:
             tools_microusd=course.tools_microusd,
             taint=course.taint,
             escalations=self._escalations,
+            gave_up=self._gave_up,
             because=tuple(self._because),
             transcript=tuple(self._transcript),
         )
@@ -213,6 +216,7 @@ class Talk:
             request=last.request if last else "",
             taint=course.taint,
             escalations=self._escalations,
+            gave_up=self._gave_up,
             because=tuple(self._because),
             transcript=tuple(self._transcript),
         )

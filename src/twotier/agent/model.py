@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from twotier.agent.said import Chat, Said
 from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.tier import TierPolicy
+from twotier.domain.verdict import Verdict
 from twotier.errors import DeadlineError, NotRunningError, StreamBrokenError, UpstreamError
 from twotier.tools.reading import Limits
 
@@ -30,6 +32,7 @@ STATUS_URL = "http://main/control/status"
 ALIVE_URL = "http://main/control/alive"
 RELEASE_URL = "http://main/control/models/release"
 BATCHES_URL = "http://main/control/batches/release"
+VERDICTS_URL = "http://main/control/verdicts"
 CONNECT_SECONDS = 5.0
 ORDER_SECONDS = 30.0
 KEY_CHARACTERS_MAX = 255
@@ -132,7 +135,11 @@ class MainClient:
         """A run has ended: what it still has in batches is not waited for any more."""
         await self._tell(BATCHES_URL, {"run": run})
 
-    async def _tell(self, url: str, news: Mapping[str, str]) -> None:
+    async def judged(self, verdict: Verdict) -> None:
+        """How a piece of work ended. Told again it counts once, so a run that goes on may."""
+        await self._tell(VERDICTS_URL, msgspec.to_builtins(verdict))
+
+    async def _tell(self, url: str, news: Mapping[str, Any]) -> None:
         with contextlib.suppress(aiohttp.ClientError, OSError, TimeoutError):
             async with asyncio.timeout(CONNECT_SECONDS):
                 async with self._open().post(url, json=dict(news)):

@@ -85,7 +85,8 @@ class Outcome:
     """What a turn came to. `failed` is the sentence why it is no result, empty for a good one.
 
     `value` is the result that fits the schema, None without one. `transcript` holds the messages of
-    the turn as JSON. `escalations` is how often the frontier tier was asked to carry on.
+    the turn as JSON. `escalations` is how often the frontier tier was asked to carry on, `gave_up`
+    the tier that it carried on from.
     """
 
     text: str
@@ -103,6 +104,7 @@ class Outcome:
     request: str = ""
     taint: Labels = NO_LABELS
     escalations: int = 0
+    gave_up: str = ""
     because: tuple[str, ...] = ()
     transcript: tuple[Mapping[str, Any], ...] = ()
 

@@ -15,10 +15,12 @@ from twotier.domain.job import JobStanding
 from twotier.domain.money import BudgetState
 from twotier.domain.tier import TierFacts, TierState
 from twotier.ledger.crossings import SCOPE as BUDGET
+from twotier.router.drift import Drift
 
 JOB = "job:"
 RAN_KEY = "jobs:none-ran"
 LEDGER_KEY = "ledger:unwritable"
+QUALITY = "quality:"
 WORKER = "worker"
 
 
@@ -116,6 +118,20 @@ def ports(taken: Mapping[str, str]) -> Look:
     text = "; ".join(taken.values())
     holds = [Condition(PORT_KEY, "gateway", "port", f"also_ports: {text}")] if taken else []
     return Look(holds, (PORT_KEY,))
+
+
+def quality(drifts: Sequence[Drift]) -> Look:
+    """Tiers whose verified answers are worse of late than before."""
+    holds = [Condition(QUALITY + one.tier, one.tier, "quality", _fall(one)) for one in drifts]
+    return Look(holds, (QUALITY,))
+
+
+def _fall(one: Drift) -> str:
+    return (
+        f"of its last {one.count} verified answers {one.good} were good, where by the record before"
+        f" {one.expected:.1f} were to be expected; most are missing at {one.key}; `twotier record"
+        f" {one.key}` shows more"
+    )
 
 
 def ledger(failed: str) -> Look:

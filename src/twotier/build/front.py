@@ -55,6 +55,7 @@ from twotier.gateway.models import ModelRoute
 from twotier.gateway.outside import OutsidePage
 from twotier.gateway.places import PlaceControl
 from twotier.gateway.plain import ModelList, healthz
+from twotier.gateway.records import RecordControl
 from twotier.gateway.refusals import Refusals
 from twotier.gateway.repeats import Repeats
 from twotier.gateway.replay import ReplayPage
@@ -167,6 +168,7 @@ class Front:
             self.fees(),
             self.replay(),
             LimitControl(self.reload_limits),
+            RecordControl(self.telemetry.learned.records, self.dispatch.router.names.tiers),
         )
         self.house.lookout = self.lookout(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
@@ -298,6 +300,7 @@ class Front:
             standings=lambda: standings_of(self.loaded.paths.worker_socket),
             book=self.ground.book,
             spent=self.telemetry.knowing.paces.note,
+            drifts=self.telemetry.learned.records.drifts,
         )
         return Lookout(
             house.alerts,

@@ -8,10 +8,25 @@ from dataclasses import replace
 from functools import partial
 
 from twotier.build.programs import version_of
+from twotier.config.alerts import hours_of
 from twotier.config.load import Loaded
+from twotier.config.zones import zone_name
+from twotier.domain.clock import Clock
 from twotier.exchange import Tier
+from twotier.learned.speeds import Speeds
 from twotier.learned.tiers import Learned
+from twotier.router.recheck import Hours
 from twotier.supervisor.spec import Change
+
+
+def learned_of(loaded: Loaded, clock: Clock) -> Learned:
+    """Everything that is learned, before any tier is followed."""
+    config = loaded.config.routing.record
+    hours = hours_of(config.hours)
+    learned = Learned(Speeds(clock))
+    learned.records.hours = Hours(*hours, zone_name(config.zone)) if hours else None
+    learned.records.rechecks = config.recheck
+    return learned
 
 
 def learn_of(tiers: Mapping[str, Tier], *, loaded: Loaded, learned: Learned) -> dict[str, Tier]:

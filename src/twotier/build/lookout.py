@@ -29,6 +29,7 @@ from twotier.domain.tier import TierFacts
 from twotier.errors import DeliveryError, LedgerError
 from twotier.ledger.book import Book
 from twotier.notify.http import ping
+from twotier.router.drift import Drift
 
 log = logging.getLogger("twotier.alerts")
 LOOK_SECONDS = 15
@@ -50,6 +51,11 @@ def to_nobody(_: Sequence[BudgetState]) -> None:
     """Where nobody wants to hear of it."""
 
 
+def nothing() -> Sequence[Drift]:
+    """No tier does worse than before."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Whom to ask. `servers` are minded on this machine, the worker among them; `tiers` are all;
@@ -63,6 +69,7 @@ class Sources:
     standings: Callable[[], Awaitable[list[JobStanding] | None]]
     book: Book
     spent: Callable[[Sequence[BudgetState]], None] = to_nobody
+    drifts: Callable[[], Sequence[Drift]] = nothing
 
 
 @dataclass(slots=True)
@@ -119,6 +126,7 @@ class Lookout:
         down_seconds = self.limits.down_seconds
         desk.take(self.upstreams.look(self.sources.tiers, down_seconds=down_seconds))
         desk.take(conditions.ports(self.sources.ports()))
+        desk.take(conditions.quality(self.sources.drifts()))
         await self._say(self._trouble(standings, failed), now=now)
 
     async def _money(self) -> str:

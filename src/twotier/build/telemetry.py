@@ -50,6 +50,7 @@ class Telemetry:
         yield self.learned.sizes
         yield self.knowing.sessions
         yield self.knowing.paces
+        yield self.learned.records
         if logging.getLogger(LOGGER).isEnabledFor(logging.INFO):
             yield lambda attempt, end: self.lines.note(LOGGER, "asked", fields=fields(attempt, end))
         if self.spans is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from starlette.routing import BaseRoute
@@ -13,9 +14,11 @@ from twotier.config.load import Loaded
 from twotier.config.trials import TrialsConfig
 from twotier.config.zones import zone_name
 from twotier.domain.clock import Clock
+from twotier.domain.money import MICROUSD_PER_USD
 from twotier.jobs import lease
 from twotier.jobs.again_agent import Agents
 from twotier.jobs.database import Database
+from twotier.jobs.quality import QualityWatch, Sample
 from twotier.jobs.records import Records
 from twotier.jobs.scheduler import Scheduler
 from twotier.jobs.trial_api import Trials
@@ -25,12 +28,13 @@ from twotier.jobs.trials import TrialStore
 
 @dataclass(frozen=True, slots=True)
 class Trying:
-    """The parts that try: `desk.run` goes on beside the jobs."""
+    """The parts that try."""
 
     scheduler: Scheduler
     store: TrialStore
     records: Records
     desk: TrialDesk
+    watch: QualityWatch
 
     @classmethod
     def of(
@@ -55,10 +59,23 @@ class Trying:
             local_tiers=local,
             bar_percent=config.trials.bar_percent,
         )
-        around = Around(lambda: scheduler.jobs, window_of(config.trials))
+        window = window_of(config.trials)
+        sample = Sample(
+            config.routing.quality.shadow_percent,
+            int(config.routing.quality.limit_usd * MICROUSD_PER_USD),
+            local,
+        )
+        around = Around(lambda: scheduler.jobs, window, client.judged, sample.takes)
         loader = Loader(loaded.paths.main_socket)
         desk = TrialDesk(store, around, client=client, loads=loader, clock=clock, agents=agents)
-        return cls(scheduler, store, records, desk)
+        watch = QualityWatch(store, desk, sample=sample, main=client, clock=clock)
+        return cls(scheduler, store, records, desk, watch)
+
+    async def run(self) -> None:
+        """Beside the jobs; never returns."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.desk.run())
+            group.create_task(self.watch.run())
 
     def routes(self) -> list[BaseRoute]:
         """For the worker's API."""

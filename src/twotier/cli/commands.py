@@ -23,10 +23,11 @@ from twotier.cli.mcp_words import mcp, mcp_servers
 from twotier.cli.notify_words import notify
 from twotier.cli.outside_words import spend
 from twotier.cli.price_words import prices
+from twotier.cli.record_words import mark, record
 from twotier.cli.rights import Rights as AllRights
 from twotier.cli.route_words import route
 from twotier.cli.rule_words import replay
-from twotier.cli.runs_wanted import Wanted as RunsWanted
+from twotier.cli.runs_words import runs
 from twotier.cli.tool_words import tools
 from twotier.cli.trial_words import again, diff, forget, revert, set_, shadow, suggest, trials, try_
 from twotier.cli.watch_words import watch
@@ -36,7 +37,6 @@ Config = Annotated[Path, Parameter(parse=False)]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document on stdout.")]
 Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")]
 Rights = Annotated[AllRights | None, Parameter(name="*")]
-Wanted = Annotated[RunsWanted | None, Parameter(name="*")]
 
 app = App(
     name="twotier",
@@ -51,13 +51,14 @@ app = App(
 models = App(name="models", help="What can be asked, what lies on this disk, and what fits.")
 config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
-for group in (job, models, engine, prices, config_app, key, budget, notify, spend):
+for group in (job, runs, record, models, engine, prices, config_app, key, budget, notify, spend):
     app.command(group)
 for one in (approve, chat, forget, mcp, mcp_servers, replay, route, tools, watch):
     app.command(one)
 for words in (shadow, trials, suggest, diff, revert):
     job.command(words)
 job.command(again, name="test")
+runs.command(mark)
 job.command(set_, name="set")
 models.command(try_, name="try")
 
@@ -113,25 +114,6 @@ def ask(
     from twotier.cli.ask import ask
 
     return ask(config, prompt, model=model, files=file, split=split, as_json=as_json)
-
-
-@app.command
-def runs(run: str = "", /, *, wanted: Wanted = None, as_json: Json = False, config: Config) -> int:
-    """The latest runs of jobs, or one run in full.
-
-    Slots of a job that say the same one after the other (nothing new, skipped, missed) are one
-    line.
-
-    Parameters
-    ----------
-    run
-        The id of one run.
-    """
-    from twotier.cli.runs import latest, one
-
-    if run:
-        return one(config, run, as_json=as_json)
-    return latest(config, wanted or RunsWanted(), as_json=as_json)
 
 
 @app.command

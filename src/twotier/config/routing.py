@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Protocol, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from twotier.config.record import QualityConfig, RecordConfig
 from twotier.config.section import Section, listed, raise_all
 from twotier.config.values import NAME, Rule, RuleName, TierName, Usd, Zone
 from twotier.config.work import JobConfig
@@ -116,6 +117,12 @@ class RoutingConfig(Section):
         (),
         description="Rules that are switched off: time, session, record, unproven, polling,"
         " bulk-write, frontier-reasoning, read-report, gain, default.",
+    )
+    record: RecordConfig = Field(
+        default_factory=RecordConfig, description="What each job's own record is used for."
+    )
+    quality: QualityConfig = Field(
+        default_factory=QualityConfig, description="A watch over the local tier's answers."
     )
 
 

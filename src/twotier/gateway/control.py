@@ -26,6 +26,7 @@ from twotier.gateway.fees import FeesControl
 from twotier.gateway.limits import LimitControl
 from twotier.gateway.outside import OutsidePage
 from twotier.gateway.places import PlaceControl
+from twotier.gateway.records import RecordControl
 from twotier.gateway.replay import ReplayPage
 from twotier.gateway.savings import SavingsPage
 from twotier.gateway.status import Status, usd_text
@@ -57,6 +58,7 @@ class Control:
     fees: FeesControl
     replay: ReplayPage
     limits: LimitControl
+    records: RecordControl
 
     def app(self) -> Starlette:
         """As an ASGI application."""
@@ -82,6 +84,9 @@ class Control:
                 Route("/control/models/release", told(self.places.release), methods=["POST"]),
                 Route("/control/batches/release", told(self.release), methods=["POST"]),
                 Route("/control/fees", told(self.fees), methods=["POST"]),
+                Route("/control/verdicts", told(self.records.judged), methods=["POST"]),
+                Route("/control/records", told(self.records.show), methods=["GET"]),
+                Route("/control/records/forget", told(self.records.forget), methods=["POST"]),
                 Route("/control/alerts/test", told(self.alerts.test), methods=["POST"]),
                 Route("/control/alerts/reload", told(self.alerts.renew), methods=["POST"]),
                 Route("/control/engine", told(self.engines.listed), methods=["GET"]),

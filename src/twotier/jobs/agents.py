@@ -85,6 +85,7 @@ class JobAgents:
             cost_microusd=outcome.cost_microusd,
             told=outcome.because,
             looked=looking.looked,
+            gave_up=outcome.gave_up,
         )
 
     async def _known(self, job: Job) -> Json:

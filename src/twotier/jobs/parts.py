@@ -87,6 +87,7 @@ class Worked:
     `tier` and `model` gave the last answer by `rule`, `request` is what main calls it. The sums are
     those of all its calls, as they are shown beside the answer. `told` is what the run tells of how
     it went, `looked` whether a local tier's result was found good, None for a tie, and by what.
+    `gave_up` is the tier that another one had to carry on from.
     """
 
     text: str
@@ -99,6 +100,7 @@ class Worked:
     cost_microusd: int = 0
     told: tuple[str, ...] = ()
     looked: tuple[bool | None, str] | None = None
+    gave_up: str = ""
 
 
 AskMain = Callable[[Any], Awaitable[Any]]  # a Chat of the agent's, and what main Said to it

@@ -11,8 +11,7 @@ What fails says at which step: could not look, item, model or delivery.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -22,6 +21,7 @@ from twotier.domain.clock import Clock
 from twotier.domain.job import Item, Job, Run, RunState
 from twotier.domain.steps import Json, Steps
 from twotier.domain.urls import shown_target
+from twotier.domain.verdict import Verdict
 from twotier.errors import (
     ApprovalWaitsError,
     DeadlineError,
@@ -33,6 +33,7 @@ from twotier.errors import (
     UpstreamError,
     WatchError,
 )
+from twotier.jobs import verdicts
 from twotier.jobs.asking import (
     TRIES_PER_ANSWER,
     Asker,
@@ -50,12 +51,12 @@ from twotier.jobs.results import Letter, ResultStore
 from twotier.jobs.schedule import period_seconds
 from twotier.jobs.splitting import kind_for, picked, policy_for, prompt_for, split_of, text_for
 from twotier.jobs.store import Ended
+from twotier.jobs.verdicts import short
 from twotier.jobs.verifying import told_of
 from twotier.watch.base import Look, Watcher
 
 ANY_MODEL = "auto"
 AGAIN_TEMPERATURE = 0.7
-KEY_CHARACTERS = 12
 FORK_STEP_MIN = 2  # the first step says what the run works on
 
 # These say something about the tier, the budget or our rights, and nothing about the item.
@@ -285,7 +286,8 @@ class Runner:
             made = await verifier.verified(part, made, asking=asking, steps=steps)
         if "text" in made or "wrong" not in made:
             return made
-        blame = partial(self.failed, part, JobError(made["wrong"]), asker=order.asker)
+        known = (verdicts.failed(part, tier, by="form"),)
+        blame = partial(self.failed, part, JobError(made["wrong"]), asker=order.asker, known=known)
         return {**made, **await steps.do("failed", blame)}
 
     def _looked_at(self, job: Job, tier: str) -> bool:
@@ -300,17 +302,20 @@ class Runner:
         async def ask(chat: Any) -> Any:
             return await order.asker.ask(chat, self._client.chat)
 
+        failure: Exception
+        known: tuple[Verdict, ...] = ()
         try:
             worked = await agents.work(part, ask=ask, steps=steps)
             if not worked.failed:
-                told = {"step": short(part.key), "answer": told_of(worked)}
-                return told | {"text": worked.text, "told": worked.told, "looked": worked.looked}
-            failure: Exception = JobError(worked.failed)
+                told: dict[str, Any] = {"step": short(part.key), "answer": told_of(worked)}
+                told |= {"text": worked.text, "told": worked.told, "looked": worked.looked}
+                return told | {"gave_up": worked.gave_up}
+            failure, known = JobError(worked.failed), verdicts.stuck(part, worked)
         except LEAVE:
             raise
         except FAILURES as exc:
             failure = exc
-        blame = partial(self.failed, part, failure, asker=order.asker)
+        blame = partial(self.failed, part, failure, asker=order.asker, known=known)
         failed: dict[str, Any] = await steps.do("failed", blame)
         return failed
 
@@ -333,7 +338,8 @@ class Runner:
             except JobError as exc:
                 if number < TRIES_PER_ANSWER or self._looked_at(part.job, answer.tier):
                     return said | {"wrong": exc.message, "cut": answer.cut, "said": answer.text}
-                return said | await self.failed(part, exc, asker=asker)
+                known = (verdicts.failed(part, answer.tier, by="form"),)
+                return said | await self.failed(part, exc, asker=asker, known=known)
         except WaitsError:
             raise
         except FAILURES as exc:
@@ -348,8 +354,14 @@ class Runner:
             return await self.failed(part, exc, asker=asker)
         return {"split": told}
 
-    async def failed(self, part: Part, exc: Exception, *, asker: Asker) -> dict[str, Any]:
-        """Blame the item where it is to blame; otherwise it waits, and so do the others."""
+    async def failed(
+        self, part: Part, exc: Exception, *, asker: Asker, known: Sequence[Verdict] = ()
+    ) -> dict[str, Any]:
+        """Blame the item where it is to blame; otherwise it waits, and so do the others. `known`
+        says which tiers are.
+        """
+        for verdict in known:
+            await self._client.judged(verdict)
         if isinstance(exc, SkippedError):
             return {"skipped": exc.message}
         because = named(part, exc.message if isinstance(exc, FAILURES) else str(exc))
@@ -367,6 +379,8 @@ class Runner:
         letter = Letter(part.run.id, part.key, part.job.name, target, part.title, made["text"])
         answer = Answer(text=made["text"], cut=False, **made["answer"])
         await self._stores.results.store_answer(letter, answer, step=made["step"])
+        for verdict in verdicts.ended(part, made):
+            await self._client.judged(verdict)
 
     async def deliver(self, part: Part, made: Mapping[str, Any]) -> dict[str, str]:
         """Hand it over, once. A failed delivery leaves the letter in the outbox."""
@@ -418,10 +432,3 @@ class Runner:
             period_seconds=period_seconds(job, at=self._clock.now()),
             batch=job.batch,
         )
-
-
-def short(key: str) -> str:
-    """A part's key as the name of its steps: never the same for two parts."""
-    if len(key) <= KEY_CHARACTERS:
-        return key
-    return hashlib.sha256(key.encode()).hexdigest()[:KEY_CHARACTERS]

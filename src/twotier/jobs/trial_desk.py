@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Protocol
@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from twotier.domain.clock import Clock
 from twotier.domain.job import Job
 from twotier.domain.tier import TierPolicy
+from twotier.domain.verdict import Verdict
 from twotier.errors import (
     DeadlineError,
     NotRunningError,
@@ -30,9 +31,10 @@ from twotier.errors import (
 )
 from twotier.jobs.again import Again
 from twotier.jobs.again_agent import Agents, sweep
-from twotier.jobs.judging import Verdict
+from twotier.jobs.judging import Verdict as Beside
 from twotier.jobs.till import Asks
-from twotier.jobs.trials import DONE, OPEN, STOPPED, Compared, Trial, TrialStore, Work
+from twotier.jobs.trials import DONE, OPEN, QUALITY, STOPPED, Compared, Trial, TrialStore, Work
+from twotier.jobs.verdicts import tried
 from twotier.verify.checks import Check
 
 LOG = logging.getLogger("twotier.trials")
@@ -69,15 +71,27 @@ class Window:
         return (after or before) if self.begins > self.ends else (after and before)
 
 
+async def nobody(_: Verdict) -> None:
+    """Nobody wants to know."""
+
+
+def everything(_: Work) -> bool:
+    """All of it is looked at."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Around:
     """What the desk is told of the rest: the jobs as they are now, and when trials may ask.
 
-    Without a window they may at any time.
+    Without a window they may at any time. `judged` hears what a comparison says of a tier;
+    `sampled` tells which pieces a watch over quality is about.
     """
 
     jobs: Callable[[], Mapping[str, Job]]
     window: Window | None
+    judged: Callable[[Verdict], Awaitable[None]] = nobody
+    sampled: Callable[[Work], bool] = everything
 
 
 class TrialDesk:
@@ -94,7 +108,7 @@ class TrialDesk:
         agents: Agents | None = None,
     ) -> None:
         self._store = store
-        self._around = around
+        self.around = around
         self._client = client
         self._loads = loads
         self._clock = clock
@@ -181,7 +195,7 @@ class TrialDesk:
 
     async def _may(self, trial: Trial) -> bool:
         """Whether it is the time for it."""
-        window = self._around.window
+        window = self.around.window
         if trial.at_once:
             return True
         if window is not None and not window.holds(self._clock.now()):
@@ -190,7 +204,7 @@ class TrialDesk:
 
     async def _work(self, trial: Trial) -> None:
         """Piece by piece, while it may; the order may be withdrawn meanwhile."""
-        job = self._around.jobs().get(trial.job)
+        job = self.around.jobs().get(trial.job)
         if trial.state == OPEN and job is None:
             await self._end(trial, STOPPED, because=f"there is no job {trial.job!r} any more")
         while job is not None and await self._may(trial):
@@ -213,6 +227,8 @@ class TrialDesk:
         after = None if trial.stored else trial.made_ms
         works = await self._store.works(job, runs_max=trial.runs, after_ms=after)
         done = await self._store.done_for(trial.id)
+        if trial.kind == QUALITY:
+            works = [work for work in works if self.around.sampled(work)]
         return [work for work in works if not work.gone and (work.run.id, work.key) not in done]
 
     async def _over(self, trial: Trial, job: Job) -> None:
@@ -233,8 +249,10 @@ class TrialDesk:
         except (StreamBrokenError, DeadlineError) as exc:
             check = Check("answer", False, exc.message)
             fits = not trial.other_cheaper
-            compared = Compared("", fits, (check,), Verdict.NONE, exc.message)
+            compared = Compared("", fits, (check,), Beside.NONE, exc.message)
         await self._store.keep(trial, work, compared=compared)
+        if (verdict := tried(trial, work, compared=compared, job=job)) is not None:
+            await self.around.judged(verdict)
         LOG.info(
             "tried",
             extra={"job": trial.job, "trial": trial.id, "verdict": compared.verdict.value},

@@ -40,6 +40,7 @@ DONE_WELL = (RunState.DONE, RunState.LATE)
 LISTS = (trial_texts.c.own_effects, trial_texts.c.other_effects, trial_texts.c.held)
 NOT_OF_AN_ORDER = ("rates", "ended_ms", "owner")  # columns that stand in no field of a trial
 OPEN, DONE, STOPPED = "open", "done", "stopped"
+SHADOW, QUALITY = "shadow", "quality"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An order. `kind` is `shadow`, `test` or `model`; `side` is where the other way is asked.
+    """An order. `kind` is `shadow`, `test`, `model` or `quality` (a shadow of a sample); `side` is
+    where the other way is asked.
 
     `runs` of the job's runs are done again: the last ones where it is `stored`, else the next ones.
     `policy` and `model` say who is asked, `prompt` what, empty for the job's own. `judge` is a tier
@@ -87,7 +89,7 @@ class Trial:
     @property
     def other_cheaper(self) -> bool:
         """Whether the other way is the cheaper one, which has to prove itself."""
-        return not (self.kind == "shadow" and self.side == "frontier")
+        return not (self.kind in (SHADOW, QUALITY) and self.side == "frontier")
 
 
 @dataclass(frozen=True, slots=True)

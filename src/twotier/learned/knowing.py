@@ -39,8 +39,8 @@ class Knowing:
 
     def __call__(self, asking: Asking) -> Known:
         """What is known of such work, of its conversation, of the time and money it would take."""
-        known = self._learned.known(asking)
         begins = opening(asking.request)
+        known = self._learned.known(asking, begins.template)
         conversation = name_of(asking.caller, begins)
         return replace(
             known,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from twotier.domain.known import Known
 from twotier.domain.task import Asking
 from twotier.domain.tier import TierSpec
+from twotier.learned.records import Records, part_of, template_key
 from twotier.learned.sizes import Sizes
 from twotier.learned.speeds import Speeds
 from twotier.learned.verdicts import Verdicts
@@ -25,18 +26,20 @@ async def unversioned() -> str:
 
 @dataclass(slots=True)
 class Learned:
-    """Speeds, sizes, verdicts, and how prompts come back. `follow` every tier, then `open`, before
-    the first request.
+    """Speeds, sizes, probes, what became of work, and how prompts come back. `follow` every tier,
+    then `open`, before the first request.
     """
 
     speeds: Speeds
     verdicts: Verdicts = field(default_factory=Verdicts)
     caches: Caches = field(default_factory=Caches)
     sizes: Sizes = field(init=False)
+    records: Records = field(init=False)
     _versions: dict[str, Version] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sizes = Sizes(self.speeds.clock)
+        self.records = Records(self.speeds.clock)
 
     def follow(
         self, spec: TierSpec, *, engine: str, version: Version = unversioned, trusted: bool = False
@@ -46,15 +49,27 @@ class Learned:
         self.speeds.follow(spec)
         self.sizes.follow(spec)
         self.verdicts.follow(spec, engine=engine, trusted=trusted)
+        self.records.follow(spec)
 
-    def known(self, asking: Asking) -> Known:
-        """What is known of such work: how long its answer will be."""
-        return Known(output=self.sizes.output(asking.task))
+    def known(self, asking: Asking, template: str = "") -> Known:
+        """What is known of such work; at once, from memory. `template` names the instructions and
+        tools of a request, by which work is known that is no job's.
+        """
+        output, caller = self.sizes.output(asking.task), asking.caller
+        key = caller.job or template_key(template)
+        records = self.records.of(key) if key else None
+        if not records:
+            return Known(output=output)
+        recheck = self.records.recheck(key, (caller.run, part_of(caller.step)))
+        return Known(key, records, output=output, recheck=recheck)
 
     async def open(self, book: Book) -> None:
         """Take up what earlier lives have learned. Raises `LedgerError`."""
         await asyncio.gather(
-            self.speeds.open(book), self.verdicts.open(book), self.sizes.open(book)
+            self.speeds.open(book),
+            self.verdicts.open(book),
+            self.sizes.open(book),
+            self.records.open(book),
         )
         await asyncio.gather(*map(self.renew, self._versions))
 
@@ -63,6 +78,7 @@ class Learned:
         version = await self._versions[tier]()
         self.speeds.settle_on(tier, version)
         self.verdicts.settle_on(tier, version)
+        self.records.settle_on(tier, version)
         return version
 
     def close(self) -> None:

@@ -31,12 +31,14 @@ from twotier.domain.money import (
     Settlement,
 )
 from twotier.domain.task import Task
+from twotier.domain.verdict import Judgement
 from twotier.errors import BudgetError, LedgerError
 from twotier.ledger.batches import Batched, KnownBatch
 from twotier.ledger.budget import reached
 from twotier.ledger.chores import Hold, Prune
 from twotier.ledger.findings import Found, ProbeRow, SpeedRow
 from twotier.ledger.incidents import Alerted, Unfinished
+from twotier.ledger.judgements import Forgotten, Judged, judgement_rows
 from twotier.ledger.line import Done, Reserve
 from twotier.ledger.opening import Opened, prepare
 from twotier.ledger.outside import Outside
@@ -172,9 +174,9 @@ class Book:
         now_ms = milliseconds(self._clock.now())
         self._writer.write_behind(Decided(request_id, task, decision, now_ms, known))
 
-    def keep(self, found: Found | Alerted | Outside | Batched) -> None:
-        """Note what was found out, is told to a person, went past us or waits in a batch. As
-        `record`: only `flush` makes sure that it is on disk.
+    def keep(self, found: Found | Alerted | Outside | Batched | Judged | Forgotten) -> None:
+        """Note what was found out or judged, is told to a person, went past us or waits in a batch.
+        As `record`: only `flush` makes sure that it is on disk.
         """
         self._writer.write_behind(found)
 
@@ -185,6 +187,10 @@ class Book:
     async def probes(self) -> list[ProbeRow]:
         """The last probe of each model and version."""
         return await asyncio.to_thread(self._reports.probes)
+
+    async def judgements(self) -> Sequence[Judgement]:
+        """What became of work, in this life and those before, the oldest first."""
+        return await self.read(judgement_rows)
 
     async def unfinished(self) -> Unfinished:
         """Incidents that are open and messages on their way, in this life and those before."""

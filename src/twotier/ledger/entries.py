@@ -34,6 +34,7 @@ from twotier.ledger.batches import Batched
 from twotier.ledger.budget import judge, period, reached
 from twotier.ledger.findings import Found
 from twotier.ledger.incidents import Alerted
+from twotier.ledger.judgements import Forgotten, Judged
 from twotier.ledger.meta import HELD, ROWS_FROM, get, put
 from twotier.ledger.outside import Outside
 from twotier.ledger.own_time import SET_WRONG_CLOCK, last_paid_ms
@@ -64,7 +65,7 @@ from twotier.ledger.rows import (
 
 # A tuple the driver cannot bind. Everything else it raises is about the file.
 UNSTORABLE = (ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
-Behind = Recorded | Decided | Found | Alerted | Outside | Batched
+Behind = Recorded | Decided | Found | Alerted | Outside | Batched | Judged | Forgotten
 Ahead = Callable[[Budget], int]
 _OPEN = Settlement(Settled.OPEN, Outcome.PENDING, 0)
 REQUESTS_REMEMBERED_MAX = 50_000
@@ -175,7 +176,7 @@ class Entries:
         for entry in entries:
             if isinstance(entry, Found):
                 self._connection.executemany(entry.sql, entry.tuples)
-            elif isinstance(entry, Alerted | Outside | Batched):
+            elif isinstance(entry, Alerted | Outside | Batched | Judged | Forgotten):
                 entry.write(self._connection)
             elif isinstance(entry, Decided):
                 decisions.append(entry.row())

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from twotier.errors import LedgerError
 from twotier.ledger.store import connect, migrating_engine
 
-HEAD = "0011"
+HEAD = "0012"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 

@@ -301,6 +301,21 @@ batches = sa.Table(
     _count("ended_ms"),
 )
 
+# What became of work, piece by piece: a job's by its name, other work by that of its prompt.
+judgements = sa.Table(
+    "judgements",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    *map(_text, ("key", "tier", "model", "version", "prompt")),
+    _count("at_ms"),
+    _count("good"),
+    _text("by"),
+    _count("output_tokens"),
+    sa.Column("seconds", sa.Double, nullable=False),
+    *map(_count, ("steps", "cost_microusd")),
+)
+sa.Index("ix_judgements_key", judgements.c.key, judgements.c.tier, judgements.c.at_ms)
+
 meta = sa.Table(
     "meta",
     metadata,

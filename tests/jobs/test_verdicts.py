@@ -1,0 +1,277 @@
+"""What a run tells main of how good its answers were, and what it does not claim to know."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from tests.jobs.making import START, job
+from tests.jobs.test_trials import OWN, REPORT, SHADOW, bench, says
+from tests.jobs.workshop import INBOX, workshop
+from tests.worker.playing_main import completion
+from twotier.domain.job import Item, Job, Run, RunState
+from twotier.domain.terms import Terms
+from twotier.domain.tier import TierPolicy
+from twotier.errors import TwotierError
+from twotier.jobs import quality, verdicts
+from twotier.jobs.api import refuse
+from twotier.jobs.judging import Verdict as Beside
+from twotier.jobs.mark_api import Marking
+from twotier.jobs.parts import ALL, Part, Worked
+from twotier.jobs.trial_desk import Window
+from twotier.jobs.trials import Compared, Work
+from twotier.verify.checks import Check
+
+LINES = job(watch=INBOX, answer_lines=3)
+ITEM = Item("42", "Bug", "It breaks, see https://a.example/1", "inbox", link="https://a.example/2")
+RUN = Run("inbox-1", "inbox", START, RunState.RUNNING)
+
+
+def part(of: Job, *items: Item) -> Part:
+    """A part of a run."""
+    return Part(of, RUN, items[0].id if items else ALL, items)
+
+
+@pytest.mark.parametrize(
+    ("of", "text", "good", "by"),
+    [
+        (job(), "Nothing cited.", None, "nothing"),
+        (job(watch=INBOX), "See https://a.example/1 and https://a.example/2.", True, "citations"),
+        (job(watch=INBOX), "See https://b.example/3.", False, "citations"),
+        (job(watch=INBOX), "No source.", None, "nothing"),
+        (LINES, "one\ntwo\nthree", True, "form"),
+        (LINES, "same\nsame\nsame\nsame\nsame", False, "loop"),
+        (LINES, "See #99", False, "citations"),
+        (job(terms=Terms(schema={"type": "object"})), "{}", True, "schema"),
+    ],
+)
+def test_what_can_be_seen_of_an_answer(of: Job, text: str, good: bool | None, by: str) -> None:
+    """A form that was asked for, sources that were given; of free text nothing is claimed."""
+    made = {"text": text, "answer": {"tier": "local"}}
+    (told,) = verdicts.ended(part(of, ITEM) if of.watch else part(of), made)
+    assert (told.good, told.by, told.key, told.tier) == (good, by, "inbox", "local")
+    assert told.run == "inbox-1"
+
+
+@pytest.mark.parametrize(
+    ("looked", "good", "by"),
+    [
+        (None, None, "nothing"),
+        ((True, "checks"), None, "nothing"),  # there was nothing to look at
+        ((None, "second"), None, "nothing"),
+        ((True, "second"), True, "second"),
+        ((False, "checks"), False, "checks"),  # kept, because the frontier could not be asked
+        ([False, "rubric"], False, "rubric"),  # as it comes out of a step
+    ],
+)
+def test_what_the_run_has_verified_counts(looked: Any, good: bool | None, by: str) -> None:
+    """Before what can be seen of the answer alone."""
+    made = {"text": "Nothing cited.", "answer": {"tier": "local"}, "looked": looked}
+    (told,) = verdicts.ended(part(job()), made)
+    assert (told.good, told.by) == (good, by)
+    made |= {"gave_up": "local", "answer": {"tier": "frontier"}}
+    before, after = verdicts.ended(part(job()), made)
+    assert (before.tier, before.good) == ("local", False)
+    assert before.by == (by if good is False else "escalated")
+    assert (after.tier, after.good) == ("frontier", None)
+
+
+def test_a_tier_that_gave_up_has_failed() -> None:
+    """The one that carried on is judged by its own answer."""
+    made = {"text": "Well.", "answer": {"tier": "frontier"}, "gave_up": "local"}
+    gave, carried = verdicts.ended(part(job()), made)
+    assert (gave.tier, gave.good, gave.by) == ("local", False, "escalated")
+    assert (carried.tier, carried.good) == ("frontier", None)
+    both = verdicts.stuck(part(job()), Worked("", failed="x", tier="frontier", gave_up="local"))
+    assert [(one.tier, one.by) for one in both] == [("local", "stuck"), ("frontier", "stuck")]
+    assert verdicts.stuck(part(job()), Worked("", failed="x")) == ()
+
+
+def test_an_edit_of_the_job_is_another_prompt() -> None:
+    """Its words, its tools and its form; not where it is delivered."""
+    names = {
+        verdicts.prompt_of(one)
+        for one in (
+            job(),
+            job(prompt="Other."),
+            job(answer_lines=3),
+            job(terms=Terms(tools=("fetch",))),
+            job(terms=Terms(schema={"type": "object"})),
+        )
+    }
+    assert len(names) == 5
+    assert verdicts.prompt_of(job(deliver="log")) == verdicts.prompt_of(job())
+
+
+def test_main_knows_a_part_by_its_steps() -> None:
+    """Long names are cut in two ways: an agent's are cut, others are hashed."""
+    long = "a-very-long-name-of-an-item"
+    assert verdicts.part_name(None, "all") == "all"
+    assert verdicts.part_name(job(terms=Terms(tools=("fetch",))), long) == long[:12]
+    assert verdicts.part_name(job(), long) == verdicts.short(long)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fits", "verdict", "expected"),
+    [
+        ({}, True, Beside.SAME, ("coder", True)),
+        ({}, True, Beside.BETTER, ("coder", True)),
+        ({}, True, Beside.WORSE, ("coder", False)),
+        ({}, False, Beside.NONE, ("coder", False)),
+        ({}, True, Beside.NONE, None),
+        ({}, True, Beside.UNDECIDED, None),
+        ({"side": "frontier"}, True, Beside.BETTER, ("local", False)),
+        ({"side": "frontier", "kind": "quality"}, True, Beside.SAME, ("local", True)),
+        ({"kind": "model"}, True, Beside.SAME, ("coder", True)),
+        ({"kind": "test"}, True, Beside.SAME, None),
+        ({"prompt": "Another."}, True, Beside.SAME, None),
+    ],
+)
+def test_a_comparison_is_a_verdict_on_the_cheaper_tier(
+    changes: dict[str, Any], fits: bool, verdict: Beside, expected: tuple[str, bool] | None
+) -> None:
+    """Where it was decided, and where it was the job's own prompt."""
+    compared = Compared("text", fits, (Check("text", fits),), verdict, tier="coder", seconds=2.0)
+    work = Work(RUN, ALL, (), "said", "local", 10, 0)
+    told = verdicts.tried(replace(SHADOW, **changes), work, compared=compared, job=REPORT)
+    assert (told and (told.tier, told.good)) == expected
+
+
+def test_a_run_tells_how_its_parts_ended(tmp_path: Path) -> None:
+    """Each by its own name; twice in a wrong form is a failure of the tier that gave it."""
+
+    async def script(_: Any, body: dict[str, Any]) -> Any:
+        text = body["messages"][1]["content"]
+        return completion('["one"]' if "wrong" in text else json.dumps(["a", "b", "c"]))
+
+    async def scenario() -> None:
+        async with workshop(tmp_path, [LINES], script=script) as shop:
+            shop.drop("a.txt", "right")
+            shop.drop("b.txt", "wrong")
+            run = await shop.by_hand("inbox")
+            told = {one["good"]: one for one in shop.main.verdicts}
+            assert len(shop.main.verdicts) == 2
+            assert {one["key"] for one in told.values()} == {"inbox"}
+            assert (told[True]["by"], told[True]["run"]) == ("form", run.id)
+            assert told[False]["tier"] == "local"
+            assert told[True]["part"] in {one["x-twotier-step"][:-2] for one in shop.main.headers}
+            assert "right" not in json.dumps(shop.main.verdicts)
+
+    asyncio.run(scenario())
+
+
+def test_the_owners_word_reaches_main(tmp_path: Path) -> None:
+    """On every answer of the run; a run without one has nothing to mark."""
+
+    async def scenario() -> None:
+        async with workshop(tmp_path, [LINES]) as shop:
+            shop.drop("a.txt")
+            run, empty = await shop.by_hand("inbox"), await shop.by_hand("inbox")
+            told: list[dict[str, Any]] = []
+
+            class Main:
+                async def order(self, path: str, body: Any) -> dict[str, Any]:
+                    assert path == "/control/verdicts"
+                    told.append(dict(body))
+                    return {}
+
+            marking = Marking(shop.scheduler, shop.results, Main())
+            app = Starlette(
+                routes=marking.routes(),
+                exception_handlers={TwotierError: refuse},  # type: ignore[dict-item]
+            )
+
+            def marked(run_id: str, body: str) -> Any:
+                return TestClient(app).post(f"/runs/{run_id}/mark", content=body)
+
+            said = await asyncio.to_thread(marked, run.id, '{"good": false}')
+            assert said.json()["marked"] == [{"part": "a.txt", "tier": "local"}]
+            assert (told[0]["by"], told[0]["good"], told[0]["run"]) == ("owner", False, run.id)
+            assert told[0]["part"] == shop.main.verdicts[0]["part"]
+            for run_id, body in ((empty.id, '{"good": true}'), (run.id, '{"good": 1}')):
+                assert (await asyncio.to_thread(marked, run_id, body)).status_code == 400
+            assert (await asyncio.to_thread(marked, "no", '{"good": true}')).status_code == 404
+
+    asyncio.run(scenario())
+
+
+# -- the watch over quality
+
+
+def watch_of(one: Any, percent: float, *, limit: int = 1_000_000) -> quality.QualityWatch:
+    """The watch beside the desk of a bench."""
+    sample = quality.Sample(percent, limit, frozenset({"local", "frontier"}))
+    return quality.QualityWatch(
+        one.store, one.desk, sample=sample, main=one.client, clock=one.clock
+    )
+
+
+def test_a_sample_is_drawn_by_name() -> None:
+    """About as many as were asked for, and always the same."""
+    names = [f"report-{number}" for number in range(2_000)]
+    drawn = [name for name in names if quality.drawn(name, 5)]
+    assert 60 < len(drawn) < 140
+    assert drawn == [name for name in names if quality.drawn(name, 5)]
+    assert not any(quality.drawn(name, 0) for name in names)
+
+
+def test_a_few_local_runs_are_judged_beside_the_frontier(tmp_path: Path) -> None:
+    """Once a day for a job, within its dollars; the verdict is on the job's own tier."""
+
+    async def scenario() -> None:
+        async with bench(tmp_path, says(OWN, better="worse")) as one:
+            await one.done()
+            watch = watch_of(one, 100)
+            assert await watch.once() == 1
+            (trial,) = await one.store.of_job("report")
+            assert (trial.kind, trial.policy, trial.judge) == ("quality", "frontier", "frontier")
+            assert (trial.rates.read, trial.rates.written) == (5_000_000, 25_000_000)
+            await one.desk.once()
+            (told,) = one.main.verdicts
+            assert (told["by"], told["good"], told["tier"]) == ("trial", True, "frontier")
+            assert await watch.once() == 0  # today's is done
+            one.clock.turn(timedelta(days=1).total_seconds())
+            assert await watch.once() == 0  # nothing has run since
+            await one.done()
+            assert await watch_of(one, 100, limit=0).once() == 0
+            assert await watch_of(one, 0).once() == 0
+            one.main.refuses = "no frontier"
+            with pytest.raises(TwotierError, match="nobody can judge"):
+                await watch.once()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("changes", "window"),
+    [
+        ({"tier": TierPolicy.LOCAL_ONLY}, None),
+        ({"tier": TierPolicy.FRONTIER}, None),
+        ({"terms": Terms(tools=("fetch",))}, None),
+        (
+            {},
+            Window((START - timedelta(hours=2)).time(), (START - timedelta(hours=1)).time(), "UTC"),
+        ),
+    ],
+)
+def test_private_work_is_never_watched_that_way(
+    tmp_path: Path, changes: dict[str, Any], window: Window | None
+) -> None:
+    """Nor an agent's, nor anything outside the hours."""
+
+    async def scenario() -> None:
+        jobs = {"report": replace(REPORT, **changes)}
+        async with bench(tmp_path, says(OWN), jobs=jobs, window=window) as one:
+            await one.done()
+            assert await watch_of(one, 100).once() == 0
+            assert one.main.bodies == []
+
+    asyncio.run(scenario())
