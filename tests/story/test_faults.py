@@ -17,7 +17,8 @@ import pytest
 
 from tests.engines.fixtures import starter_engine_environment, starter_model, tiny_minimax
 from tests.fakes.anthropic_api import FakeAnthropic
-from tests.story.service import FRONTIER, INBOX, STARTER, Service, eventually, mlx
+from tests.fakes.openai_server import FakeOpenAI
+from tests.story.service import FRONTIER, INBOX, LOCAL_SERVER, STARTER, Service, eventually, mlx
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(300)]
 
@@ -29,16 +30,24 @@ NEWS = (
 NEVER_END = {str(token): -100 for token in range(2, 7)}
 
 
-@pytest.fixture
-def starter(tmp_path: Path) -> Iterator[Service]:
+@pytest.fixture(scope="module")
+def starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The starter engine alone, not started yet; whatever is left of it is ended."""
     starter_engine_environment()
     starter_model()
-    service = Service(tmp_path, STARTER, INBOX.format(every="1s", tier="local-only"))
+    inbox = INBOX.format(every="1s", tier="local-only")
+    service = Service(tmp_path_factory.mktemp("starter"), STARTER, inbox)
     try:
         yield service
     finally:
         service.__exit__(None, None, None)
+
+
+def runs(service: Service) -> None:
+    """Whichever of these tests comes first starts it; they leave it as it was."""
+    if service.process is None or service.process.poll() is not None:
+        service.up()
+    eventually(lambda: service.tier("local")["state"] == "ready")
 
 
 def long_stream(client: openai.OpenAI, **more: Any) -> openai.Stream[Any]:
@@ -51,6 +60,15 @@ def long_stream(client: openai.OpenAI, **more: Any) -> openai.Stream[Any]:
         **more,
     )
     return stream
+
+
+def test_a_request_waits_while_the_engine_loads(starter: Service) -> None:
+    """Asked before the model is there: the answer comes, later, and no error before."""
+    starter.up(ready="")
+    reply = starter.client().chat.completions.create(
+        model="local", messages=[{"role": "user", "content": "hello"}], max_tokens=4
+    )
+    assert reply.choices[0].finish_reason in ("stop", "length")
 
 
 @pytest.mark.parametrize("kind", ["llama_cpp", "mlx_lm"])
@@ -85,18 +103,9 @@ def marked(service: Service) -> dict[str, Any] | None:
     return row if row["estimated"] else None
 
 
-def test_a_request_waits_while_the_engine_loads(starter: Service) -> None:
-    """Asked before the model is there: the answer comes, later, and no error before."""
-    starter.up(ready="")
-    reply = starter.client().chat.completions.create(
-        model="local", messages=[{"role": "user", "content": "hello"}], max_tokens=4
-    )
-    assert reply.choices[0].finish_reason in ("stop", "length")
-
-
 def test_a_prompt_the_engine_finds_too_long_has_its_name(starter: Service) -> None:
     """Digits are a token each: the estimate lets them pass, the engine does not."""
-    starter.up()
+    runs(starter)
     with pytest.raises(openai.BadRequestError) as caught:
         starter.client().chat.completions.create(
             model="local", messages=[{"role": "user", "content": "1 2 3 4 5 6 7 8 " * 900}]
@@ -163,7 +172,7 @@ def ask_and_lose(client: openai.OpenAI) -> None:
 
 def test_a_dropped_file_is_summarised_once_also_across_a_kill(starter: Service) -> None:
     """inbox/ to outbox/, three lines, once; killed in mid-run it goes on after the restart."""
-    starter.up()
+    runs(starter)
     (starter.folder / "inbox" / "one.txt").write_text(NEWS, encoding="utf-8")
     summary = starter.folder / "outbox" / "one.summary.txt"
     eventually(summary.exists, seconds=120)
@@ -190,7 +199,7 @@ def test_a_dropped_file_is_summarised_once_also_across_a_kill(starter: Service) 
 
 def test_an_empty_poll_asks_no_model(starter: Service) -> None:
     """The engine's own counters stand still while the job looks and finds nothing."""
-    starter.up()
+    runs(starter)
     starter.client().chat.completions.create(
         model="local", messages=[{"role": "user", "content": "hello"}], max_tokens=4
     )
@@ -210,13 +219,12 @@ def counters(service: Service) -> list[str]:
 
 def test_a_limit_holds_and_free_work_goes_on(tmp_path: Path) -> None:
     """At the cap the frontier is refused with 402, `auto` goes local, and the CLI exits with 4."""
-    starter_engine_environment()
-    starter_model()
     budget = '[[budgets]]\nperiod = "day"\nlimit_usd = 0.001\n'
-    with FakeAnthropic() as fake:
+    with FakeAnthropic() as fake, FakeOpenAI() as near:
         frontier = FRONTIER.format(base_url=fake.base_url)
+        local = LOCAL_SERVER.format(base_url=f"{near.base_url}/v1")
         env = {"FRONTIER_KEY": fake.key}
-        with Service(tmp_path, STARTER, frontier, budget, env=env) as service:
+        with Service(tmp_path, local, frontier, budget, env=env) as service:
             with pytest.raises(openai.APIStatusError) as caught:
                 service.client().chat.completions.create(
                     model="frontier", messages=[{"role": "user", "content": "say: dear"}]
@@ -235,7 +243,7 @@ def test_a_limit_holds_and_free_work_goes_on(tmp_path: Path) -> None:
 
 def test_a_second_main_is_refused_and_down_ends_everything(starter: Service) -> None:
     """One main per folder; `down` leaves no process and no socket behind."""
-    starter.up()
+    runs(starter)
     engine, worker = starter.tier("local")["pid"], starter.status()["worker"]["pid"]
     second = starter.command("up", code=1)
     assert "already" in second.stderr
