@@ -30,7 +30,7 @@ test: dev ## the whole suite with coverage; TEST="tests/ledger -k reserve" for a
 	@$(if $(TEST),:,$(BIN)/python tools/coverage_floor.py .cache/coverage.json)
 
 soak: dev ## properties at length, 100,000 bodies that nobody should send
-	@SOAK=1 $(BIN)/python -m pytest -q -o timeout=7200 tests/protocols/test_properties.py tests/protocols/test_anything.py tests/protocols/toolcalls/test_anything.py tests/story/test_fuzz.py tests/ledger/test_mend.py tests/ledger/test_full.py tests/ledger/test_any_order.py tests/worker/test_orders.py tests/jobs/test_chaos.py
+	@SOAK=1 $(BIN)/python -m pytest -q -o timeout=7200 tests/protocols/test_properties.py tests/protocols/test_anything.py tests/protocols/toolcalls/test_anything.py tests/story/test_fuzz.py tests/ledger/test_mend.py tests/ledger/test_full.py tests/ledger/test_any_order.py tests/ledger/test_crash.py tests/ledger/test_race.py tests/jobs/test_calendar.py tests/supervisor/test_keeper_property.py tests/watch/test_github_wire.py tests/worker/test_orders.py tests/jobs/test_chaos.py
 
 fix: dev ## formats and repairs what can be repaired
 	@$(BIN)/ruff check --fix .

@@ -10,6 +10,7 @@ one.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import functools
@@ -27,12 +28,15 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 READ_AT_START = ("LANG", "LC_", "PYTHON")
 COLD = ("mcp", "chat")  # they read what is typed
+QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 LENGTH = struct.Struct("!I")
 FILES = 3  # output, errors, and where the exit code is told
 
@@ -69,9 +73,10 @@ def begin(
     cwd: Path,
     out: IO[bytes],
     err: IO[bytes],
+    module: str = "twotier.cli",
 ) -> Process:
-    """One that runs on."""
-    order = {"words": list(words), "env": dict(env), "cwd": str(cwd)}
+    """One that runs on: the `main` of that module."""
+    order = {"words": list(words), "env": dict(env), "cwd": str(cwd), "module": module}
     return Process(words, _stove().give(order, out, err))
 
 
@@ -83,6 +88,8 @@ class Process:
         self._told = told
         self.pid = int(told.readline())
         self.returncode: int | None = None
+        self._lock = threading.Lock()
+        weakref.finalize(self, told.close)
 
     def poll(self) -> int | None:
         """Its exit code, None as long as it runs."""
@@ -95,8 +102,9 @@ class Process:
         if self.returncode is None:
             if not select.select([self._told], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(list(self._words), timeout or 0)
-            self.returncode = int(self._told.readline())
-            self._told.close()
+            with self._lock:  # another thread may have asked
+                if self.returncode is None:
+                    self.returncode = int(self._told.readline())
         return self.returncode
 
     def send_signal(self, sig: int) -> None:
@@ -111,6 +119,42 @@ class Process:
     def kill(self) -> None:
         """End it."""
         self.send_signal(signal.SIGKILL)
+
+
+class Awaited:
+    """What a test does with an `asyncio.subprocess.Process`."""
+
+    def __init__(self, process: Process, err: IO[bytes]) -> None:
+        self._process = process
+        self._err = err
+        self._said = b""
+        self.pid = process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, None as long as it runs."""
+        return self._process.poll()
+
+    async def wait(self) -> int:
+        """Its exit code."""
+        return await asyncio.to_thread(self._process.wait)
+
+    async def communicate(self) -> tuple[bytes, bytes]:
+        """All that it wrote, at its end."""
+        await self.wait()
+        if not self._err.closed:
+            with self._err:
+                self._err.seek(0)
+                self._said = self._err.read()
+        return b"", self._said
+
+    def send_signal(self, sig: int) -> None:
+        """A signal, if it still runs."""
+        self._process.send_signal(sig)
+
+    def kill(self) -> None:
+        """End it."""
+        self._process.kill()
 
 
 class Stove:
@@ -160,7 +204,8 @@ def serve(line: socket.socket) -> None:
     for found in pkgutil.iter_modules(importlib.import_module("twotier.cli").__path__):
         if found.name != "__main__":
             importlib.import_module(f"twotier.cli.{found.name}")
-    importlib.import_module("twotier.app")
+    for name in ("twotier.app", "twotier.worker"):
+        importlib.import_module(name)
     wakes, wake = socket.socketpair()
     wake.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -224,10 +269,12 @@ def become(order: dict[str, Any], out: int, err: int) -> NoReturn:
     os.environ.update(order["env"])
     time.tzset()
     os.chdir(order["cwd"])
+    if "PYTHONWARNINGS" not in order["env"]:
+        warnings.resetwarnings()
+        for kind in QUIET:
+            warnings.simplefilter("ignore", kind)
     sys.argv[1:] = order["words"]
-    from twotier.cli import main
-
-    main()
+    sys.exit(importlib.import_module(order["module"]).main())
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ from aiohttp import web
 from tests.worker.playing_main import (
     SECONDS_MAX,
     Worker,
+    cold,
     completion,
     paths_of,
     playing_main,
-    start,
 )
 from twotier.clock import SystemClock
 from twotier.domain.job import Run, RunState
@@ -89,7 +89,7 @@ async def chaos(home: Path, *, runs: int, kills: int, seed: int) -> tuple[Bill, 
     ordered: list[str] = []
     async with playing_main(home, bill.answer):
         for number in range(kills + 1):
-            process = await start(home)
+            process = await cold(home)
             worker = Worker(home, process)
             try:
                 await worker.ready()

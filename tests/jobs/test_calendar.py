@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -152,7 +153,7 @@ MOMENTS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1_500 if os.environ.get("SOAK") else 50, deadline=None)
 @given(JOBS, MOMENTS, st.lists(st.integers(1, 40_000_000), min_size=1, max_size=4))
 def test_slots_are_the_same_however_time_is_cut(one: Job, start: datetime, cuts: list[int]) -> None:
     """Looking often finds what looking once finds: no slot twice, none lost, in order."""
@@ -166,7 +167,7 @@ def test_slots_are_the_same_however_time_is_cut(one: Job, start: datetime, cuts:
     assert whole == sorted(set(whole))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=1_000 if os.environ.get("SOAK") else 50, deadline=None)
 @given(JOBS, MOMENTS)
 def test_jitter_moves_no_slot_as_far_as_the_next(one: Job, start: datetime) -> None:
     """Each slot keeps its own stretch of time, and is moved by less than the jitter."""

@@ -196,7 +196,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=600 if os.environ.get("SOAK") else 30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(steps=STEPS)
 def test_no_order_of_reserve_settle_and_crash_loses_or_invents_money(
     template: Path, steps: list[Ask | End | str]

@@ -292,7 +292,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=600 if os.environ.get("SOAK") else 30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(steps=STEPS)
 def test_no_order_of_reserve_settle_cancel_crash_and_clock_step_passes_a_cap(
     template: Path, steps: list[Ask | End | Step | str]

@@ -32,6 +32,7 @@ from twotier.router.estimate import estimate
 
 SEED = os.environ.get("SEED", "1")
 COUNT = 20_000 if os.environ.get("SOAK") else 400
+STEP = 1 if os.environ.get("SOAK") else 3  # of every value, one in so many
 EVENTS = (Began("", ""), TextDelta("a"), ToolCallBegan(0, "c", "g"), Ended("tool_calls"), Closed())
 WHOLE = Whole("i", "m", (Text("a"), ToolCall("c", "g", '{"input":"x"}')), "tool_calls")
 every = pytest.mark.parametrize("dialect", sorted(INBOUND))
@@ -115,4 +116,4 @@ def test_any_body_is_read_or_refused(dialect: Dialect) -> None:
 @every
 @pytest.mark.slow
 def test_any_value_in_any_field_is_read_or_refused(dialect: Dialect) -> None:
-    assert took(dialect, Hostile(dialect, seed=2).every())
+    assert took(dialect, islice(Hostile(dialect, seed=2).every(), int(SEED) % STEP, None, STEP))

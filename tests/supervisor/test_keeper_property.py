@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -155,7 +156,7 @@ class Story:
 
 
 @pytest.mark.slow
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=1_000 if os.environ.get("SOAK") else 50, deadline=None)
 @example([*[("die", 3)], ("stop", 0), ("restart", 1), ("die", 0), ("stop", 0), ("die", 3)])
 @given(st.lists(st.tuples(st.sampled_from(EVENTS), st.integers(0, 3)), max_size=30))
 def test_nobody_is_stranded_and_nothing_runs_twice(events: list[tuple[str, int]]) -> None:

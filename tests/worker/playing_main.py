@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from tests import warm
 from tests.stores import laid
 from twotier.config.paths import Paths
 
@@ -149,7 +151,7 @@ def paths_of(home: Path) -> Paths:
 class Worker:
     """A worker process and its private API."""
 
-    def __init__(self, home: Path, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, home: Path, process: asyncio.subprocess.Process | warm.Awaited) -> None:
         self.process = process
         self._socket = paths_of(home).worker_socket
 
@@ -186,8 +188,18 @@ class Worker:
                 await asyncio.sleep(0.05)
 
 
-async def start(home: Path) -> asyncio.subprocess.Process:
+async def start(home: Path) -> warm.Awaited:
     """Start a worker process on the configuration of `home`."""
+    err = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it was read
+    words = ("--config", str(home / "twotier.toml"))
+    process = await asyncio.to_thread(
+        warm.begin, words, env=os.environ, cwd=Path.cwd(), out=err, err=err, module="twotier.worker"
+    )
+    return warm.Awaited(process, err)
+
+
+async def cold(home: Path) -> asyncio.subprocess.Process:
+    """The same, from nothing."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "twotier.worker", "--config", str(home / "twotier.toml")),
         stderr=asyncio.subprocess.PIPE,
