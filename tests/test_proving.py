@@ -144,8 +144,11 @@ def test_what_is_of_no_use_is_asked_of_the_frontier(
     assert seen["rows"] == [("local", "settled"), ("frontier", "settled")]
 
 
-def test_a_limit_of_the_clients_own_is_no_fault(tmp_path: Path) -> None:
-    seen = ask_of(tmp_path, [says("There are", finish="length")], max_tokens=2)
+@pytest.mark.parametrize("said", ["There are", ""])
+def test_a_limit_of_the_clients_own_is_no_fault(tmp_path: Path, said: str) -> None:
+    """Nothing was said yet where it was spent on thoughts."""
+    cut = says(said, finish="length")
+    seen = ask_of(tmp_path, [cut], max_tokens=2, response_format=FORM)
     assert seen["tier"] == "local"
 
 

@@ -48,6 +48,7 @@ SECOND_TEMPERATURE = 0.7  # without chance a second answer is the first
 LOOK_SECONDS_MAX = 120.0  # for what looks at an answer; then it could not tell
 MATERIAL_CHARACTERS_MAX = 8_000
 FREE = (TierPolicy.AUTO, TierPolicy.LOCAL_THEN_FRONTIER)
+CUT = ("loop",)  # of an answer that its client's own limit cut: it need not be whole, nor begun
 NOT_WANTED: frozenset[str] = frozenset()
 
 
@@ -207,7 +208,8 @@ class Proving:
 
     async def _checks(self, subject: Subject, caller: Caller) -> tuple[bool | None, str]:
         del caller
-        wrong = failed(look(subject.asked, subject.said, names=PLAIN))
+        names = CUT if subject.limited else PLAIN
+        wrong = failed(look(subject.asked, subject.said, names=names))
         return not wrong, wrong
 
     async def _second(self, subject: Subject, caller: Caller) -> tuple[bool | None, str]:
@@ -243,13 +245,14 @@ class Proving:
 @dataclass(frozen=True, slots=True)
 class Subject:
     """An answer that is looked at: to what request, what was asked for in it, and what was said.
-    `material` is what stands before the question.
+    `material` is what stands before the question. `limited`: the client's own limit cut it.
     """
 
     request: Request
     asked: Asked
     said: Said
     material: str
+    limited: bool
 
     def value(self, text: str) -> Any:
         """What a text comes to, where it can be compared."""
@@ -285,7 +288,8 @@ def _subject(request: Request, held: Sequence[bytes], *, stream: bool) -> Subjec
     whole = _whole(request, held, stream=stream)
     if whole is None:
         return None
-    cut = whole.finish == "length" and request.max_output_tokens is None
+    cut = whole.finish == "length"
+    limited = cut and request.max_output_tokens is not None
     try:
         conversation = INBOUND[request.dialect].read_conversation(request.body)
     except (TwotierError, RecursionError):  # what only its own dialect can say
@@ -295,7 +299,8 @@ def _subject(request: Request, held: Sequence[bytes], *, stream: bool) -> Subjec
         schema=conversation.output_schema,
         tools={tool.name: tool.schema for tool in conversation.tools},
     )
-    return Subject(request, asked, said_of(whole, cut=cut), material_of(conversation))
+    said = said_of(whole, cut=cut)
+    return Subject(request, asked, said, material=material_of(conversation), limited=limited)
 
 
 def _whole(request: Request, held: Sequence[bytes], *, stream: bool) -> Whole | None:
