@@ -5,7 +5,9 @@ upstreams.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,9 @@ def test_what_a_rule_holds_here_is_asked_of_nobody_else(tmp_path: Path, verify: 
     )
     assert (seen["tier"], seen["found"]) == ("local", "")
     assert [tier for tier, _ in seen["rows"]] == ["local"]
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as file:
+        ((rule, task),) = file.execute("SELECT rule, task FROM decisions").fetchall()
+    assert (rule, json.loads(task)["policy"]) == ("held", BOTH.value)  # for a replay
     seen = ask_of(tmp_path / "other", [says(LOOP)], frontier=frontier, own=own, verify=verify)
     assert seen["tier"] == "frontier"
 

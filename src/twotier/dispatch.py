@@ -103,7 +103,9 @@ class Dispatch:
             return answer_of(found, request)
         asking, decision = self.deciding(request, caller)
         task = asking.task
-        self._ground.book.note_decision(request_id, decision, task=task, known=asking.known)
+        # As it was asked: under other rules, in a replay, it may be free.
+        noted = msgspec.structs.replace(task, policy=caller.policy) if decision.restricted else task
+        self._ground.book.note_decision(request_id, decision, task=noted, known=asking.known)
         if not decision.options:
             raise errors.REFUSALS[decision.refusal_code](decision.refusal)
         attempts = self._attempts.of(request_id, decision, asking=asking)
