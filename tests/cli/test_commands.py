@@ -21,7 +21,7 @@ EVERY_COMMAND = [
     "runs mark", "record", "record forget",
     "approve", "approve list", "approve yes", "approve no",
     "spend", "spend confirm", "spend export", "spend import", "spend reconcile", "savings",
-    "replay",
+    "replay", "rules", "rules tune",
     "prices", "prices set", "prices show", "prices update",
     "models", "models list", "models fit", "models pull", "models use", "models rm",
     "models probe", "models speed", "doctor", "config", "config check",

@@ -221,3 +221,14 @@ def test_the_owner_says_what_a_right_answer_is_worth() -> None:
         router = Router(NAMES, rules_of(value_microusd=value))
         decision = router.decide(asked, FACTS)
         assert decision.options[0].tier == tier
+
+
+def test_the_owner_says_how_long_somebody_waits() -> None:
+    """Work with a deadline has its own."""
+    known = Known(seconds=times(60))
+    for patience, side in ((30.0, "frontier"), (90.0, "")):
+        said = seconds.Time(patience)(task(), known, tiers=BOTH)
+        assert (said.side if isinstance(said, Choice) else "") == side
+    patient = Router(NAMES, rules_of(patience_seconds=30.0))
+    decision = patient.decide(task(kind="polling"), FACTS, known=known)
+    assert (decision.rule, decision.options[0].tier) == ("time", "frontier")

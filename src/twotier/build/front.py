@@ -35,6 +35,7 @@ from twotier.build.tiers import Workshop, tier
 from twotier.config.load import Loaded, load
 from twotier.config.schema import GatewayConfig
 from twotier.dispatch import Dispatch
+from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.tier import TierFacts
 from twotier.exchange import Ground
 from twotier.gateway.alerts import AlertControl
@@ -61,6 +62,7 @@ from twotier.gateway.repeats import Repeats
 from twotier.gateway.replay import ReplayPage
 from twotier.gateway.savings import SavingsPage, Yardstick
 from twotier.gateway.status import Status
+from twotier.gateway.tuning import TuningPage
 from twotier.learned.sessions import HEADERS as SESSION_HEADERS
 from twotier.learned.tiers import Learned
 from twotier.proving import HEADER as VERIFY
@@ -169,6 +171,7 @@ class Front:
             self.replay(),
             LimitControl(self.reload_limits),
             RecordControl(self.telemetry.learned.records, self.dispatch.router.names.tiers),
+            self.tuning(),
         )
         self.house.lookout = self.lookout(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
@@ -263,6 +266,13 @@ class Front:
             self.telemetry.seconds,
             self.ground.clock,
         )
+
+    def tuning(self) -> TuningPage:
+        """Thresholds that the record speaks for."""
+        routing = self.loaded.config.routing
+        settings = (routing.patience, round(routing.value_usd * MICROUSD_PER_USD))
+        specs = self.dispatch.router.names.tiers
+        return TuningPage(self.ground.book, specs, settings, self.ground.clock)
 
     def savings(self) -> SavingsPage:
         """What everything would have cost otherwise."""

@@ -28,6 +28,7 @@ def rules_in(config: Config) -> Rules:
         order=routing.order,
         off=routing.off,
         own=own,
+        patience_seconds=routing.patience,
         value_microusd=round(routing.value_usd * MICROUSD_PER_USD),
     )
 

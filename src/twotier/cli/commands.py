@@ -26,7 +26,7 @@ from twotier.cli.price_words import prices
 from twotier.cli.record_words import mark, record
 from twotier.cli.rights import Rights as AllRights
 from twotier.cli.route_words import route
-from twotier.cli.rule_words import replay
+from twotier.cli.rule_words import replay, rules
 from twotier.cli.runs_words import runs
 from twotier.cli.tool_words import tools
 from twotier.cli.trial_words import again, diff, forget, revert, set_, shadow, suggest, trials, try_
@@ -51,7 +51,9 @@ app = App(
 models = App(name="models", help="What can be asked, what lies on this disk, and what fits.")
 config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
-for group in (job, runs, record, models, engine, prices, config_app, key, budget, notify, spend):
+for group in (job, runs, record, models, engine, prices, config_app, key, budget, notify):
+    app.command(group)
+for group in (rules, spend):
     app.command(group)
 for one in (approve, chat, forget, mcp, mcp_servers, replay, route, tools, watch):
     app.command(one)

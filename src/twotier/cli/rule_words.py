@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 
 Config = Annotated[Path, Parameter(parse=False)]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON document on stdout.")]
@@ -26,3 +26,20 @@ def replay(
     from twotier.cli.replay import replay
 
     return replay(config, since=since, rules=rules, as_json=as_json)
+
+
+rules = App(name="rules", help="The rules by which a tier is chosen.")
+
+
+@rules.command
+def tune(*, since: str = "90d", as_json: Json = False, config: Config) -> int:
+    """Thresholds that the record speaks for, checked on a part that had no say; changes nothing.
+
+    Parameters
+    ----------
+    since
+        How far back, as 90d.
+    """
+    from twotier.cli.tune import tune
+
+    return tune(config, since=since, as_json=as_json)

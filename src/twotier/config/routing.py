@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from twotier.config.record import QualityConfig, RecordConfig
 from twotier.config.section import Section, listed, raise_all
-from twotier.config.values import NAME, Rule, RuleName, TierName, Usd, Zone
+from twotier.config.values import NAME, Limit, Rule, RuleName, TierName, Usd, Zone
 from twotier.config.work import JobConfig
 from twotier.domain.message import PATHS
 
@@ -107,6 +107,11 @@ class RoutingConfig(Section):
         (),
         description="Rules that are asked first, in this order; the others follow as the preset has"
         " them. A rule that the preset lacks is added; `rules` stands for your own.",
+    )
+    patience: Limit = Field(
+        120.0,
+        description="How long somebody without a deadline waits for a whole answer; the rule time"
+        " sends to the frontier what takes longer here.",
     )
     value_usd: Usd = Field(
         Decimal(1),

@@ -30,6 +30,7 @@ from twotier.gateway.records import RecordControl
 from twotier.gateway.replay import ReplayPage
 from twotier.gateway.savings import SavingsPage
 from twotier.gateway.status import Status, usd_text
+from twotier.gateway.tuning import TuningPage
 from twotier.ledger.book import Book
 from twotier.ledger.spending import SPEND_BY, SpendRow
 from twotier.protocols import INBOUND
@@ -59,6 +60,7 @@ class Control:
     replay: ReplayPage
     limits: LimitControl
     records: RecordControl
+    tuning: TuningPage
 
     def app(self) -> Starlette:
         """As an ASGI application."""
@@ -72,6 +74,7 @@ class Control:
                 Route("/control/reconcile", told(self.outside.reconcile), methods=["GET"]),
                 Route("/control/bills", told(self.outside.take), methods=["POST"]),
                 Route("/control/route", told(self.explaining()), methods=["POST"]),
+                Route("/control/tune", told(self.tuning), methods=["POST"]),
                 Route("/control/replay", told(self.replay), methods=["POST"]),
                 Route("/control/probe", told(self.probing), methods=["POST"]),
                 Route("/control/stop", told(self.begin_stop), methods=["POST"]),

@@ -118,18 +118,21 @@ def rules_of(
     off: Sequence[str] = (),
     own: Sequence[Own] = (),
     value_microusd: int = gain.VALUE_MICROUSD,
+    patience_seconds: float = seconds.PATIENCE_SECONDS,
 ) -> Rules:
     """The rules of a preset: those named in `order` first, in that order, the others as the preset
     has them, the last one last; without those that are `off`. The owner's stand where `order` names
     them, the others of them where `rules` stands. `value_microusd` is what `gain` takes a right
-    answer to be worth.
+    answer to be worth, `patience_seconds` the time that `time` takes work without a deadline to
+    have.
     """
     choosing = {one.name: row_of(one) for one in own if not one.local_only and not one.models}
     names = [*order, *(name for name in PRESETS[preset] if name not in order and name != LAST)]
     others = [name for name in choosing if name not in order]
     at = names.index(OWN)
     names[at : at + 1] = others
-    rows = {**ROWS, "gain": Row("gain", look=gain.Gain(value_microusd)), **choosing}
+    looks = {"gain": gain.Gain(value_microusd), "time": seconds.Time(patience_seconds)}
+    rows = {**ROWS, **{name: Row(name, look=look) for name, look in looks.items()}, **choosing}
     return Rules(
         tuple(rows[name] for name in (*names, LAST) if name not in off),
         guards=tuple(guard_of(one) for one in own if one.local_only),

@@ -12,6 +12,7 @@ Time only speaks against the local tier. That there is enough of it is no reason
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from twotier.domain.known import Known, Timed
 from twotier.domain.task import Task
@@ -21,25 +22,34 @@ from twotier.router.row import TOKENS_PER_LINE, Abstains, Choice
 PATIENCE_SECONDS = 120.0
 
 
-def decide(task: Task, known: Known, *, tiers: Sequence[TierSpec]) -> Choice | Abstains:
-    """The frontier, where no local tier would be in time and it would sooner be there."""
-    here = [tier for tier in tiers if tier.local]
-    there = [tier for tier in tiers if not tier.local]
-    if not here or not there:
-        return Abstains("there is one side only")
-    timed = {tier.name: known.seconds[tier.name] for tier in here if tier.name in known.seconds}
-    if len(timed) < len(here):
-        return Abstains("how fast the local tier is has not been learned yet")
-    name = min(timed, key=lambda one: timed[one].seconds)
-    limit = task.deadline_seconds or PATIENCE_SECONDS
-    asked = "the deadline" if task.deadline_seconds else "the patience of somebody who waits"
-    told = f"{name} would take about {parts(timed[name], known)}; {asked} is {limit:,.0f} s"
-    if timed[name].seconds <= limit:
-        return Abstains(told)
-    quick = [known.seconds[tier.name].seconds for tier in there if tier.name in known.seconds]
-    if quick and min(quick) >= timed[name].seconds:
-        return Abstains(f"{told}; and the frontier would take {min(quick):,.0f} s")
-    return Choice(told, "frontier")
+@dataclass(frozen=True, slots=True)
+class Time:
+    """The row's look. `patience_seconds` is the deadline of what has none."""
+
+    patience_seconds: float = PATIENCE_SECONDS
+
+    def __call__(self, task: Task, known: Known, *, tiers: Sequence[TierSpec]) -> Choice | Abstains:
+        """The frontier, where no local tier would be in time and it would sooner be there."""
+        here = [tier for tier in tiers if tier.local]
+        there = [tier for tier in tiers if not tier.local]
+        if not here or not there:
+            return Abstains("there is one side only")
+        timed = {tier.name: known.seconds[tier.name] for tier in here if tier.name in known.seconds}
+        if len(timed) < len(here):
+            return Abstains("how fast the local tier is has not been learned yet")
+        name = min(timed, key=lambda one: timed[one].seconds)
+        limit = task.deadline_seconds or self.patience_seconds
+        asked = "the deadline" if task.deadline_seconds else "the patience of somebody who waits"
+        told = f"{name} would take about {parts(timed[name], known)}; {asked} is {limit:,.0f} s"
+        if timed[name].seconds <= limit:
+            return Abstains(told)
+        quick = [known.seconds[tier.name].seconds for tier in there if tier.name in known.seconds]
+        if quick and min(quick) >= timed[name].seconds:
+            return Abstains(f"{told}; and the frontier would take {min(quick):,.0f} s")
+        return Choice(told, "frontier")
+
+
+decide = Time()
 
 
 def parts(timed: Timed, known: Known) -> str:
