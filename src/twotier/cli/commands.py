@@ -53,9 +53,7 @@ config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
 for group in (job, runs, record, models, engine, prices, config_app, key, budget, notify):
     app.command(group)
-for group in (rules, spend):
-    app.command(group)
-for one in (approve, chat, forget, mcp, mcp_servers, replay, route, tools, watch):
+for one in (approve, chat, forget, mcp, mcp_servers, replay, route, rules, spend, tools, watch):
     app.command(one)
 for words in (shadow, trials, suggest, diff, revert):
     job.command(words)

@@ -20,7 +20,7 @@ from twotier.domain.task import Task
 from twotier.domain.tier import TierPolicy, TierSpec
 from twotier.router import gain, record, seconds, session
 from twotier.router.own import Guard, Own, guard_of, row_of
-from twotier.router.row import Choice, Row
+from twotier.router.row import Choice, Look, Row
 from twotier.router.rules import BULK_OUTPUT_TOKENS
 
 OWN = "rules"  # where the owner's own rows stand in an order
@@ -131,7 +131,10 @@ def rules_of(
     others = [name for name in choosing if name not in order]
     at = names.index(OWN)
     names[at : at + 1] = others
-    looks = {"gain": gain.Gain(value_microusd), "time": seconds.Time(patience_seconds)}
+    looks: dict[str, Look] = {
+        "gain": gain.Gain(value_microusd),
+        "time": seconds.Time(patience_seconds),
+    }
     rows = {**ROWS, **{name: Row(name, look=look) for name, look in looks.items()}, **choosing}
     return Rules(
         tuple(rows[name] for name in (*names, LAST) if name not in off),
