@@ -209,7 +209,8 @@ class Front:
                 self.loaded.paths.worker_socket, method, path=path, body=body
             )
         )
-        proving = proving_of(self.loaded.config.verify, self.dispatch)
+        records = self.telemetry.learned.records
+        proving = proving_of(self.loaded.config.verify, self.dispatch, records=records)
         asking = {
             ("POST", path): repeats.once(
                 ModelRoute(dialect, proving, live=live, body_bytes_max=bytes_max)

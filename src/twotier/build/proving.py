@@ -5,11 +5,31 @@ from __future__ import annotations
 from twotier.config.verify import VerifyConfig
 from twotier.dispatch import Dispatch
 from twotier.domain.tier import TierPolicy
-from twotier.proving import Habits, Proving
+from twotier.domain.verdict import Verdict
+from twotier.learned.records import Records, part_of, template_key
+from twotier.protocols.opening import opening
+from twotier.proving import Habits, Judged, Proving
 
 
-def proving_of(config: VerifyConfig, dispatch: Dispatch) -> Proving:
-    """Asks `dispatch`, and looks at what local tiers say."""
+def proving_of(config: VerifyConfig, dispatch: Dispatch, *, records: Records) -> Proving:
+    """Asks `dispatch`, looks at what local tiers say, and tells the record of such work."""
     local = frozenset(name for name, tier in dispatch.tiers.items() if tier.spec.local)
     habits = Habits(config.requests, config.second, TierPolicy(config.judge))
-    return Proving(dispatch, habits, local=local)
+
+    def told(judged: Judged) -> None:
+        records.tell(verdict_of(judged))
+
+    return Proving(dispatch, habits, local=local, told=told)
+
+
+def verdict_of(judged: Judged) -> Verdict:
+    """What is kept: under the job, or under what the request begins with. That free looks passed
+    proves nothing.
+    """
+    caller = judged.caller
+    good = None if judged.good and judged.by == "checks" else judged.good
+    if caller.job:
+        part = part_of(caller.step)
+        return Verdict(caller.job, judged.tier, good, judged.by, run=caller.run, part=part)
+    key = template_key(opening(judged.request).template)
+    return Verdict(key, judged.tier, good, judged.by, run=judged.request_id)

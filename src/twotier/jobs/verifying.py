@@ -260,7 +260,7 @@ def carried_on(question: Question, *, text: str, found: Verdict) -> Question:
         question,
         prompt=f"{question.prompt}\n\n{story(text, found)}",
         policy=TierPolicy.FRONTIER,
-        step=f"{question.step}:escalated",
+        step=f"{question.step}:frontier",
     )
 
 
