@@ -95,7 +95,7 @@ def predicted(name: str, plan: Plan) -> Footprint:
     [
         ("llama_cpp", Plan(1024, 1, 0), 440),
         ("llama_cpp", Plan(8192, 2, 0), 0),
-        ("mlx_lm", Plan(3072, 1, 0), 1000),
+        ("mlx_lm", Plan(6144, 1, 0), 2000),
     ],
 )
 def test_a_server_holds_what_was_predicted(
