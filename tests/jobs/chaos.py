@@ -43,7 +43,7 @@ every = "{every}"
 watch = {{ kind = "files", path = "inbox{number}", settle_seconds = 0, items_max = {parts} }}
 tier = "local-only"
 prompt = "Summarise."
-deadline = "60s"
+deadline = "6h"
 deliver = "file:outbox{number}/{{stem}}.txt"
 """
 
@@ -154,7 +154,7 @@ def proven(home: Path, found: Left, *, bill: Bill, ordered: list[str], kills: in
     """Every run ended, no finished step was repeated, nothing was paid twice, no slot is lost."""
     rows = {run.id: run for run in found.runs}
     assert len(rows) == len(found.runs)
-    assert {rows[one].state for one in ordered} == {RunState.DONE}
+    assert Counter(rows[one].state for one in ordered) == {RunState.DONE: len(ordered)}
     parts = len(ordered) * PARTS
     for one in ordered:
         names = [step.name for step in found.steps[one]]

@@ -175,7 +175,8 @@ class Worker:
                     await asyncio.sleep(0.02)
                 else:
                     return
-        raise AssertionError(f"the worker ended with {self.process.returncode}")
+        said = (await self.process.communicate())[1].decode()
+        raise AssertionError(f"the worker ended with {self.process.returncode}: {said}")
 
     async def run_ended(self, state: str, *, seconds: float = SECONDS_MAX) -> dict[str, Any]:
         """Wait for a run that ended in this state."""
