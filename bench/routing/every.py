@@ -8,7 +8,7 @@ from importlib import import_module
 from bench.figures import Figure, missing
 from bench.routing import SkippedError
 
-MODULES = ("reason", "swe")
+MODULES = ("reason", "swe", "jobs", "length")
 
 
 def figures() -> Iterator[Figure]:

@@ -13,6 +13,7 @@ from tests.router.test_tree import FRONTIER, LOCAL
 from twotier.domain.message import Request, Usage
 from twotier.domain.money import Outcome, Settled, Settlement
 from twotier.domain.task import Asking, Caller
+from twotier.domain.verdict import Took, Verdict
 from twotier.domain.work import Work
 from twotier.learned.sizes import SAVE_SECONDS, Sizes
 from twotier.learned.speeds import Speeds
@@ -113,3 +114,21 @@ def test_what_was_learned_survives(tmp_path: Path) -> None:
     ((key, sketch),) = again.answers.sketches.items()
     assert key == (LOCAL.ref, "polling")
     assert sketch.seen == 12
+
+
+def test_the_record_of_a_job_tells_how_long_its_answers_are() -> None:
+    """From three runs on, before all that was seen of such work."""
+    learned = Learned(Speeds(HandClock()))
+    learned.follow(LOCAL, engine="mlx_lm")
+    request = Request("openai_chat", b"{}", "auto")
+    caller = Caller(job="brief", kind="polling")
+    asking = Asking(request, estimate(request, caller), caller)
+    for run in ("1", "2", "3"):
+        output = learned.known(asking).output
+        assert output is not None
+        assert output.source == "built in for polling"
+        took = Took(output_tokens=77, seconds=1.0, steps=1)
+        learned.records.tell(Verdict("brief", "local", good=True, by="form", run=run, took=took))
+    output = learned.known(asking).output
+    assert output is not None
+    assert (output.p50, output.count, output.source) == (77.0, 3, "record")

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from twotier.verify.guards import GUARDS, NAMES, NOTHING, Flight, Usual, fired, usual_of
+from twotier.verify.guards import (
+    GUARDS,
+    NAMES,
+    NOTHING,
+    Flight,
+    Usual,
+    fired,
+    long_of,
+    usual_of,
+)
 
 USUAL = Usual(runs=9, steps_p50=4, steps_p90=8, tokens_p50=400, tokens_p90=900)
+LONG = Usual(runs=50, tokens_p50=100.0, tokens_p90=200.0)  # the longest ones 352
 FEW = Usual(runs=4, steps_p90=2, tokens_p90=10, steps_p50=2)
 TEXT = Usual(runs=9, tokens_p50=400, tokens_p90=900)
 
@@ -43,6 +53,9 @@ TEXT = Usual(runs=9, tokens_p50=400, tokens_p90=900)
         (Flight(left_seconds=9, elsewhere_seconds=9), FEW, "late"),
         (Flight(left_seconds=9, elsewhere_seconds=8), FEW, ""),
         (Flight(elsewhere_seconds=8), FEW, ""),
+        (Flight(tokens=90, seconds=3, left_seconds=9, elsewhere_seconds=9), LONG, ""),
+        (Flight(tokens=20, seconds=3, left_seconds=9, elsewhere_seconds=9), LONG, "late"),
+        (Flight(left_seconds=9, elsewhere_seconds=9), LONG, "late"),
     ],
 )
 def test_each_guard(flight: Flight, usual: Usual, name: str) -> None:
@@ -61,6 +74,11 @@ def test_what_was_usual() -> None:
     assert usual_of(runs, range(10, 210, 10)) == Usual(20, 11.0, 19.0, 110.0, 190.0, 1, 0)
     assert usual_of([]) == NOTHING
     assert usual_of([(3, True)]) == Usual(1, 3.0, 3.0)
+
+
+def test_a_long_answer_is_by_the_middle_and_the_ninth_tenth() -> None:
+    assert round(LONG.tokens_long) == 352
+    assert long_of(0.0, 7.0) == 7.0
 
 
 def test_each_has_a_name_of_its_own() -> None:

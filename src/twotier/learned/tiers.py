@@ -55,11 +55,13 @@ class Learned:
         """What is known of such work; at once, from memory. `template` names the instructions and
         tools of a request, by which work is known that is no job's.
         """
-        output, caller = self.sizes.output(asking.task), asking.caller
+        caller = asking.caller
         key = caller.job or template_key(template)
         records = self.records.of(key) if key else None
         if not records:
-            return Known(output=output)
+            return Known(output=self.sizes.output(asking.task))
+        most = max(records.values(), key=lambda one: one.runs)
+        output = self.sizes.output(asking.task, most.output)
         recheck = self.records.recheck(key, (caller.run, part_of(caller.step)))
         return Known(key, records, output=output, recheck=recheck)
 

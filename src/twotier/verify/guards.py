@@ -20,6 +20,7 @@ TOKENS_FACTOR = 3.0  # times the 90th percentile
 TOKENS_MIN = 1_000
 STALE_MAX = 4  # calls in a row that brought nothing new
 SAME_TEXT_MAX = 3
+LONG = 2.326 / 1.282  # quantiles of the normal distribution: 99 and 90 %
 SECONDS_MIN = 20.0  # before a rate says anything
 
 
@@ -42,6 +43,13 @@ class Usual:
     def known(self) -> bool:
         """Whether there were enough of them."""
         return self.runs >= RUNS_MIN
+
+    @property
+    def tokens_long(self) -> float:
+        """What 99 in 100 do not exceed, if logarithms of lengths are normal: 2.326 / 1.282 times as
+        far from the middle as the 90th percentile.
+        """
+        return long_of(self.tokens_p50, self.tokens_p90)
 
     @property
     def late_is_fine(self) -> bool:
@@ -135,10 +143,15 @@ def rate(flight: Flight, usual: Usual) -> str:
     return f"at its rate it needs {needed:.0f} s more, and {flight.left_seconds:.0f} s are left"
 
 
-def late(flight: Flight, usual: Usual) -> str:  # noqa: ARG001
-    """The last moment at which another tier could still be in time."""
+def late(flight: Flight, usual: Usual) -> str:
+    """The last moment at which another tier could still be in time, where this one would not be if
+    the answer is a long one.
+    """
     left, needed = flight.left_seconds, flight.elsewhere_seconds
     if left is None or needed is None or left > needed:
+        return ""
+    pace = flight.tokens / flight.seconds if flight.seconds else 0.0
+    if usual.known and flight.tokens + pace * left >= usual.tokens_long:
         return ""
     return f"{left:.0f} s are left, and elsewhere it takes {needed:.0f} s"
 
@@ -173,6 +186,11 @@ def usual_of(runs: Iterable[tuple[int, bool]], tokens: Iterable[int] = ()) -> Us
         late=len(late),
         late_good=sum(late),
     )
+
+
+def long_of(p50: float, p90: float) -> float:
+    """What 99 in 100 do not exceed, by the middle and the 90th percentile."""
+    return p50 * (p90 / p50) ** LONG if p50 > 0.0 else p90
 
 
 def part_of(ordered: Sequence[int], part: float) -> float:
