@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from tests.stores import laid
 from twotier.domain.steps import Json, Steps
 from twotier.errors import JobError, NotFoundError, PausedError
 from twotier.jobs.database import place_of
 from twotier.jobs.engine import Engine, forked
+from twotier.jobs.notes import RUN, STEP, Notes
 
 Body = Callable[[Steps], Awaitable[Json]]
 
@@ -149,6 +151,62 @@ def test_an_error_ends_the_run(tmp_path: Path) -> None:
         await one.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_a_step_of_a_run_that_another_has_taken_over_is_refused(
+    tmp_path: Path, quick: bool
+) -> None:
+    """By DBOS, and by the statement of ours, which writes what DBOS would."""
+
+    async def scenario() -> None:
+        one = engine(tmp_path)
+        await one.launch()
+        assert one._notes is not None
+        one._notes = one._notes if quick else None
+        refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        async def taken_over(steps: Steps) -> Json:
+            async def work() -> Json:
+                return {"number": 1}
+
+            await steps.do("mine", work)
+            with sqlite3.connect(tmp_path / "engine.db") as connection:
+                connection.execute("UPDATE workflow_status SET owner_xid = 'another'")
+            try:
+                return await steps.do("theirs", work)
+            except Exception as exc:
+                refused.set_result(type(exc).__name__)
+                raise
+
+        run = asyncio.ensure_future(one.run("run", taken_over))
+        assert await refused == "DBOSWorkflowConflictIDError"
+        (step,) = await one.steps("run")
+        assert (step.number, step.name, step.output) == (1, "mine", {"number": 1})
+        assert 0 < (step.started_at or 0) <= (step.ended_at or 0)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        await one.close()
+
+    asyncio.run(scenario())
+    with sqlite3.connect(tmp_path / "engine.db") as connection:
+        (row,) = connection.execute(
+            "SELECT error, serialization, child_workflow_id, application_name FROM"
+            " operation_outputs"
+        )
+    assert row == (None, "json", None, "twotier")
+
+
+def test_other_tables_than_those_that_are_known_are_left_to_dbos() -> None:
+    """A newer DBOS may keep more."""
+    metadata = sa.MetaData()
+    run = sa.Table("run", metadata, *(sa.Column(name) for name in RUN))
+    known = sa.Table("known", metadata, *(sa.Column(name, sa.Text) for name in STEP))
+    more = sa.Table("more", metadata, *(sa.Column(name, sa.Text) for name in {*STEP, "more"}))
+    engine = sa.create_engine("sqlite://")
+    assert Notes.of(known, run, engine=engine) is not None
+    assert Notes.of(more, run, engine=engine) is None
 
 
 def test_only_two_databases_are_known() -> None:

@@ -25,7 +25,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ import sqlalchemy.orm
 from twotier.domain.steps import Json, Steps
 from twotier.errors import JobError, NotFoundError
 from twotier.jobs.database import cannot_be_opened, is_sqlite, place_of
+from twotier.jobs.notes import Notes
 
 if TYPE_CHECKING:
     from dbos import DBOS, Serializer, StepInfo, WorkflowStatus
@@ -108,6 +109,8 @@ class Engine:
         self._start: Callable[[], Awaitable[Any]] | None = None
         self._engine: sa.Engine | None = None
         self._system: SystemDatabase | None = None
+        self._notes: Notes | None = None
+        self._owner_of: Callable[[str], str | None] = nobody
         self._queue: str | None = None
 
     @classmethod
@@ -223,7 +226,7 @@ class Engine:
         return self._dbos
 
     async def _launched(self) -> type[DBOS]:
-        from dbos import DBOS
+        from dbos import DBOS, _context
 
         quiet()
         self._engine = connect(self._url)
@@ -250,6 +253,9 @@ class Engine:
             DBOS.listen_queues([executor])
         DBOS.launch()
         self._system = dbos._sys_db  # noqa: SLF001 - the module says what for
+        tables, engine = self._system.tables, self._system.engine
+        self._notes = Notes.of(tables.operation_outputs, tables.workflow_status, engine=engine)
+        self._owner_of = getattr(_context, "current_owner_xid", nobody)
         if self._queue is not None:
             await DBOS.register_queue_async(self._queue)
         return DBOS
@@ -289,7 +295,22 @@ class Engine:
             "started_at_epoch_ms": int((step.started_at or 0.0) * MILLI),
             "child_workflow_id": None,
         }
-        await asyncio.to_thread(self._kept.record_operation_result, result)
+        await asyncio.to_thread(self._write, result)
+
+    def _write(self, result: OperationResultInternal) -> None:
+        """In a thread, which has the context of the run: that knows by which token it is ours."""
+        owner = self._owner_of(result["workflow_uuid"])
+        ended_ms = int(time.time() * MILLI)  # noqa: TID251 - as DBOS does
+        if self._notes is not None and owner is not None:
+            more = {
+                "completed_at_epoch_ms": ended_ms,
+                "retention_timestamp": ended_ms,
+                "application_name": NAME,
+            }
+            with suppress(sa.exc.OperationalError):  # DBOS goes on trying
+                if self._notes.write({**result, **more}, owner=owner):
+                    return
+        self._kept.record_operation_result(result)
 
     @asynccontextmanager
     async def _going_on(self, workflow: str, body: Body) -> AsyncIterator[asyncio.Future[Json]]:
@@ -383,6 +404,10 @@ def output_of(found: Step, name: str) -> Json:
             " it anew"
         )
     return found.output
+
+
+def nobody(_: str) -> None:
+    """No token by which a run is ours is known."""
 
 
 def settle(over: asyncio.Future[Json], task: asyncio.Task[Any]) -> None:
