@@ -11,6 +11,7 @@ import itertools
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def home_of(folder: Path, *, runs: int, database: str = "") -> Path:
         text += JOB.format(number=number, every="30d", parts=PARTS)
         inbox = folder / f"inbox{number}"
         inbox.mkdir(parents=True)
-        for item in range(PARTS * (runs // JOBS)):
+        for item in range(PARTS * ceil(runs / JOBS)):
             (inbox / f"{number}-{item:03d}.txt").write_text(f"text {item}", encoding="utf-8")
     text += JOB.format(number="-slots", every="1s", parts=PARTS)
     (folder / "inbox-slots").mkdir()

@@ -175,7 +175,7 @@ def test_a_step_of_a_run_that_another_has_taken_over_is_refused(
                 connection.execute("UPDATE workflow_status SET owner_xid = 'another'")
             try:
                 return await steps.do("theirs", work)
-            except Exception as exc:
+            except BaseException as exc:
                 refused.set_result(type(exc).__name__)
                 raise
 

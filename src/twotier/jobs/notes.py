@@ -27,7 +27,8 @@ class Notes:
     """The statement, for the tables of steps and of runs of one database."""
 
     def __init__(self, steps: sa.Table, run: sa.Table, *, engine: sa.Engine) -> None:
-        this, us = sa.bindparam("of_run"), sa.bindparam("us")
+        this: sa.BindParameter[str] = sa.bindparam("of_run")
+        us: sa.BindParameter[str] = sa.bindparam("us")
         values = [sa.bindparam(name, type_=steps.c[name].type) for name in WRITTEN]
         row = (
             sa.select(*values)
