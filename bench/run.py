@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import decision, failover, install, jobs, ledger, normal, relay, start
 from bench.figures import Figure, absolute, table
 from bench.processes import load
-from bench.routing import every
+from bench.routing import every, regret
 
 
 def main() -> None:
@@ -30,6 +30,7 @@ def main() -> None:
         "jobs": lambda: jobs.figures(folder),
         "install": lambda: install.figures(folder),
         "routing": every.figures,
+        "regret": regret.figures,
     }
     wanted = sys.argv[1:] or list(groups)
     seen: list[Figure] = []
