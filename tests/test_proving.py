@@ -20,7 +20,7 @@ from twotier.domain.message import Dialect, Text, ToolCall, Usage, Whole
 from twotier.domain.task import Caller
 from twotier.domain.tier import TierPolicy
 from twotier.protocols import INBOUND
-from twotier.providers.scripted import Line
+from twotier.providers.scripted import Answer, Line
 from twotier.proving import FOUND, HEADER, Habits, Judged, Proving
 from twotier.router.own import Own
 from twotier.router.rows import rules_of
@@ -222,6 +222,18 @@ def test_a_stream_is_held_where_its_client_says_so(tmp_path: Path, local: str) -
     assert seen["tier"] == ("local" if local == "fine" else "frontier")
     assert seen["text"].endswith("data: [DONE]\n\n")
     assert seen["headers"][FOUND]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_held_stream_that_breaks_off_goes_up(tmp_path: Path, there: bool) -> None:
+    """Nobody has seen anything of it; where the frontier tier has none either, its end is told."""
+    chunk = b'data: {"choices":[{"index":0,"delta":{"content":"There"}}]}\n\n'
+    broken = Answer((chunk,), breaks=errors.StreamBrokenError("it went away"))
+    frontier = [says("12")] if there else []
+    seen = ask_of(tmp_path, [broken], frontier=frontier, verify="checks", stream=True)
+    assert seen["tier"] == ("frontier" if there else "local")
+    assert ("it went away" in seen["text"]) is not there
+    assert "checks fails: it broke off" in seen["found"]
 
 
 @pytest.mark.parametrize(

@@ -142,21 +142,22 @@ class Proving:
     ) -> Answer:
         """The answer in whole, or the frontier tier's in its place."""
         held = await _held(answer)
-        if not answer.whole():
-            return _replayed(answer, held)
-        subject = _subject(request, held, stream=answer.stream)
-        if subject is None:
-            return _replayed(answer, held, found="undecided: it cannot be read")
         begun = replace(
             caller, step=f"verify:{answer.headers['x-twotier-request']}", headers={}, batch=False
         )
-        seen: list[Seen] = []
-        while name := next_rung(wanted, seen):
-            seen.append(await self._seen(name, subject, caller=begun))
+        seen = []
+        if not answer.whole():
+            seen = [Seen("checks", False, "it broke off")]
+        elif (subject := _subject(request, held, stream=answer.stream)) is None:
+            return _replayed(answer, held, found="undecided: it cannot be read")
+        else:
+            while name := next_rung(wanted, seen):
+                seen.append(await self._seen(name, subject, caller=begun))
         found = verdict(seen)
-        self._tell(answer, request, caller=caller, found=found)
+        if answer.whole():  # what broke off says nothing of how good its tier is
+            self._tell(answer, request, caller=caller, found=found)
         if found.end is End.ESCALATE:
-            return await self._carried_on(answer, held, subject=subject, caller=begun, found=found)
+            return await self._carried_on(answer, held, request=request, caller=begun, found=found)
         return _replayed(answer, held, found=f"{found.end.value}: {found.text}")
 
     def _tell(self, answer: Answer, request: Request, *, caller: Caller, found: Verdict) -> None:
@@ -174,14 +175,14 @@ class Proving:
         answer: Answer,
         held: Sequence[bytes],
         *,
-        subject: Subject,
+        request: Request,
         caller: Caller,
         found: Verdict,
     ) -> Answer:
         """The frontier tier's answer; where there is none, what there is."""
         there = replace(caller, policy=TierPolicy.FRONTIER)
         try:
-            better = await self._asks.answer(subject.request, there)
+            better = await self._asks.answer(request, there)
         except TwotierError as exc:
             because = f"kept, though not good enough ({found.text}): {exc.message}"
             return _replayed(answer, held, found=because)
