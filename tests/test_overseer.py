@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from tests.test_tries import World, play
+from twotier.domain.decision import Option
 from twotier.domain.known import Known, Spread
 from twotier.domain.message import ReasoningDelta, Text, TextDelta, ToolCallDelta, Usage, Whole
 from twotier.domain.task import Caller
 from twotier.errors import HANDED_OVER_KIND, UpstreamError
-from twotier.overseer import LOOK_TOKENS, Overseer, usual_of
+from twotier.overseer import LOOK_TOKENS, SLOW, Overseer, needed_of, usual_of
 from twotier.protocols import INBOUND
 from twotier.providers.scripted import Line
 from twotier.router.breaker import FAILURES_MAX
+from twotier.router.speed import Prediction
 from twotier.verify.guards import NOTHING, Usual
 
 LOOP = "and again " * 600
@@ -127,3 +129,22 @@ def test_where_nobody_can_take_over_it_goes_on() -> None:
 def test_what_is_usual() -> None:
     assert usual_of(None) == NOTHING
     assert usual_of(SPREAD) == Usual(runs=9, tokens_p50=100, tokens_p90=200)
+
+
+def test_what_the_next_tier_would_take_is_told_where_enough_is_known() -> None:
+    """For a long answer, on a slow day; what is built in breaks nothing off."""
+    there = Prediction(1.0, 3.0, 10.0)
+    options = (Option("local"), Option("frontier"))
+    known = Known(output=SPREAD, seconds={"frontier": there})
+    long = needed_of(known, options)
+    assert long.elsewhere_seconds == pytest.approx(SLOW * (4.0 + 10.0 * long.tokens_long / 200))
+    assert needed_of(known, options[:1]).elsewhere_seconds is None
+    assert usual_of(FEW, there).elsewhere_seconds is None
+
+
+def test_at_the_last_moment_the_next_tier_takes_over() -> None:
+    """20 seconds go by at each look, for 256 tokens: 200 more will not be in time here."""
+    usual = Usual(runs=9, tokens_p50=300, tokens_p90=600, elsewhere_seconds=15.0)
+    watching = overseer(usual, until=32.0)
+    with pytest.raises(UpstreamError, match="guard late: 12 s are left, and elsewhere it takes 15"):
+        watching.saw([ToolCallDelta(0, "x" * 4 * LOOK_TOKENS)])

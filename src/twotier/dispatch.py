@@ -27,7 +27,7 @@ from twotier.domain.money import Price
 from twotier.domain.task import Asking, Caller
 from twotier.domain.tier import TierFacts
 from twotier.exchange import Exchange, Ground, Tier
-from twotier.overseer import usual_of
+from twotier.overseer import needed_of
 from twotier.router.tree import Router, ready_behind
 from twotier.say import headers
 from twotier.tries import Plan, Remedy, Tries
@@ -120,7 +120,7 @@ class Dispatch:
             # Asked when a tier has failed, perhaps after a long wait: by now the facts are others.
             return ready_behind(number, decision, facts=self.deciding.facts())
 
-        usual = usual_of(asking.known.output) if decision.verify else None
+        usual = needed_of(asking.known, decision.options) if decision.verify else None
         plan = Plan(attempts, ready, usual)
         exchange, failures = await self._tries.opened(request, task, plan=plan)
         answer = answer_of(exchange, request, failures=failures)

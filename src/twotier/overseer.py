@@ -7,9 +7,11 @@ its breaker hears nothing bad of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from twotier.domain.known import Spread
+from twotier.domain.decision import Option
+from twotier.domain.known import Known, Spread, Timed
 from twotier.domain.message import Event, ReasoningDelta, TextDelta, ToolCallDelta
 from twotier.errors import HANDED_OVER_KIND, UpstreamError
 from twotier.verify.checks import circles
@@ -17,14 +19,32 @@ from twotier.verify.guards import NOTHING, Flight, Usual, fired
 
 BYTES_A_TOKEN = 4
 LOOK_TOKENS = 256  # between two looks
+SLOW = 1.25  # times what was predicted, so that the last moment is not a little too late
 TAIL_CHARACTERS = 4_000  # of what was said, for circles
 
 
-def usual_of(output: Spread | None) -> Usual:
-    """What an answer like this needs, as the guards take it."""
+def needed_of(known: Known, options: Sequence[Option]) -> Usual:
+    """What the guards of the first option are told."""
+    behind = options[1].tier if len(options) > 1 else ""
+    return usual_of(known.output, known.seconds.get(behind))
+
+
+def usual_of(output: Spread | None, there: Timed | None = None) -> Usual:
+    """What an answer like this needs, as the guards take it. `there`: how long the tier would take
+    that comes next, None where nobody knows.
+    """
     if output is None:
         return NOTHING
-    return Usual(runs=output.count, tokens_p50=output.p50, tokens_p90=output.p90)
+    usual = Usual(runs=output.count, tokens_p50=output.p50, tokens_p90=output.p90)
+    if there is None or not usual.known:  # what is built in is too rough to break anything off
+        return usual
+    return replace(usual, elsewhere_seconds=long_seconds(there, usual))
+
+
+def long_seconds(there: Timed, usual: Usual) -> float:
+    """What a tier takes for a long answer, on a slow day; it was predicted for the ninth tenth."""
+    written = there.output_seconds * usual.tokens_long / usual.tokens_p90
+    return SLOW * (there.wait_seconds + there.prompt_seconds + written)
 
 
 class Overseer:
@@ -69,6 +89,7 @@ class Overseer:
             tokens=tokens,
             seconds=now - (now if self._began is None else self._began),
             left_seconds=None if self._until is None else self._until - now,
+            elsewhere_seconds=self._usual.elsewhere_seconds,
             circles=circles(self._tail),
         )
         found = fired(flight, self._usual)

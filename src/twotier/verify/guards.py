@@ -28,7 +28,8 @@ SECONDS_MIN = 20.0  # before a rate says anything
 class Usual:
     """What `runs` earlier ones needed: model calls and tokens, as the middle and the 90th
     percentile; zeros where nothing is known. `late` of them needed more calls than that, and
-    `late_good` of those ended well all the same.
+    `late_good` of those ended well all the same. `elsewhere_seconds` is what another tier takes for
+    a long one, None where nobody knows.
     """
 
     runs: int = 0
@@ -38,6 +39,7 @@ class Usual:
     tokens_p90: float = 0.0
     late: int = 0
     late_good: int = 0
+    elsewhere_seconds: float | None = None
 
     @property
     def known(self) -> bool:
