@@ -151,3 +151,6 @@ def test_a_fall_is_an_incident_of_its_tier() -> None:
     assert "of its last 6 verified answers 3 were good" in one.text
     assert "`twotier record brief`" in one.text
     assert quality([]).scopes == look.scopes
+    better = quality([Drift("local", 5, 6, 5.8, "brief", 0.01)])
+    assert not better.holds
+    assert better.keeps == frozenset({"quality:local"})

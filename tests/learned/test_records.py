@@ -212,9 +212,9 @@ def test_a_fall_of_a_local_tier_is_told_until_it_is_over() -> None:
     all_of("+" * 30 + "-----", tier="frontier")
     assert not records.drifts()
     all_of("-+--")
-    assert [one.tier for one in records.drifts()] == ["local"]
-    all_of("+++++")
-    assert records.drifts()
+    assert [(one.tier, one.sure) for one in records.drifts()] == [("local", True)]
+    all_of("++++++")
+    assert [one.sure for one in records.drifts()] == [False]
     all_of("+" * 50)
     assert not records.drifts()
 

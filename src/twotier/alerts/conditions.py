@@ -121,9 +121,14 @@ def ports(taken: Mapping[str, str]) -> Look:
 
 
 def quality(drifts: Sequence[Drift]) -> Look:
-    """Tiers whose verified answers are worse of late than before."""
-    holds = [Condition(QUALITY + one.tier, one.tier, "quality", _fall(one)) for one in drifts]
-    return Look(holds, (QUALITY,))
+    """Tiers whose verified answers are worse of late than before. What was told stays until that
+    has passed, also after a restart.
+    """
+    kind = "quality"
+    holds = [
+        Condition(QUALITY + one.tier, one.tier, kind, _fall(one)) for one in drifts if one.sure
+    ]
+    return Look(holds, (QUALITY,), frozenset(QUALITY + one.tier for one in drifts))
 
 
 def _fall(one: Drift) -> str:

@@ -83,7 +83,6 @@ class Records:
         self._book: Book | None = None
         self._known: OrderedDict[str, Kept] = OrderedDict()
         self._took: OrderedDict[tuple[str, str, str], Took] = OrderedDict()
-        self._drifted: set[str] = set()
 
     def follow(self, spec: TierSpec) -> None:
         """A tier whose work is judged."""
@@ -199,9 +198,7 @@ class Records:
         return ""
 
     def drifts(self) -> Sequence[Drift]:
-        """Local tiers that do worse of late than before. One that was told stays until it has
-        recovered.
-        """
+        """Local tiers that do worse of late than before."""
         found = []
         for tier, place in self.places.items():
             if place.spec.local:
@@ -209,9 +206,8 @@ class Records:
                     (one for known in self._known.values() for one in known.past.get(tier, ())),
                     key=lambda one: one.at_ms,
                 )
-                seen = drift(tier, past, known=tier in self._drifted)
+                seen = drift(tier, past)
                 found += [] if seen is None else [seen]
-        self._drifted = {one.tier for one in found}
         return found
 
     def past(self, key: str) -> Mapping[str, Sequence[Judgement]]:

@@ -39,17 +39,21 @@ class Drift(msgspec.Struct, frozen=True):
     key: str
     chance: float
 
+    @property
+    def sure(self) -> bool:
+        """Whether a person should hear of it."""
+        return self.chance < CHANCE
 
-def drift(tier: str, past: Sequence[Judgement], *, known: bool = False) -> Drift | None:
-    """What is seen in the judgements of a tier, the oldest first; None where all is as before.
-    `known`: it was seen already, and lasts until it has recovered.
+
+def drift(tier: str, past: Sequence[Judgement]) -> Drift | None:
+    """What is seen in the judgements of a tier, the oldest first; None where all is as before. One
+    that is not `sure` is nothing new, but what was told before is not over.
     """
     told = [one for one in past if one.verified]
     seen = (_window(told, size, tier=tier) for size in WINDOWS)
     found = [one for one in seen if one is not None]
     worst = min(found, key=lambda one: one.chance, default=None)
-    bar = RECOVERED if known else CHANCE
-    return worst if worst is not None and worst.chance < bar else None
+    return worst if worst is not None and worst.chance < RECOVERED else None
 
 
 def _window(told: Sequence[Judgement], size: int, *, tier: str) -> Drift | None:
