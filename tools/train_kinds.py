@@ -44,6 +44,7 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("pl", "ru", "uk"),
     ("ja", "ko", "zh"),
     ("ar", "hi", "others", "tr"),
+    ("mixed-tricky",),
 )
 LEVELS = 31  # of a weight, on either side: finer ones judge no better and take more room
 LINE = 96

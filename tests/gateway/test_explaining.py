@@ -34,7 +34,7 @@ OWN = (
     Own("team", "the ops team pays", side="frontier", headers={"x-team": "ops"}),
     Own("notes", "my notes stay here", local_only=True, clients=["phone"], span=Span(0, 24 * 60)),
 )
-MESSAGES = {"max_tokens": 9, "messages": [{"role": "user", "content": "Any news?"}]}
+MESSAGES = {"max_tokens": 9, "messages": [{"role": "user", "content": "Check for new mail"}]}
 
 
 @pytest.fixture
