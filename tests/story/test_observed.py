@@ -41,7 +41,7 @@ def test_a_server_of_systemds_is_seen_explained_and_started_at_our_word(tmp_path
     unit.mkdir()
     env = systemd(unit, sys.executable, "-I", tests.toys.server.__file__, f"--port={port}")
     local = LOCAL_SERVER.format(base_url=f"http://127.0.0.1:{port}/v1")
-    owned = f'{local}owner = "systemd:toy.service"\nload_seconds = "1s"\n'
+    owned = f'{local}owner = "systemd:toy.service"\nload_seconds = "60s"\n'
     service = Service(tmp_path, owned, env=env)
     try:
         service.up(ready="")
