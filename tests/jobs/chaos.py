@@ -97,6 +97,7 @@ async def chaos(home: Path, *, runs: int, kills: int, seed: int) -> tuple[Bill, 
                 while len(ordered) < runs:
                     ordered.append(await order(worker, f"inbox{len(ordered) % JOBS}"))
                 if number < kills:
+                    await got_on(bill, 2 * PARTS * RUNS_AT_ONCE * (number % 2), most=runs * PARTS)
                     await asyncio.sleep(chance.uniform(0.0, 0.6))
                 else:
                     await all_over(worker, ordered)
@@ -111,6 +112,14 @@ async def chaos(home: Path, *, runs: int, kills: int, seed: int) -> tuple[Bill, 
                 said = (await process.communicate())[1].decode()
             assert alone is None, f"the worker ended by itself: {said}"
     return bill, ordered
+
+
+async def got_on(bill: Bill, parts: int, *, most: int) -> None:
+    """Wait for so many more answers: who is cut off five times in a row is given up."""
+    wanted = min(len(bill.paid) + parts, most)
+    async with asyncio.timeout(SECONDS_MAX):
+        while len(bill.paid) < wanted:  # noqa: ASYNC110 - a list of what was paid
+            await asyncio.sleep(0.01)
 
 
 async def order(worker: Worker, job: str) -> str:
@@ -155,7 +164,8 @@ def proven(home: Path, found: Left, *, bill: Bill, ordered: list[str], kills: in
     """Every run ended, no finished step was repeated, nothing was paid twice, no slot is lost."""
     rows = {run.id: run for run in found.runs}
     assert len(rows) == len(found.runs)
-    assert Counter(rows[one].state for one in ordered) == {RunState.DONE: len(ordered)}
+    ends = Counter((rows[one].state, rows[one].because) for one in ordered)
+    assert {state for state, _ in ends} == {RunState.DONE}, ends
     parts = len(ordered) * PARTS
     for one in ordered:
         names = [step.name for step in found.steps[one]]
