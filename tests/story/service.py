@@ -58,7 +58,7 @@ base_url = "{base_url}"
 INBOX = """
 [[jobs]]
 name = "inbox"
-watch = {{ kind = "files", path = "inbox", settle_seconds = 0.1 }}
+watch = {{ kind = "files", path = "inbox", settle_seconds = 0.01 }}
 every = "{every}"
 tier = "{tier}"
 answer_lines = 3
