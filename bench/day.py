@@ -36,6 +36,7 @@ from twotier.domain.message import Dialect, Text, Usage, Whole
 from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.task import Caller
 from twotier.domain.tier import TierFacts, TierPolicy, TierState
+from twotier.domain.verdict import Verdict
 from twotier.exchange import Ground, Tier
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
@@ -201,6 +202,9 @@ class Inside:
 
     async def done_with(self, model: str) -> None:
         """Nothing to let go of."""
+
+    async def judged(self, verdict: Verdict) -> None:
+        """Every job here names its tiers, so no record has a say."""
 
 
 async def asked(

@@ -12,6 +12,7 @@ from twotier.domain.known import NOTHING, Known, Times
 from twotier.domain.message import Request
 from twotier.domain.recorded import Ended, Recorded
 from twotier.domain.task import Caller, Task
+from twotier.domain.work import Work
 from twotier.replay import Again, Move, Moved, Replay
 from twotier.router.estimate import estimate
 from twotier.router.own import Own, Span
@@ -102,7 +103,7 @@ def test_refusals_come_and_go() -> None:
     found = again(past("", None, rule="fit"), past("local", None, kind="polling"))
     assert (found.before.refused, found.after.refused) == (1, 0)
     assert found.moves[Move("", "frontier", "default", "client anna", "unknown")].count == 1
-    too_long = past(prompt_tokens=500_000)
+    too_long = past(prompt_tokens=500_000, work=Work(2_000_000))
     found = again(too_long)
     assert (found.before.refused, found.after.refused, found.after.microusd) == (0, 1, 0)
     gone = past("other", replace(THERE, tier="other"))

@@ -17,6 +17,7 @@ from twotier.domain.money import Outcome, Settled, Settlement
 from twotier.domain.recorded import Ended, Recorded
 from twotier.domain.task import Task
 from twotier.domain.tier import TierPolicy
+from twotier.domain.work import Work
 from twotier.ledger.book import Book
 from twotier.ledger.kept import kept, known_of
 from twotier.ledger.recorded import cached, recorded
@@ -25,7 +26,7 @@ from twotier.ledger.rows import milliseconds
 TASK = Task(
     "openai_chat", "auto", 10, 1_000, 60, None, 0, 0, "polling", "words of the prompt",
     TierPolicy.AUTO, "brief", background=True, deadline_seconds=60.0, kind_from="trigger",
-    client="anna",
+    client="anna", work=Work(40, kind="polling"),
 )  # fmt: skip
 KNOWN = Known(
     key="brief",
@@ -96,15 +97,18 @@ def test_decisions_come_back_with_their_ends(tmp_path: Path) -> None:
 
 
 def test_a_row_of_another_version_is_left_out(tmp_path: Path) -> None:
-    """It is counted, and not decided again."""
+    """It is counted, and not decided again; one that told less is read as far as it goes."""
 
     async def scenario() -> tuple[list[Recorded], int]:
         book = await Book.open(tmp_path / "ledger.db", clock=HandClock())
-        book.note_decision("r-a", Decision((), "none", ()), task=TASK)
+        for name in ("r-a", "r-b"):
+            book.note_decision(name, Decision((), "none", ()), task=TASK)
         await book.flush()
         engine = sa.create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
         with engine.begin() as connection:
-            connection.execute(sa.text("UPDATE decisions SET task = '{}'"))
+            connection.execute(sa.text("UPDATE decisions SET task = '{}' WHERE request_id = 'r-a'"))
+            without = "json_remove(task, '$.work') WHERE request_id = 'r-b'"
+            connection.execute(sa.text(f"UPDATE decisions SET task = {without}"))
         engine.dispose()
         span = (milliseconds(NOON), milliseconds(NOON + timedelta(days=1)))
         try:
@@ -112,4 +116,5 @@ def test_a_row_of_another_version_is_left_out(tmp_path: Path) -> None:
         finally:
             await book.close()
 
-    assert asyncio.run(scenario()) == ([], 1)
+    (one,), count = asyncio.run(scenario())
+    assert (count, one.task.work) == (2, Work(40, kind="polling"))

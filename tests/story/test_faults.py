@@ -104,14 +104,17 @@ def marked(service: Service) -> dict[str, Any] | None:
 
 
 def test_a_prompt_the_engine_finds_too_long_has_its_name(starter: Service) -> None:
-    """Digits are a token each: the estimate lets them pass, the engine does not."""
+    """Digits are a token each: the estimate lets them pass until it has learned what the engine
+    counts, the engine never does. Both say what to do.
+    """
     runs(starter)
     with pytest.raises(openai.BadRequestError) as caught:
         starter.client().chat.completions.create(
             model="local", messages=[{"role": "user", "content": "1 2 3 4 5 6 7 8 " * 900}]
         )
     assert caught.value.code == "context_length_exceeded"
-    assert "shorten the prompt" in caught.value.message
+    said = caught.value.message
+    assert "shorten the prompt" in said or "do not fit its window" in said
 
 
 def test_a_killed_main_charges_what_was_open_and_adopts_the_engine(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Work(msgspec.Struct, frozen=True):
-    """In memory only. `text_bytes` in this `script` (`ascii`, `other`, or `escaped`: the same as
+    """`text_bytes` in this `script` (`ascii`, `other`, or `escaped`: the same as
     JSON's escapes) are tokens by a rate that is learned; `beside_tokens` are images and documents.
     `kind` is that of the task; `step` is `read` or `write` where an agent's next step is known to
     be one, and `tools` tells that there are any.

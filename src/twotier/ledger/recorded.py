@@ -15,6 +15,7 @@ from twotier.domain.money import Outcome
 from twotier.domain.recorded import Ended, Recorded
 from twotier.domain.task import Task
 from twotier.domain.tier import TierPolicy
+from twotier.domain.work import Work
 from twotier.ledger.kept import known_of
 from twotier.ledger.schema import decisions, usage
 from twotier.ledger.spans import Span
@@ -37,11 +38,13 @@ class _Task(msgspec.Struct):
     background: bool = False
     probe: bool = False
     deadline_seconds: float | None = None
+    work: Work | None = None
 
 
 _TASK = msgspec.json.Decoder(_Task)
 _OPTIONS = msgspec.json.Decoder(list[Option])
 _BECAUSE = msgspec.json.Decoder(list[Because])
+BYTES_PER_TOKEN = 4
 _LAST = " goes last: "  # what `health` says of a tier, see `router.tree.order`
 _ASKED = (
     usage.c.request_id,
@@ -69,6 +72,15 @@ def recorded(connection: sa.Connection, span: Span, *, limit: int) -> tuple[list
     since = rows[0].created_ms if rows else span[1]
     ends = dict(ended(connection, (since, span[1])))
     return list(read(rows, ends)), count
+
+
+def task_of(told: _Task) -> Task:
+    """The task. Versions before told of its size in tokens alone, at four bytes each."""
+    task = Task(**msgspec.structs.asdict(told), kind_because="as it was recorded")
+    if told.work is not None:
+        return task
+    work = Work(BYTES_PER_TOKEN * told.prompt_tokens, kind=told.kind, tools=told.tools > 0)
+    return msgspec.structs.replace(task, work=work)
 
 
 def cached(connection: sa.Connection, span: Span) -> dict[str, float]:
@@ -114,7 +126,7 @@ def read(rows: Sequence[Any], ends: dict[str, Ended]) -> Iterator[Recorded]:
             continue
         yield Recorded(
             at=datetime.fromtimestamp(row.created_ms / 1000, UTC),
-            task=Task(**msgspec.structs.asdict(told), kind_because="as it was recorded"),
+            task=task_of(told),
             known=known_of(row.known),
             first=options[0].tier if options else "",
             rule=row.rule,

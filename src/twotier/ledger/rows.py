@@ -415,6 +415,7 @@ def _numbers(task: Task) -> dict[str, object]:
         "job": task.job,
         "background": task.background,
         "deadline_seconds": task.deadline_seconds,
+        "work": task.work,
     }
 
 

@@ -23,6 +23,7 @@ SCRIPTS = ("ascii", "other", "escaped")
 # Tokens for a byte before anything was learned.
 USUAL: Mapping[str, float] = {"ascii": 1 / 4, "other": 1 / 3.5, "escaped": 1 / 6}
 SIZES_BYTES = (2_048, 16_384)  # where a size ends; the last one has no end
+BYTES_MAX, TEMPLATE_TOKENS = 16, 1_000
 ERROR_UNIT = 1_000.0  # an error is noted in thousandths: the sketch has no room below 1
 
 
@@ -41,6 +42,13 @@ def size_of(text_bytes: int) -> int:
 def usual(work: Work) -> int:
     """The tokens of a prompt at a tier that nobody knows."""
     return int(work.text_bytes * USUAL[work.script]) + work.beside_tokens
+
+
+def is_likely(text_bytes: int, tokens: int) -> bool:
+    """Whether a text may have so many tokens: none is longer than 16 bytes on average, and beside
+    one for each byte there is a template.
+    """
+    return text_bytes > 0 and text_bytes / BYTES_MAX <= tokens <= text_bytes + TEMPLATE_TOKENS
 
 
 @dataclass(slots=True)
@@ -63,8 +71,10 @@ class Scale:
         return USUAL[work.script]
 
     def note(self, work: Work, tokens: int) -> None:
-        """Learn from what was counted. Of a prompt with images nobody knows what the text was."""
-        if work.beside_tokens or not work.text_bytes or tokens <= 0:
+        """Learn from what was counted. Of a prompt with images nobody knows what the text was, and
+        what cannot be is not believed.
+        """
+        if work.beside_tokens or not is_likely(work.text_bytes, tokens):
             return
         self.errors.note(abs(self.tokens(work) / tokens - 1.0) * ERROR_UNIT)
         mean = self.rates.setdefault((work.script, size_of(work.text_bytes)), Mean())
