@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.jobs.making import job
-from tests.jobs.workshop import workshop
+from tests.jobs.workshop import INBOX, workshop
 from tests.worker.playing_main import completion, refusal
 from twotier.domain.job import RunState
 from twotier.domain.tier import TierPolicy
@@ -68,5 +68,27 @@ def test_a_job_spends_so_much_a_day_elsewhere_and_no_more(tmp_path: Path) -> Non
             assert [run.state for run in found] == [done, done, failed]
             assert "today's $1.00 for the frontier tier are spent" in found[-1].because
             assert sum(run.cost_microusd for run in found) == 1_200_000
+
+    asyncio.run(scenario())
+
+
+def test_what_is_for_this_machine_alone_stays_here(tmp_path: Path) -> None:
+    """A split job's long items are read here or not at all, though its own question may leave."""
+
+    async def scenario() -> None:
+        watch = INBOX | {"item_bytes_max": 100_000}
+        reads = job(
+            when_local_is_down="frontier:1",
+            deliver="log",
+            tier=TierPolicy.LOCAL_THEN_FRONTIER,
+            watch=watch,
+            split=True,
+        )
+        async with workshop(tmp_path, [reads], script=local_down) as shop:
+            shop.drop("long.txt", "one line of many\n" * 2_000)
+            run = await shop.by_hand("inbox")
+            assert (run.state, run.cost_microusd) == (RunState.FAILED, 0)
+            assert "the local tier is down" in run.because
+            assert {headers["x-twotier-policy"] for headers in shop.main.headers} == {"local-only"}
 
     asyncio.run(scenario())

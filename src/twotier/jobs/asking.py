@@ -76,7 +76,9 @@ class Asker:
                 raise
             if kind == SKIP:
                 raise SkippedError(f"{LOCAL_DOWN}: {exc.message}") from exc
-            if kind == WAIT:
+            # What is for this machine alone (a reading in quarantine, of long items, a second
+            # opinion) stays here whatever the job says of its own questions.
+            if kind == WAIT or question.policy is TierPolicy.LOCAL_ONLY:
                 raise said_down(exc, exc.message) from exc
             return await self._elsewhere(question, send, down=exc)
         await self.results.count_call(question.run, answer, step=question.step)
