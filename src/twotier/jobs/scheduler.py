@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -410,28 +411,30 @@ class Scheduler:
 
     async def _one(self, underway: Underway) -> None:
         run = underway.run
-        try:
-            async with self._one_per_job[run.job]:
+        # Given up last: what a run that was cut had not done is free before the next one looks.
+        async with AsyncExitStack() as turn:
+            try:
+                await turn.enter_async_context(self._one_per_job[run.job])
                 await self._begin(run)
-        except PausedError:
-            LOG.info("run paused", extra={"job": run.job, "run": run.id})
-        except ApprovalWaitsError as exc:
-            await self._store.asks_owner(run.id, exc.message)
-            LOG.info("run waits", extra={"job": run.job, "run": run.id, "because": exc.message})
-            self.look()  # it may have been answered meanwhile
-        except NotRunningError as exc:
-            self._stop.ask(exc.message, grace_seconds=0.0)
-        except asyncio.CancelledError:
-            if underway.cut is None:
-                raise
-            await self._runner.abandon(run)
-            await self._over(run, underway.cut)
-        finally:
-            self._underway[run.job].remove(underway)
-            if self._awaited(run.job):
-                self.look()
-            async with self._changed:
-                self._changed.notify_all()
+            except PausedError:
+                LOG.info("run paused", extra={"job": run.job, "run": run.id})
+            except ApprovalWaitsError as exc:
+                await self._store.asks_owner(run.id, exc.message)
+                LOG.info("run waits", extra={"job": run.job, "run": run.id, "because": exc.message})
+                self.look()  # it may have been answered meanwhile
+            except NotRunningError as exc:
+                self._stop.ask(exc.message, grace_seconds=0.0)
+            except asyncio.CancelledError:
+                if underway.cut is None:
+                    raise
+                await self._runner.abandon(run)
+                await self._over(run, underway.cut)
+            finally:
+                self._underway[run.job].remove(underway)
+                if self._awaited(run.job):
+                    self.look()
+                async with self._changed:
+                    self._changed.notify_all()
 
     def _awaited(self, name: str) -> bool:
         """Whether anything may be due because a run of this job is over."""
