@@ -170,7 +170,7 @@ def proven(home: Path, found: Left, *, bill: Bill, ordered: list[str], kills: in
     for one in ordered:
         names = [step.name for step in found.steps[one]]
         assert names == ["begin", *["model", "store", "deliver"] * PARTS], (one, names)
-        assert (rows[one].model_calls, rows[one].cost_microusd) == (PARTS, 1_000 * PARTS)
+        assert (rows[one].model_calls, rows[one].cost_microusd) == (PARTS, 1_000 * PARTS), rows[one]
     assert len(bill.paid) == parts
     assert set(bill.paid.values()) == {1}
     # Asked again was only what was under way when a worker died.

@@ -198,14 +198,17 @@ def insert_in(dialect: str, table: sa.Table) -> Any:
 def insert_new(connection: sa.Connection, table: sa.Table, *, values: Mapping[str, Any]) -> bool:
     """Insert the row unless one of its key is there. Returns whether it was inserted."""
     insert = _insert_new(connection.dialect.name, table)
-    return bool(connection.execute(insert, values).rowcount)
+    return connection.execute(insert, values).first() is not None
 
 
 @cache
 def _insert_new(dialect: str, table: sa.Table) -> sa.Insert:
-    """To make a statement costs more than to execute it."""
-    insert: sa.Insert = insert_in(dialect, table).on_conflict_do_nothing()
-    return insert
+    """To make a statement costs more than to execute it. The row is told by what comes back: a
+    driver may not know how many rows it wrote.
+    """
+    insert = insert_in(dialect, table).on_conflict_do_nothing()
+    made: sa.Insert = insert.returning(sa.literal_column("1"))
+    return made
 
 
 def migrate(engine: sa.Engine) -> None:
