@@ -6,10 +6,13 @@ They speak HTTP and keep every request they get, so that a test sees both ends o
 from __future__ import annotations
 
 import asyncio
+import atexit
 import functools
 import json
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -269,10 +272,20 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     keep = {
         name: value
         for name, value in os.environ.items()
-        if name in ("PATH", "HOME", "LANG", "PYTHONPATH") or name.startswith("COVERAGE")
+        if name in ("PATH", "LANG", "PYTHONPATH") or name.startswith("COVERAGE")
     }
     plain = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "100", "PYTHONWARNINGS": "error"}
-    return {**keep, **plain, "TZ": "UTC", **(extra or {})}
+    return {**keep, **plain, "HOME": home_of_nobody(), "TZ": "UTC", **(extra or {})}
+
+
+@functools.cache
+def home_of_nobody() -> str:
+    """A home in which nothing lies: what the person who runs the tests has fetched, or another
+    test, is in no list.
+    """
+    folder = tempfile.mkdtemp(prefix="tt-home-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 async def start(*words: str, env: Mapping[str, str] | None = None) -> asyncio.subprocess.Process:

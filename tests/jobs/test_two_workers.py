@@ -14,10 +14,12 @@ from aiohttp import web
 
 from tests.jobs.postgres import postgres
 from tests.worker.playing_main import Worker, completion, playing_main, worker
+from twotier.agent.model import Answer
 from twotier.clock import SystemClock
 from twotier.jobs.database import Database
 from twotier.jobs.lease import LEASE_SECONDS, Lease
-from twotier.jobs.store import ON_THE_WAY
+from twotier.jobs.results import ResultStore
+from twotier.jobs.store import ON_THE_WAY, RunStore
 from twotier.jobs.trials import Trial, TrialStore
 
 CONFIG = """
@@ -68,6 +70,33 @@ async def ended(worker: Worker, run: str) -> dict[str, Any]:
 async def alive(database: Database, owner: str) -> None:
     """Say that this worker lives."""
     await Lease(database, SystemClock(), owner=owner, seconds=LEASE_SECONDS).beat()
+
+
+@pytest.mark.slow
+def test_a_model_call_that_is_told_again_is_counted_once(tmp_path: Path) -> None:
+    """A worker killed after it counted tells it once more. PostgreSQL's driver does not say how
+    many rows an insert wrote, so the sums of a run once held that call twice.
+    """
+    answer = Answer("yes", False, "frontier", "a/opus", "explicit", "req-1", 30, 5_000)
+
+    async def scenario(url: str) -> None:
+        database = Database.open(tmp_path / "none.db", url=url)
+        try:
+            runs = RunStore(database, SystemClock())
+            results = ResultStore(database, SystemClock())
+            run = await runs.start((await runs.add_by_hand("inbox")).id)
+            for _ in range(2):
+                await results.count_call(run.id, answer, step="1")
+            found = await runs.run(run.id)
+            assert found is not None
+            assert (found.model_calls, found.cost_microusd) == (1, 5_000)
+        finally:
+            database.close()
+
+    with postgres() as url:
+        if url is None:
+            pytest.skip("there is no PostgreSQL: neither /usr/lib/postgresql nor a wheel of it")
+        asyncio.run(scenario(url))
 
 
 @pytest.mark.slow
