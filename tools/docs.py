@@ -265,9 +265,14 @@ def walk(path: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 
 def command_names(text: str) -> list[str]:
-    """The names in the panel of commands of a help text; flags such as --help are not commands."""
-    panel = re.search(r"^\S+ Commands .*?^[╰+]", text, re.MULTILINE | re.DOTALL)
-    return re.findall(r"^[│|] ([a-z][a-z-]*)", panel.group(0), re.MULTILINE) if panel else []
+    """The names in the panels of commands of a help text, whatever their titles."""
+    panels = re.findall(r"^[╭+]\S* (.*?) [─-]*[╮+]$(.*?)^[╰+]", text, re.MULTILINE | re.DOTALL)
+    return [
+        name
+        for title, panel in panels
+        if title not in ("Arguments", "Parameters")
+        for name in re.findall(r"^[│|] ([a-z][a-z-]*)", panel, re.MULTILINE)
+    ]
 
 
 @cache

@@ -38,15 +38,15 @@ Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON docu
 Yes = Annotated[bool, Parameter(name="--yes", negative="", help="Do not ask.")]
 Rights = Annotated[AllRights | None, Parameter(name="*")]
 
+# Nothing stands for a flag or a text that is not given: only defaults that say something are shown.
+QUIET = Parameter(negative="", show_default=lambda value: str(value) if value else None)
+
 app = App(
     name="twotier",
     version=__version__,
     help="Two models, two jobs: a frontier model by API and a local one, behind one port.",
-    help_epilogue=(
-        "`--config PATH` names the configuration; default: $TWOTIER_CONFIG, ./twotier.toml,"
-        " ~/twotier/twotier.toml. Exit codes: 0 ok, 1 failed, 2 usage, 3 not running, 4 budget,"
-        " 130 interrupted (Ctrl-C), 141 the reader left."
-    ),
+    help_format="plaintext",
+    default_parameter=QUIET,
 )
 models = App(name="models", help="What can be asked, what lies on this disk, and what fits.")
 config_app = App(name="config", help="The configuration file.")
@@ -408,6 +408,10 @@ def dispatch(words: Sequence[str], config: Path) -> int:
     except CycloptsError as exc:
         said = " ".join(str(exc).split())
         raise UsageError(f"{said} {way_out(words)}") from exc
+    if command == app.help_print:
+        from twotier.cli.help_page import dress
+
+        dress(app)
     extra = {"config": config} if "config" in handed_in else {}
     code = command(*bound.args, **bound.kwargs, **extra)
     return code if isinstance(code, int) else 0
