@@ -11,15 +11,25 @@ import pytest
 from tests.test_tries import World, play
 from twotier.domain.decision import Option
 from twotier.domain.known import Known, Spread
-from twotier.domain.message import ReasoningDelta, Text, TextDelta, ToolCallDelta, Usage, Whole
-from twotier.domain.task import Caller
+from twotier.domain.message import (
+    ReasoningDelta,
+    Request,
+    Text,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+    Whole,
+)
+from twotier.domain.task import Asking, Caller
 from twotier.errors import HANDED_OVER_KIND, UpstreamError
-from twotier.overseer import LOOK_TOKENS, SLOW, Overseer, needed_of, usual_of
+from twotier.overseer import LOOK_SECONDS, LOOK_TOKENS, Overseer, needed_of, usual_of
 from twotier.protocols import INBOUND
 from twotier.providers.scripted import Line
 from twotier.router.breaker import FAILURES_MAX
+from twotier.router.estimate import estimate
 from twotier.router.speed import Prediction
 from twotier.verify.guards import NOTHING, Usual
+from twotier.verify.lengths import SLOW
 
 LOOP = "and again " * 600
 LONG = " ".join(f"word{number}" for number in range(2_000))
@@ -128,23 +138,41 @@ def test_where_nobody_can_take_over_it_goes_on() -> None:
 
 def test_what_is_usual() -> None:
     assert usual_of(None) == NOTHING
-    assert usual_of(SPREAD) == Usual(runs=9, tokens_p50=100, tokens_p90=200)
+    assert usual_of(SPREAD, limit=7) == Usual(9, tokens_p50=100, tokens_p90=200, most=7)
 
 
 def test_what_the_next_tier_would_take_is_told_where_enough_is_known() -> None:
-    """For a long answer, on a slow day; what is built in breaks nothing off."""
+    """For each token, on a slow day. What is built in breaks nothing off; a limit holds."""
     there = Prediction(1.0, 3.0, 10.0)
     options = (Option("local"), Option("frontier"))
-    known = Known(output=SPREAD, seconds={"frontier": there})
-    long = needed_of(known, options)
-    assert long.elsewhere_seconds == pytest.approx(SLOW * (4.0 + 10.0 * long.tokens_long / 200))
-    assert needed_of(known, options[:1]).elsewhere_seconds is None
-    assert usual_of(FEW, there).elsewhere_seconds is None
+    request = Request("openai_chat", b"{}", "auto", max_output_tokens=300)
+    asking = Asking(
+        request,
+        estimate(request, Caller()),
+        Caller(),
+        Known(output=SPREAD, seconds={"frontier": there}),
+    )
+    usual = needed_of(asking, options)
+    assert usual.elsewhere_begins == pytest.approx(SLOW * 4.0)
+    assert usual.elsewhere_each == pytest.approx(SLOW * 10.0 / 200)
+    assert usual.longest(0) == 300
+    assert needed_of(asking, options[:1]).elsewhere_each is None
+    assert usual_of(FEW, there).elsewhere_each is None
 
 
 def test_at_the_last_moment_the_next_tier_takes_over() -> None:
-    """20 seconds go by at each look, for 256 tokens: 200 more will not be in time here."""
-    usual = Usual(runs=9, tokens_p50=300, tokens_p90=600, elsewhere_seconds=15.0)
+    """20 seconds go by at each look, for 256 tokens: the rest will not be in time here."""
+    usual = Usual(runs=9, tokens_p50=300, tokens_p90=600, elsewhere_begins=5.0, elsewhere_each=0.01)
     watching = overseer(usual, until=32.0)
-    with pytest.raises(UpstreamError, match="guard late: 12 s are left, and elsewhere it takes 15"):
+    with pytest.raises(UpstreamError, match="guard late: 12 s are left, and elsewhere it takes 17"):
         watching.saw([ToolCallDelta(0, "x" * 4 * LOOK_TOKENS)])
+
+
+def test_a_moment_is_not_missed_because_few_words_come() -> None:
+    """It looks at the clock too, for a slow server writes 256 tokens in half a minute."""
+    times = iter([0.0, 0.5, 0.5 + LOOK_SECONDS])
+    usual = Usual(runs=9, tokens_p50=300, tokens_p90=600, elsewhere_each=0.01)
+    watching = Overseer(usual, elsewhere=lambda: True, monotonic=lambda: next(times), until=6.0)
+    watching.saw([TextDelta("a few words ")])
+    with pytest.raises(UpstreamError, match="guard late"):
+        watching.saw([TextDelta("and some more")])

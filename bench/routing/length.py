@@ -2,9 +2,9 @@
 
 The length of an answer is predicted as twotier does it: by the kind of work, from answers of the
 same model that came before (here: the other folds), as a spread. The row `time` decides who starts
-locally, of those for whom the guard has time to act. While the answer is written the guard `late`
-looks at the clock: at the last moment at which the frontier would still be in time with a long
-answer, it gets the work if the local tier would not be, and all of it is written anew.
+locally. While the answer is written the guard `late` looks at the clock, as often as twotier does:
+at the last moment at which the frontier would still be in time with a long answer, it gets the work
+if the local tier would not be, and all of it is written anew. Both are the product's own.
 
 Assumed, from public reports on a Mac Studio with MiniMax-M2.5 (4 bit): 50 tokens/s of writing while
 short, 32 at 8K and 25 at 30K tokens of depth, 400 tokens/s of reading; the frontier begins after
@@ -28,14 +28,14 @@ from bench.routing.stats import bootstrap, folds, spearman
 from twotier.domain.known import Known
 from twotier.domain.message import Request
 from twotier.domain.task import Caller, Task
-from twotier.overseer import usual_of
+from twotier.overseer import LOOK_SECONDS, usual_of
 from twotier.router import seconds
 from twotier.router.answers import Answers
 from twotier.router.estimate import estimate
 from twotier.router.row import Choice
 from twotier.router.speed import Prediction
 from twotier.verify import guards
-from twotier.verify.guards import Flight, long_of
+from twotier.verify.guards import Flight
 
 TABLE = "length_arenahard.jsonl.gz"
 MODELS = {"arena_hard_v01": "gpt4_0314_out", "arena_hard_v2": "o3mini_out"}
@@ -45,22 +45,17 @@ TIERS = (spec("local", local=True), spec("frontier", local=False))
 LOCAL_READS, FRONTIER_BEGINS, FRONTIER_WRITES = 400.0, 1.5, 80.0
 DEPTHS = ((1_000.0, 50.0), (8_000.0, 32.0), (30_000.0, 25.0))
 SIGMA = 0.15
-SLOW = 1.25  # the frontier is taken to be so much slower than usual when the last moment is found
-TICK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One of them: what was estimated, how long its answer was, how fast the tiers were by luck.
-    `frontier_seconds` is what the frontier takes for a long answer, as was known before.
-    """
+    """One of them: what was estimated, how long its answer was, how fast the tiers were by luck."""
 
     task: Task
     known: Known
     tokens: float
     local_luck: float
     frontier_luck: float
-    frontier_seconds: float
 
     @property
     def local(self) -> float:
@@ -102,7 +97,6 @@ def foreseen(table: Sequence[Row], column: str) -> list[Asked]:
         for row in split.ask:
             task = tasks[row]
             output = answers.spread(task.work, limit=None)
-            most = long_of(output.p50, output.p90)
             timed = {
                 "local": Prediction(
                     0.0, task.prompt_tokens / LOCAL_READS, writing(task.prompt_tokens, output.p90)
@@ -111,7 +105,7 @@ def foreseen(table: Sequence[Row], column: str) -> list[Asked]:
             }
             known = Known(output=output, seconds=timed)
             lucky, luckily = (math.exp(chance.gauss(0, SIGMA)) for _ in range(2))
-            found[row] = Asked(task, known, table[row][column], lucky, luckily, there(most) * SLOW)
+            found[row] = Asked(task, known, table[row][column], lucky, luckily)
     return [found[row] for row in range(len(table))]
 
 
@@ -132,30 +126,28 @@ def missed(name: str, asked: Sequence[Asked], deadline: float) -> Figure:
     (interval,) = bootstrap([lambda some: sum(late[row] for row in some) / len(some)], len(late))
     bare = sum(one.local > deadline for one in begun) / len(begun)
     handed = sum(moved for _, moved in ends) / len(ends)
+    others = sum(one.frontier > deadline for one in asked if not starts(one, deadline))
+    total = (sum(late) + others) / len(asked)
     return Figure(
         name,
         AIM,
         f"{interval} of {len(begun) / len(asked):.0%} that start locally; without the guard"
-        f" {bare:.3f}; handed over {handed:.1%}; all local"
+        f" {bare:.3f}; handed over {handed:.1%}; of all requests {total:.3f}"
+        " are late, all local"
         f" {sum(one.local > deadline for one in asked) / len(asked):.3f}, all frontier"
         f" {sum(one.frontier > deadline for one in asked) / len(asked):.3f}",
     )
 
 
 def starts(one: Asked, deadline: float) -> bool:
-    """Whether the row `time` lets it start here, and one of the two would be in time with a long
-    answer: else the frontier has it from the beginning.
-    """
+    """Whether the row `time` lets it start here."""
     task = replace(one.task, deadline_seconds=deadline)
-    if isinstance(seconds.decide(task, one.known, tiers=TIERS), Choice):
-        return False
-    most = usual_of(one.known.output).tokens_long
-    return one.frontier_seconds < deadline or here(task.prompt_tokens, most) < deadline
+    return not isinstance(seconds.decide(task, one.known, tiers=TIERS), Choice)
 
 
 def guarded(one: Asked, deadline: float) -> tuple[float, bool]:
     """When it ends, and whether the frontier ended it."""
-    usual = usual_of(one.known.output)
+    usual = usual_of(one.known.output, one.known.seconds["frontier"])
     gone, prompt = 0.0, one.task.prompt_tokens / LOCAL_READS * one.local_luck
     while gone < one.local:
         written = one.tokens * max(0.0, gone - prompt) / (one.local - prompt)
@@ -163,11 +155,10 @@ def guarded(one: Asked, deadline: float) -> tuple[float, bool]:
             tokens=round(written),
             seconds=max(0.0, gone - prompt),
             left_seconds=deadline - gone,
-            elsewhere_seconds=one.frontier_seconds,
         )
         if guards.late(flight, usual):
             return gone + one.frontier, True
-        gone += TICK_SECONDS
+        gone += LOOK_SECONDS
     return one.local, False
 
 

@@ -120,7 +120,7 @@ class Dispatch:
             # Asked when a tier has failed, perhaps after a long wait: by now the facts are others.
             return ready_behind(number, decision, facts=self.deciding.facts())
 
-        usual = needed_of(asking.known, decision.options) if decision.verify else None
+        usual = needed_of(asking, decision.options) if decision.verify else None
         plan = Plan(attempts, ready, usual)
         exchange, failures = await self._tries.opened(request, task, plan=plan)
         answer = answer_of(exchange, request, failures=failures)

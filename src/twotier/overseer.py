@@ -11,40 +11,44 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from twotier.domain.decision import Option
-from twotier.domain.known import Known, Spread, Timed
+from twotier.domain.known import Spread, Timed
 from twotier.domain.message import Event, ReasoningDelta, TextDelta, ToolCallDelta
+from twotier.domain.task import Asking
 from twotier.errors import HANDED_OVER_KIND, UpstreamError
 from twotier.verify.checks import circles
 from twotier.verify.guards import NOTHING, Flight, Usual, fired
+from twotier.verify.lengths import SLOW
 
 BYTES_A_TOKEN = 4
-LOOK_TOKENS = 256  # between two looks
-SLOW = 1.25  # times what was predicted, so that the last moment is not a little too late
+LOOK_TOKENS = 256  # between two looks, or so many seconds: a moment is not to be missed
+LOOK_SECONDS = 1.0
 TAIL_CHARACTERS = 4_000  # of what was said, for circles
 
 
-def needed_of(known: Known, options: Sequence[Option]) -> Usual:
+def needed_of(asking: Asking, options: Sequence[Option]) -> Usual:
     """What the guards of the first option are told."""
     behind = options[1].tier if len(options) > 1 else ""
-    return usual_of(known.output, known.seconds.get(behind))
+    known, limit = asking.known, asking.task.output_tokens_asked
+    return usual_of(known.output, known.seconds.get(behind), limit=limit)
 
 
-def usual_of(output: Spread | None, there: Timed | None = None) -> Usual:
-    """What an answer like this needs, as the guards take it. `there`: how long the tier would take
-    that comes next, None where nobody knows.
+def usual_of(
+    output: Spread | None, there: Timed | None = None, *, limit: int | None = None
+) -> Usual:
+    """What an answer like this needs, as the guards take it, and the `limit` its client has set.
+    `there`: how long the tier that comes next would take for the ninth tenth; None where nobody
+    knows.
     """
     if output is None:
         return NOTHING
-    usual = Usual(runs=output.count, tokens_p50=output.p50, tokens_p90=output.p90)
+    usual = Usual(runs=output.count, tokens_p50=output.p50, tokens_p90=output.p90, most=limit)
     if there is None or not usual.known:  # what is built in is too rough to break anything off
         return usual
-    return replace(usual, elsewhere_seconds=long_seconds(there, usual))
-
-
-def long_seconds(there: Timed, usual: Usual) -> float:
-    """What a tier takes for a long answer, on a slow day; it was predicted for the ninth tenth."""
-    written = there.output_seconds * usual.tokens_long / usual.tokens_p90
-    return SLOW * (there.wait_seconds + there.prompt_seconds + written)
+    return replace(
+        usual,
+        elsewhere_begins=SLOW * (there.wait_seconds + there.prompt_seconds),
+        elsewhere_each=SLOW * there.output_seconds / output.p90,
+    )
 
 
 class Overseer:
@@ -67,6 +71,7 @@ class Overseer:
         self._tail = ""
         self._characters = 0
         self._next = LOOK_TOKENS
+        self._next_at = monotonic() + LOOK_SECONDS
         self._began: float | None = None
 
     def saw(self, events: Iterable[Event]) -> None:
@@ -77,19 +82,18 @@ class Overseer:
                 self._characters += len(event.text)
             elif isinstance(event, ToolCallDelta):
                 self._characters += len(event.arguments)
+        now, tokens = self._monotonic(), self._characters // BYTES_A_TOKEN
         if self._began is None and self._characters:
-            self._began = self._monotonic()
-        if self._characters // BYTES_A_TOKEN >= self._next:
-            self._look(self._characters // BYTES_A_TOKEN)
+            self._began = now
+        if tokens >= self._next or now >= self._next_at:
+            self._look(tokens, now)
 
-    def _look(self, tokens: int) -> None:
-        self._next = tokens + LOOK_TOKENS
-        now = self._monotonic()
+    def _look(self, tokens: int, now: float) -> None:
+        self._next, self._next_at = tokens + LOOK_TOKENS, now + LOOK_SECONDS
         flight = Flight(
             tokens=tokens,
             seconds=now - (now if self._began is None else self._began),
             left_seconds=None if self._until is None else self._until - now,
-            elsewhere_seconds=self._usual.elsewhere_seconds,
             circles=circles(self._tail),
         )
         found = fired(flight, self._usual)

@@ -35,6 +35,23 @@ def test_what_was_seen_takes_its_place() -> None:
     assert seen(SEEN_MIN).spread(Work(kind="read-report"), limit=None).count == 0
 
 
+def test_what_is_longer_is_believed_of_a_kind_that_was_not_seen() -> None:
+    """Words may have named it wrongly, so all answers of the model count. Steps are none."""
+    answers = seen(50, 3_000, work=Work(kind="bulk-write"))
+    for tokens in (20, 40):
+        answers.note("a/m", Work(kind="unknown"), tokens=tokens)
+        answers.note("b/m", Work(kind="unknown"), tokens=tokens)
+    found = answers.spread(POLL, limit=None)
+    assert found.p90 == pytest.approx(3_000, rel=0.08)
+    assert (found.count, found.source) == (52, "answers of any kind of a/m")
+    assert answers.spread(Work(kind="frontier-reasoning"), limit=None).count == 0  # 4,000 built in
+    step = Work(tools=True, step="read")
+    assert answers.spread(step, limit=None).source == "built in for step read"
+    for _ in range(SEEN_MIN):
+        answers.note("a/m", Work(tools=True, step="write"), tokens=5_000)
+    assert answers.spread(step, limit=None).source == "steps of any kind of a/m"
+
+
 def test_the_model_that_was_seen_most_speaks() -> None:
     answers = seen(SEEN_MIN)
     for _ in range(SEEN_MIN + 5):

@@ -81,6 +81,84 @@ def test_time_cannot_always_tell(known: Known, tiers: tuple[TierSpec, ...], why:
     assert why in said.text
 
 
+# 2,000 tokens in 9 of 10 cases, 3,500 in 99 of 100; half are 1,000.
+SPREAD = Spread(1_000, 2_000, 9, "unknown answers of a/m")
+
+
+@pytest.mark.parametrize(
+    ("deadline", "local", "output", "starts"),
+    [
+        (60, 20.0, SPREAD, True),  # a long one is there in time
+        (60, 40.0, SPREAD, True),  # it is not, but half are before the frontier has to begin
+        (60, 70.0, SPREAD, False),  # nine in ten are late
+        (60, 58.0, SPREAD, False),  # nearly all would be handed over
+        (60, 40.0, msgspec.structs.replace(SPREAD, count=2), False),  # no guard speaks of so few
+        (60, 40.0, msgspec.structs.replace(SPREAD, p50=2_000), True),
+        (None, 110.0, SPREAD, True),  # patience has no edge
+    ],
+)
+def test_a_start_has_to_leave_time_for_another(
+    deadline: float | None, local: float, output: Spread, starts: bool
+) -> None:
+    """At the deadline an answer is none: a long one must be in time, or half of them before the
+    frontier has to take over the others. The bench asks this very row.
+    """
+    seen = {"local": Prediction(0.0, 0.0, local), "frontier": Prediction(1.0, 0.0, 16.0)}
+    known = Known(seconds=seen, output=output)
+    said = seconds.decide(task(deadline_seconds=deadline), known, tiers=BOTH)
+    assert isinstance(said, Abstains) is starts
+    if not starts:
+        assert isinstance(said, Choice)
+        assert said.side == "frontier"
+
+
+@pytest.mark.parametrize(
+    "seen", [{"frontier": Prediction(1.0, 0.0, 50.0)}, {}], ids=["slower", "unknown"]
+)
+def test_a_start_is_not_refused_for_a_frontier_that_is_no_better(
+    seen: dict[str, Prediction],
+) -> None:
+    known = Known(seconds={"local": Prediction(0.0, 0.0, 40.0), **seen}, output=SPREAD)
+    said = seconds.decide(task(deadline_seconds=60), known, tiers=BOTH)
+    assert isinstance(said, Abstains)
+
+
+def test_a_limit_of_the_client_makes_long_answers_shorter() -> None:
+    seen = {"local": Prediction(0.0, 0.0, 58.0), "frontier": Prediction(1.0, 0.0, 26.0)}
+    cut = msgspec.structs.replace(SPREAD, p50=1_900)
+    known = Known(seconds=seen, output=cut)
+    for limit, side in ((None, Choice), (1_600, Abstains)):
+        asked = task(deadline_seconds=60, output_tokens_asked=limit)
+        assert type(seconds.decide(asked, known, tiers=BOTH)) is side
+
+
+def test_the_slower_of_two_like_it_goes_behind_where_it_would_be_late() -> None:
+    """Whichever rule decides, and in both sides; a tier that was named stays first."""
+    other, cloud = (
+        dataclasses.replace(one, name=name) for one, name in ((LOCAL, "other"), (FRONTIER, "cloud"))
+    )
+    router = Router(dataclasses.replace(NAMES, tiers=(LOCAL, other, FRONTIER, cloud)))
+    facts = {name: TierFacts(name, TierState.READY) for name in ("other", "cloud")} | FACTS
+    took = {"local": 90.0, "other": 30.0, "frontier": 80.0, "cloud": 70.0}
+    seen = {name: Prediction(0.0, 0.0, one) for name, one in took.items()}
+    polling = task(kind="polling", kind_from="trigger", deadline_seconds=60)
+    decision = router.decide(polling, facts, known=Known(seconds=seen))
+    assert [one.tier for one in decision.options] == ["other", "local", "cloud", "frontier"]
+    assert [one.text for one in decision.because if one.effect == "ordered"] == [
+        "local goes behind its like: it would take about 90 s",
+        "frontier goes behind its like: it would take about 80 s",
+    ]
+    swift = Known(seconds=seen | {name: Prediction(0, 0, 5) for name in ("frontier", "cloud")})
+    decision = router.decide(polling, facts, known=swift)
+    assert [one.tier for one in decision.options] == ["other", "local", "frontier", "cloud"]
+    patient = msgspec.structs.replace(polling, deadline_seconds=None)
+    decision = router.decide(patient, facts, known=Known(seconds=seen))
+    assert [one.tier for one in decision.options][:2] == ["local", "other"]
+    stays = Known(seconds=seen, session=Session("local", 20_000, 30.0))
+    decision = router.decide(polling, facts, known=stays)
+    assert (decision.rule, decision.options[0].tier) == ("session", "local")
+
+
 def test_local_only_work_stays_however_long_it_takes() -> None:
     """The constraint comes before."""
     asked = msgspec.structs.replace(task(), policy=LOCAL_ONLY.policy, deadline_seconds=1.0)

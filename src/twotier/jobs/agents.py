@@ -68,7 +68,7 @@ class JobAgents:
         turn = self.turn_of(part)
         if turn.policy in BOTH_TIERS:
             found = await steps.do("usual", partial(self._known, part.job))
-            turn = replace(turn, usual=Usual(**found))
+            turn = replace(turn, usual=Usual.of(found))
         looking = Looking(part, self.verifier, ask=by_chat(ask), steps=steps)
         guard = Guard(rules_of(part.job), self._desk, looking)
         tools = await self.tools(part.job)

@@ -87,7 +87,7 @@ PRESETS: Mapping[str, tuple[str, ...]] = {
 class Rules:
     """The rows in the order in which they are asked; of the owner's, `guards` restrict and
     `meanings` say what a model's name stands for, both before all rows. `headers` are looked at by
-    some of them, the time by some if `timed`.
+    some of them, the time by some if `timed`. `patience_seconds`: the time of what has no deadline.
     """
 
     rows: tuple[Row, ...]
@@ -95,6 +95,7 @@ class Rules:
     meanings: tuple[Row, ...] = ()
     headers: frozenset[str] = frozenset()
     timed: bool = False
+    patience_seconds: float = seconds.PATIENCE_SECONDS
 
     def restricting(self, task: Task) -> Guard | None:
         """The first of the owner's rules that makes this local-only; None where none has to."""
@@ -142,6 +143,7 @@ def rules_of(
         meanings=tuple(row_of(one) for one in own if one.models and not one.local_only),
         headers=frozenset(name for one in own for name in one.headers),
         timed=any(one.span is not None for one in own),
+        patience_seconds=patience_seconds,
     )
 
 

@@ -7,7 +7,7 @@ hundreds. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from math import exp, floor, log
 
@@ -60,3 +60,13 @@ class Sketch:
         """What was known in an earlier life."""
         self.counts[box] = count
         self.seen = max(self.seen, seen)
+
+
+def merged(sketches: Iterable[Sketch]) -> Sketch:
+    """All that they have seen, in one."""
+    found = Sketch()
+    for one in sketches:
+        found.seen += one.seen
+        for box, count in one.counts.items():
+            found.counts[box] = found.counts.get(box, 0.0) + count
+    return found

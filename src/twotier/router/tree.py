@@ -22,6 +22,7 @@ from twotier.router.constraints import BY_NAME, Sight, constrain, room
 from twotier.router.names import AUTO, Names
 from twotier.router.row import Choice
 from twotier.router.rows import DEFAULT, Rules
+from twotier.router.seconds import late
 from twotier.router.tokens import Scales
 
 
@@ -147,10 +148,36 @@ class Router:
         if explain:
             because.extend(room(task, left, scales=self.scales))
         rule, choice = self.choose(task, known, left=left, because=because, explain=explain)
+        if len(left) > 2 and known.seconds and not choice.tier:
+            left = self.quick_first(left, task, known=known, because=because)
         ordered = order(left, choice, facts=facts, because=because)
         options = tuple(Option(tier.name) for tier in ordered)
         verify = ordered[0].local and not choice.sure
         return Decision(options, rule, tuple(because), verify=verify)
+
+    def quick_first(
+        self, tiers: Sequence[TierSpec], task: Task, *, known: Known, because: list[Because]
+    ) -> list[TierSpec]:
+        """A tier that will be late goes behind those that will not, and the quicker of those that
+        all will be goes first; which side is asked first is not for this to say.
+        """
+        limit = task.deadline_seconds or self.rules.patience_seconds
+        slow = late(known.seconds, [tier.name for tier in tiers], limit=limit)
+        if not slow:
+            return list(tiers)
+        ordered = sorted(
+            tiers, key=lambda one: known.seconds[one.name].seconds if one.name in slow else 0.0
+        )
+        for side in (True, False):
+            before, after = (
+                [one for one in some if one.local is side] for some in (tiers, ordered)
+            )
+            if before != after:
+                moved = next(one for one, other in zip(before, after, strict=True) if one != other)
+                seconds = known.seconds[moved.name].seconds
+                text = f"{moved.name} goes behind its like: it would take about {seconds:,.0f} s"
+                because.append(Because("time", "ordered", text))
+        return ordered
 
     def left(
         self,

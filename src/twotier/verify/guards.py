@@ -10,8 +10,12 @@ enough of them a guard that compares does not speak.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from math import inf
+from typing import Any
+
+from twotier.verify.lengths import SLOW, longest
 
 RUNS_MIN = 5  # of a job, before its usual need counts
 LATE_MIN = 3  # of its long runs, before their ends count
@@ -20,7 +24,6 @@ TOKENS_FACTOR = 3.0  # times the 90th percentile
 TOKENS_MIN = 1_000
 STALE_MAX = 4  # calls in a row that brought nothing new
 SAME_TEXT_MAX = 3
-LONG = 2.326 / 1.282  # quantiles of the normal distribution: 99 and 90 %
 SECONDS_MIN = 20.0  # before a rate says anything
 
 
@@ -28,8 +31,9 @@ SECONDS_MIN = 20.0  # before a rate says anything
 class Usual:
     """What `runs` earlier ones needed: model calls and tokens, as the middle and the 90th
     percentile; zeros where nothing is known. `late` of them needed more calls than that, and
-    `late_good` of those ended well all the same. `elsewhere_seconds` is what another tier takes for
-    a long one, None where nobody knows.
+    `late_good` of those ended well all the same. Work is counted in model calls where those are
+    known, else in tokens: `most` it may be, and another tier takes `elsewhere_begins` seconds and
+    `elsewhere_each` for each; None where nobody knows.
     """
 
     runs: int = 0
@@ -39,19 +43,32 @@ class Usual:
     tokens_p90: float = 0.0
     late: int = 0
     late_good: int = 0
-    elsewhere_seconds: float | None = None
+    most: float | None = None
+    elsewhere_begins: float = 0.0
+    elsewhere_each: float | None = None
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Usual:
+        """As it was kept, perhaps by another version."""
+        names = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in kept.items() if name in names})
 
     @property
     def known(self) -> bool:
         """Whether there were enough of them."""
         return self.runs >= RUNS_MIN
 
-    @property
-    def tokens_long(self) -> float:
-        """What 99 in 100 do not exceed, if logarithms of lengths are normal: 2.326 / 1.282 times as
-        far from the middle as the 90th percentile.
-        """
-        return long_of(self.tokens_p50, self.tokens_p90)
+    def work(self, flight: Flight) -> tuple[float, float]:
+        """How much is done, and what is usual, as it is counted."""
+        if self.steps_p50:
+            return flight.steps, self.steps_p50
+        return flight.tokens, self.tokens_p50
+
+    def longest(self, done: float) -> float:
+        """What 99 in 100 do not exceed of those of which so much is done."""
+        steps = self.steps_p50, self.steps_p90
+        p50, p90 = steps if self.steps_p50 else (self.tokens_p50, self.tokens_p90)
+        return min(longest(p50, p90, beyond=done), self.most or inf)
 
     @property
     def late_is_fine(self) -> bool:
@@ -66,15 +83,13 @@ NOTHING = Usual()
 class Flight:
     """How far work has come. `stale` calls in a row gave what was known; `same_text` times in a row
     the same was said; `circles` says how the text goes round in circles. `seconds` have gone by,
-    and `left_seconds` are left, None where nobody waits; `elsewhere_seconds` is what another tier
-    would take for all of it, None where nobody knows. `tokens` are counted as `Usual` counts.
+    and `left_seconds` are left, None where nobody waits. `tokens` are counted as `Usual` counts.
     """
 
     steps: int = 0
     tokens: int = 0
     seconds: float = 0.0
     left_seconds: float | None = None
-    elsewhere_seconds: float | None = None
     stale: int = 0
     same_text: int = 0
     circles: str = ""
@@ -134,9 +149,7 @@ def rate(flight: Flight, usual: Usual) -> str:
     """Too slow for its deadline, by what it still has to do and how fast it was so far."""
     if not usual.known or flight.left_seconds is None or flight.seconds < SECONDS_MIN:
         return ""
-    wanted, done = (
-        (usual.steps_p50, flight.steps) if usual.steps_p50 else (usual.tokens_p50, flight.tokens)
-    )
+    done, wanted = usual.work(flight)
     if not done or wanted <= done:
         return ""
     needed = (wanted - done) * flight.seconds / done
@@ -146,14 +159,20 @@ def rate(flight: Flight, usual: Usual) -> str:
 
 
 def late(flight: Flight, usual: Usual) -> str:
-    """The last moment at which another tier could still be in time, where this one would not be if
-    the answer is a long one.
+    """The last moment at which another tier could still be in time with a long rest, where this one
+    would not be, and would get less far. The other one begins anew, and both may be slow.
     """
-    left, needed = flight.left_seconds, flight.elsewhere_seconds
-    if left is None or needed is None or left > needed:
+    left, each = flight.left_seconds, usual.elsewhere_each
+    if not usual.known or left is None or each is None:
         return ""
-    pace = flight.tokens / flight.seconds if flight.seconds else 0.0
-    if usual.known and flight.tokens + pace * left >= usual.tokens_long:
+    done, _ = usual.work(flight)
+    most = usual.longest(done)
+    needed = usual.elsewhere_begins + most * each
+    if left > needed:
+        return ""
+    here = done + done * left / (SLOW * flight.seconds) if flight.seconds else 0.0
+    there = (left - usual.elsewhere_begins) / each
+    if here >= min(most, there):
         return ""
     return f"{left:.0f} s are left, and elsewhere it takes {needed:.0f} s"
 
@@ -188,11 +207,6 @@ def usual_of(runs: Iterable[tuple[int, bool]], tokens: Iterable[int] = ()) -> Us
         late=len(late),
         late_good=sum(late),
     )
-
-
-def long_of(p50: float, p90: float) -> float:
-    """What 99 in 100 do not exceed, by the middle and the 90th percentile."""
-    return p50 * (p90 / p50) ** LONG if p50 > 0.0 else p90
 
 
 def part_of(ordered: Sequence[int], part: float) -> float:
