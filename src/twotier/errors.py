@@ -215,6 +215,12 @@ class LedgerError(TwotierError):
     code = "ledger_unavailable"
 
 
+class BackupError(TwotierError):
+    """No backup could be made, or one could not be restored; what was there before is untouched."""
+
+    code = "backup_failed"
+
+
 class TierUnavailableError(TwotierError):
     """The tier cannot be asked now: not reachable, still loading, no key, or quarantined.
 

@@ -19,7 +19,7 @@ from twotier.domain.tier import TierPolicy
 EVERY_COMMAND = [
     "up", "down", "status", "ask", "route", "job", "job list", "job show", "job run", "runs",
     "runs mark", "record", "record forget",
-    "approve", "approve list", "approve yes", "approve no",
+    "approve", "approve list", "approve yes", "approve no", "backup", "restore",
     "spend", "spend confirm", "spend export", "spend import", "spend reconcile", "savings",
     "replay", "rules", "rules tune",
     "prices", "prices set", "prices show", "prices update",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +26,16 @@ from twotier.supervisor.owner import Said
 from twotier.supervisor.process import Processes
 
 
+def listening(port: int) -> None:
+    """Wait until somebody listens there."""
+    end = time.monotonic() + SECONDS_MAX
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.01)
+    raise TimeoutError(f"nobody listens on port {port}")
+
+
 @dataclass
 class Played:
     """A systemd that has one unit: the toy server. It restarts it when asked, never by itself."""
@@ -37,12 +49,14 @@ class Played:
     look_seconds_max: float = 10.0  # a busy machine may be slow; shorter where it hangs
 
     def start(self) -> None:
+        """Returns when it listens: its owner says that it is old, so one that does not is hung."""
         script, hang = tests.toys.server.__file__, f"--hang-while={self.folder / 'hang'}"
         log = (self.folder / "toy.log").open("ab")
         with log:
             self.child = subprocess.Popen(
                 (sys.executable, "-I", script, f"--port={self.port}", hang), stderr=log
             )
+        listening(self.port)
 
     def end(self, number: signal.Signals = signal.SIGKILL) -> int:
         assert self.child is not None

@@ -15,6 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from twotier import __version__
 from twotier.cli.approve_words import approve
+from twotier.cli.backup_words import backup, restore
 from twotier.cli.budget_words import budget
 from twotier.cli.chat_words import chat
 from twotier.cli.engine_words import engine
@@ -53,7 +54,9 @@ config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
 for group in (job, runs, record, models, engine, prices, config_app, key, budget, notify):
     app.command(group)
-for one in (approve, chat, forget, mcp, mcp_servers, replay, route, rules, spend, tools, watch):
+for one in (approve, backup, chat, forget, mcp, mcp_servers, replay, restore, route, rules):
+    app.command(one)
+for one in (spend, tools, watch):
     app.command(one)
 for words in (shadow, trials, suggest, diff, revert):
     job.command(words)

@@ -17,6 +17,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'twotier ask "Summarise this" --file report.txt --model local',
         'twotier ask "What failed here?" --file build.log --split',
     ),
+    "backup": ("twotier backup ~/backups", "twotier backup before-the-upgrade.tar.gz"),
     "budget": ("twotier budget list",),
     "budget list": ("twotier budget list",),
     "budget settle-clock": ("twotier budget settle-clock",),
@@ -112,6 +113,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "record": ("twotier record", "twotier record inbox"),
     "record forget": ("twotier record forget inbox",),
     "replay": ("twotier replay --since 30d", "twotier replay --rules new-rules.toml"),
+    "restore": (
+        "twotier restore twotier-20261201T101500Z.tar.gz",
+        "twotier restore before-the-upgrade.tar.gz --keep-ledger --yes",
+    ),
     "route": (
         'twotier route "Refactor this module and write it out in full."',
         "twotier route --job inbox",

@@ -20,7 +20,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("rules", "savings", "watch"),
     ),
     "This machine and its clients": (
-        *("config", "engine", "key", "mcp", "mcp-servers", "models", "tools"),
+        *("backup", "config", "engine", "key", "mcp", "mcp-servers", "models", "restore", "tools"),
     ),
 }
 WHOLE = """\

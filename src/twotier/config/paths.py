@@ -15,6 +15,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from twotier.copies.contents import RESTORING
 from twotier.errors import ConfigError
 
 NAME = "twotier.toml"
@@ -125,7 +126,14 @@ class Paths:
         return self.state / "engines"
 
     def make(self) -> None:
-        """Create the folders, for the owner alone. Raises `ConfigError` for somebody else's."""
+        """Create the folders, for the owner alone. Raises `ConfigError` for somebody else's, and
+        for one that is only half of what a restore was to make of it.
+        """
+        if (self.state / f"{RESTORING}.json").exists():
+            raise ConfigError(
+                f"{self.state} is half restored; say the same `twotier restore FILE` again, which"
+                " goes on from where it was"
+            )
         for folder in (self.state, self.logs, self.engines):
             make_private(folder)
         if self.main_socket.parent != self.state:
