@@ -57,13 +57,13 @@ def restore(config: Path, wish: Wish, *, as_json: bool) -> int:
         for lock in (paths.lock, paths.worker_lock):
             _taken(held, lock)
         found = unpack(wish.archive, paths.state / RESTORING, known=KNOWN)
-        agreed(_question(found, paths, wish), wish.yes)
+        agreed(_question(found, paths, wish=wish), wish.yes)
         now = SystemClock().now()
         done = place(found, state=paths.state, config=config, keep_ledger=wish.keep_ledger, now=now)
     if as_json:
         emit(_document(found, done))
         return 0
-    _told(found, done, wish)
+    _told(found, done, wish=wish)
     return 0
 
 
@@ -76,7 +76,7 @@ def _taken(held: ExitStack, lock: Path) -> None:
         )
 
 
-def _question(found: Unpacked, paths: Paths, wish: Wish) -> str:
+def _question(found: Unpacked, paths: Paths, *, wish: Wish) -> str:
     ledger = "its ledger stays" if wish.keep_ledger else "its ledger too"
     return (
         f"Replace what is in {paths.state} ({ledger}) by the backup of"
@@ -95,7 +95,7 @@ def _document(found: Unpacked, done: Placed) -> dict[str, object]:
     }
 
 
-def _told(found: Unpacked, done: Placed, wish: Wish) -> None:
+def _told(found: Unpacked, done: Placed, *, wish: Wish) -> None:
     rows = [("made", f"{found.made_at:%Y-%m-%d %H:%M} UTC, by twotier {found.version}")]
     rows += [("restored", f"{len(found.names)} files")]
     rows += [("kept aside", str(done.aside))] if done.aside else []

@@ -52,8 +52,8 @@ def unpack(archive: Path, into: Path, *, known: Mapping[str, str]) -> Unpacked:
     into.mkdir(mode=0o700, parents=True)
     try:
         with tarfile.open(archive, "r:gz") as opened:
-            names = [_member(opened, member, into) for member in _members(opened)]
-        return _believed(archive, into, names, known=known)
+            names = [_member(opened, member, into=into) for member in _members(opened)]
+        return _believed(archive, into, names=names, known=known)
     except FileNotFoundError as exc:
         raise BackupError(f"there is no file {archive}; `twotier backup` makes one") from exc
     except PROBLEMS as exc:
@@ -67,7 +67,7 @@ def _members(opened: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
         yield member
 
 
-def _member(opened: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> str:
+def _member(opened: tarfile.TarFile, member: tarfile.TarInfo, *, into: Path) -> str:
     """Write one file out. A link, a device, or a path that leads elsewhere is no file of ours."""
     name = PurePosixPath(member.name)
     ours = member.name == MANIFEST or (len(name.parts) > 1 and name.parts[0] in (STATE, SETTINGS))
@@ -88,7 +88,7 @@ def _member(opened: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> str
     return member.name
 
 
-def _believed(archive: Path, into: Path, names: list[str], *, known: Mapping[str, str]) -> Unpacked:
+def _believed(archive: Path, into: Path, *, names: list[str], known: Mapping[str, str]) -> Unpacked:
     manifest = _manifest(archive, into / MANIFEST)
     parts: dict[str, str] = manifest["parts"]
     found = {name for name in names if name != MANIFEST}
