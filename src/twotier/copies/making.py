@@ -60,7 +60,7 @@ def make(target: Path, *, config: Path, state: Path, version: str, now: datetime
     try:
         _room(path.parent, files)
         with _private(part) as archive, tempfile.TemporaryDirectory(dir=path.parent) as folder:
-            parts = dict(_added(archive, files, Path(folder)))
+            parts = dict(_added(archive, files, folder=Path(folder)))
             digests = {name: digest for name, (digest, _) in parts.items()}
             _manifest(archive, {**head, "parts": digests})
         part.replace(path)
@@ -95,7 +95,7 @@ def _private(path: Path) -> Iterator[tarfile.TarFile]:
 
 
 def _added(
-    archive: tarfile.TarFile, files: list[tuple[str, Path]], folder: Path
+    archive: tarfile.TarFile, files: list[tuple[str, Path]], *, folder: Path
 ) -> Iterator[tuple[str, tuple[str, int]]]:
     """Each file's name in the archive with its digest and size, as it is added."""
     staged = folder / "one"
