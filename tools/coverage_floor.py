@@ -49,6 +49,7 @@ PURE = (
     "src/twotier/jobs/schedule_words.py",
     "src/twotier/jobs/signature.py",
     "src/twotier/jobs/standing.py",
+    "src/twotier/jobs/step_shown.py",
     "src/twotier/agent/course.py",
     "src/twotier/agent/guard.py",
     "src/twotier/agent/said.py",

@@ -22,10 +22,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from starlette.routing import BaseRoute
+
 from twotier.agent.fees import MainFees
 from twotier.agent.model import MainClient
 from twotier.build.agents import Tooling, agents_of, terms_of
 from twotier.build.chat import Means, chats_of
+from twotier.build.first_look import FirstLook, secrets_of
 from twotier.build.owner import owner_of
 from twotier.build.renewal import Renewal, Renewed
 from twotier.build.tools import files_of, hidden, web_of
@@ -44,7 +47,7 @@ from twotier.domain.clock import Clock
 from twotier.domain.fee import Fees
 from twotier.domain.job import Job
 from twotier.domain.tier import TierPolicy
-from twotier.errors import ConfigError, TwotierError, WatchError
+from twotier.errors import TwotierError
 from twotier.jobs import lease
 from twotier.jobs.api import Api, Server, listen, server
 from twotier.jobs.api_runs import Steppings
@@ -140,7 +143,7 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             dry = DryRun(stores.items, works.watchers)
             orders = Orders(scheduler, dry, hooks, renewal.reload)
             parts = (Steppings(scheduler, engine), orders, *owner.joined(scheduler), watching)
-            more = (trying, revisions, Marking(scheduler, stores.results, client))
+            more = (trying, revisions, works, Marking(scheduler, stores.results, client))
             routes = [one for part in (*parts, *more) for one in part.routes()]
             routes += [*Keeping(retention).routes(), *chat_routes(chats)]
             await run(scheduler, server(api.app(*routes)), beside=beside, loaded=loaded, stop=stop)
@@ -257,16 +260,23 @@ class Works:
         place = places.get(name)
         return self._named.get(place) if place else ""
 
-    def _watchers(self, loaded: Loaded, named: secrets.Named) -> dict[str, Watcher]:
-        around = Around(
+    def routes(self) -> list[BaseRoute]:
+        """For the worker's API: a look at what is not in the configuration yet."""
+        return FirstLook(lambda: self.loaded, self.around).routes()
+
+    def around(self, loaded: Loaded, named: secrets.Named) -> Around:
+        """What watchers get beside their own settings."""
+        return Around(
             loaded.home,
             self._clock,
-            secret=partial(secret_of, named),
+            secret=secrets_of(named),
             web=web_of(loaded),
             servers=self._servers,
             fees=self._fees,
         )
-        return watchers_of(jobs_of(loaded), around)
+
+    def _watchers(self, loaded: Loaded, named: secrets.Named) -> dict[str, Watcher]:
+        return watchers_of(jobs_of(loaded), self.around(loaded, named))
 
 
 def jobs_of(loaded: Loaded) -> list[Job]:
@@ -366,14 +376,6 @@ def specs_of(loaded: Loaded, named: secrets.Named) -> list[ServerSpec]:
     return server_specs(
         loaded.config.tools.mcp, home=loaded.home, secret=named.get, environment=os.environ
     )
-
-
-def secret_of(named: secrets.Named, place: str) -> str:
-    """A secret for a watcher: without it, it cannot look."""
-    try:
-        return named.get(place)
-    except ConfigError as exc:
-        raise WatchError(exc.message) from exc
 
 
 def ntfy_token(loaded: Loaded) -> str:

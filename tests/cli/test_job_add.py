@@ -9,12 +9,14 @@ import pytest
 
 from tests.fakes.github_api import REPO, TOKEN, GithubApi
 from twotier.cli import job_draft
-from twotier.cli.job_add import Wanted, added, template_names, template_of, templates
+from twotier.cli.job_add import Wanted, added, templates
+from twotier.config.job_templates import template_names, template_of
 from twotier.config.load import load
 from twotier.domain.tier import TierPolicy
 from twotier.errors import ConfigError, NotFoundError, UsageError
 
 SHIPPED = [
+    "blank",
     "blog-post",
     "comment-check",
     "mail-check",
@@ -47,7 +49,9 @@ def config(tmp_path: Path) -> Path:
 def answers_of(name: str) -> dict[str, str]:
     """What an owner might type."""
     return {
-        ask.key: ask.example for ask in template_of(name).asks if not ask.default and ask.example
+        ask.key: ask.example
+        for ask in template_of(name).asks
+        if not ask.default and ask.example and ask.key != "cron"
     }
 
 

@@ -107,6 +107,11 @@ def test_secrets_of_addresses_are_hidden_and_come_back_while_they_are_there() ->
         unhidden(kept, moved)
 
 
+def named(place: JobPlace, name: str) -> str:
+    """The line that a file of its own has no need of."""
+    return f'name = "{name}"\n' if "name =" not in place.text else ""
+
+
 def test_a_job_is_changed_in_its_file_and_only_if_all_of_it_is_right(tmp_path: Path) -> None:
     """In the main file or in one of its own."""
     config = home_with(tmp_path)
@@ -126,6 +131,14 @@ def test_a_job_is_changed_in_its_file_and_only_if_all_of_it_is_right(tmp_path: P
             place.put(with_key(place.text, "tier", to="cheap"))
         with pytest.raises(ConfigError, match="not be valid TOML"):
             place.put(place.text + "= broken\n")
+        with pytest.raises(ConfigError, match="its name must stay"):
+            place.put(named(place, "other") + place.text.replace('"mail"', '"other"'))
+        with pytest.raises(ConfigError):
+            place.put(place.text + "[gateway]\nport = 1\n")
+    with pytest.raises(ConfigError, match="and nothing else"):
+        mail.put(notes.text)
+    with pytest.raises(ConfigError, match="and nothing else"):
+        mail.put("jobs = [1]")
     assert load(config).config.jobs == loaded.config.jobs
     with pytest.raises(NotFoundError, match="no job 'x'; there are: mail, report, notes"):
         place_of(config, "x")

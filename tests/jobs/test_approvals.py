@@ -395,8 +395,17 @@ async def test_the_command_line_lists_and_decides(tmp_path: Path) -> None:
         path = f"/approvals/{id_of(SEND)}"
         assert (await ask("POST", path, data="{"))[0] == 400
         assert (await ask("POST", "/approvals/x", json={"verdict": "no"}))[0] == 404
-        status, text = await ask("POST", path, json={"verdict": "no"})
+        assert (await ask("POST", path, data="[]"))[0] == 400
+        other = {"verdict": "no", "arguments_sha256": "0" * 64}
+        status, text = await ask("POST", path, json=other)
+        assert (status, "has other arguments than those" in text) == (400, True)
+        assert '"approvals":[]' in (await ask("GET", "/approvals?answered=5"))[1]
+        (approval,) = await at.approvals.open()
+        word = {"verdict": "no", "arguments_sha256": approval.sha256, "by": "dashboard"}
+        status, text = await ask("POST", path, json=word)
         assert (status, '"verdict":"no"' in text) == (200, True)
+        assert '"decided_by":"dashboard"' in text
+        assert '"decided_by":"dashboard"' in (await ask("GET", "/approvals?answered=5"))[1]
         assert '"approvals":[]' in (await ask("GET", "/approvals"))[1]
         assert '"verdict":"no"' in (await ask("GET", "/approvals?run=mail-1"))[1]
         assert '"rule":"sends"' in (await ask("GET", "/runs/mail-1/calls"))[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from twotier.domain.task import Task
 from twotier.domain.tier import TierPolicy
 from twotier.ledger.book import Book
 from twotier.ledger.savings import Done
-from twotier.ledger.served import Look, Served
+from twotier.ledger.served import Look, Served, looked_tokens
 
 DAY = timedelta(days=1)
 FAILED = Settlement(Settled.ESTIMATED, Outcome.ERROR, USD // 4)
@@ -107,3 +108,19 @@ def test_looks_are_as_large_as_the_calls_of_their_job_and_of_others_nothing_is_s
     look = Done(at - 1_800, "job comments", 4_000, 50, same_tokens=3_000, look=True, estimated=True)
     assert list(found.done[:2]) == [look, replace(look, at=at - 1_350)]
     assert [one.look for one in found.done] == [True, True, False]
+
+
+def test_what_looks_have_saved_is_told_by_job(tmp_path: Path) -> None:
+    """As large as the job's calls usually are, and an answer that says that nothing is new."""
+    looks = [Look(NOON.timestamp(), "comments", 3), Look(NOON.timestamp(), "never asked", 7)]
+
+    async def scenario() -> dict[str, int]:
+        book = await Book.open(tmp_path / "ledger.db", clock=HandClock())
+        try:
+            book.record(free("a", job="comments"), replace(settled(), usage=Usage(1_000, 80)))
+            await book.flush()
+            return await book.read(partial(looked_tokens, looks=looks, until=NOON + DAY))
+        finally:
+            await book.close()
+
+    assert asyncio.run(scenario()) == {"comments": 3 * 1_050}

@@ -62,10 +62,24 @@ async def test_a_run_waits_for_its_owner_through_a_kill(tmp_path: Path) -> None:
             done = await second.run_ended("done", seconds=60)
             calls = (await second.get(f"/runs/{done['id']}/calls"))["calls"]
             (turn,) = (await second.get(f"/runs/{done['id']}/transcript"))["turns"]
+            steps = (await second.get(f"/runs/{done['id']}/steps?texts=1"))["steps"]
+            told = await second.get(f"/runs/{done['id']}")
+            (strip,) = (await second.get("/strips"))["jobs"]
+            none = (await second.get("/strips?runs=0"))["jobs"]
     assert done["id"] == waiting["id"]
     assert len(main.bodies) == 2
     assert (done["model_calls"], done["tokens"]) == (2, 60)
     assert note.read_text() == "milk\n"
     assert calls[0]["rule"] == "approval"
     assert calls[0]["verdict"] == "allow"
+    by_name = {step["name"]: step for step in steps}
+    assert by_name["approve:write_file"]["verdict"] == "yes"
+    assert "approved by its owner" in by_name["approve:write_file"]["because"]
+    assert by_name["tool:write_file"]["tool"] == "write_file"
+    assert by_name["model"]["text"].startswith("Kept: ")
+    assert all(step["started_at"] <= step["ended_at"] for step in steps)
+    assert told["asked"] == {"tier": "local-only", "model": "auto"}
+    assert (strip["name"], [bar["id"] for bar in strip["runs"]]) == ("keeper", [done["id"]])
+    assert strip["runs"][0]["state"] == "done"
+    assert none == [{"name": "keeper", "runs": []}]
     assert turn["messages"][-1]["content"].startswith("Kept: ")

@@ -20,6 +20,7 @@ from twotier.build.also import also_servers
 from twotier.build.clients import day_zone
 from twotier.build.hooks import forward
 from twotier.build.household import Household
+from twotier.build.job_desk import JobDesk
 from twotier.build.learned import learn_of
 from twotier.build.lookout import Lookout, Ping, Sources, standings_of
 from twotier.build.memory import calm_collector
@@ -32,6 +33,7 @@ from twotier.build.savings import savings_page
 from twotier.build.slots import limited
 from twotier.build.telemetry import Telemetry
 from twotier.build.tiers import Workshop, tier
+from twotier.build.worker_peer import WorkerPeer
 from twotier.config.load import Loaded, load
 from twotier.config.schema import GatewayConfig
 from twotier.dispatch import Dispatch
@@ -49,6 +51,7 @@ from twotier.gateway.control_probe import Probing
 from twotier.gateway.engines import EngineControl
 from twotier.gateway.fees import FeesControl
 from twotier.gateway.hooks import HookRoute
+from twotier.gateway.job_files import JobFiles
 from twotier.gateway.limits import LimitControl
 from twotier.gateway.live import Live
 from twotier.gateway.metrics import MetricsPage
@@ -172,6 +175,7 @@ class Front:
             LimitControl(self.reload_limits),
             RecordControl(self.telemetry.learned.records, self.dispatch.router.names.tiers),
             self.tuning(),
+            self.job_files(),
         )
         self.house.lookout = self.lookout(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
@@ -274,6 +278,11 @@ class Front:
         settings = (routing.patience, round(routing.value_usd * MICROUSD_PER_USD))
         specs = self.dispatch.router.names.tiers
         return TuningPage(self.ground.book, specs, settings, self.ground.clock)
+
+    def job_files(self) -> JobFiles:
+        """What pages write of jobs."""
+        peer = WorkerPeer(self.loaded.paths.worker_socket)
+        return JobFiles(JobDesk(self.loaded.path, peer, new_id=self.dispatch.new_id))
 
     def savings(self) -> SavingsPage:
         """What everything would have cost otherwise."""

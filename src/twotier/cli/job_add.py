@@ -10,17 +10,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 
-from twotier.cli.job_draft import Draft, drafted, live, set_already, tried, written
+from twotier.build.job_cost import Load, costs
+from twotier.cli.job_draft import live, said, tried
 from twotier.cli.output import emit, say, show
+from twotier.config.job_draft import Draft, drafted, set_already, written
+from twotier.config.job_templates import template_names, template_of
 from twotier.config.load import load
 from twotier.config.secrets import places
-from twotier.config.template import Template, checked, read
-from twotier.errors import NotFoundError, UsageError
-
-TEMPLATES = "twotier.config.templates"
+from twotier.config.template import Template, checked
+from twotier.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +35,6 @@ class Wanted:
     untested: bool = False
     dry: bool = False
     as_json: bool = False
-
-
-def template_names() -> list[str]:
-    """The templates there are."""
-    found = files(TEMPLATES).iterdir()
-    return sorted(one.name.removesuffix(".toml") for one in found if one.name.endswith(".toml"))
-
-
-def template_of(name: str) -> Template:
-    """The template of this name. Raises `NotFoundError` that lists all."""
-    if name not in template_names():
-        raise NotFoundError(f"no template {name!r}; there are: {', '.join(template_names())}")
-    return read(name, (files(TEMPLATES) / f"{name}.toml").read_text(encoding="utf-8"))
 
 
 def templates(*, as_json: bool) -> int:
@@ -73,17 +60,23 @@ def added(config: Path, wanted: Wanted) -> int:
         raise UsageError("\n  ".join([how(template), *wrong]))
     draft = drafted(loaded, template, answers=answers, name=wanted.name or template.name)
     failed = "" if wanted.untested else tried(draft)
-    told = {"name": draft.name, "file": str(draft.path), "could_not_look": failed}
-    costs = [{"tier": one.tier, "said": said} for one, said in draft.costs()]
+    told: dict[str, object] = {
+        "name": draft.name,
+        "file": str(draft.path),
+        "could_not_look": failed,
+    }
+    priced = [(one.tier, said(one)) for one in costs(draft.loaded, Load.of(template))]
     if not wanted.as_json:
         tell(draft, failed, quiet=wanted.untested)
+        show(priced)
+    told["costs"] = [{"tier": tier, "said": words} for tier, words in priced]
     if failed or wanted.dry:
-        emit({**told, "costs": costs, "written": False}) if wanted.as_json else None
+        emit({**told, "written": False}) if wanted.as_json else None
         return 1 if failed else 0
     written(draft)
     waits = live(config)
     if wanted.as_json:
-        emit({**told, "costs": costs, "written": True, "live": not waits, "because": waits})
+        emit({**told, "written": True, "live": not waits, "because": waits})
     else:
         say(f"written: {draft.path}; edit it as you like")
         say(f"not live yet: {waits}" if waits else lives(draft))
@@ -122,11 +115,10 @@ def asked(template: Template, given: Mapping[str, str], *, there: set[str]) -> d
 
 
 def tell(draft: Draft, failed: str, *, quiet: bool) -> None:
-    """The job as it will be, whether it could look, and what a run costs on each tier."""
+    """The job as it will be, and whether it could look."""
     print(draft.text)
     if failed:
         say(f"could not look: {failed}")
         say("nothing was written; mend it and add the job again, or use --untested")
     elif draft.job.watch is not None and not quiet:
         say("it could look")
-    show((one.tier, said) for one, said in draft.costs())

@@ -32,13 +32,37 @@ class JobPlace:
 
     def put(self, text: str) -> None:
         """Another text in its place. Raises `ConfigError` where the whole would not be right."""
+        rewrite(self.path, self.checked(text))
+
+    def checked(self, text: str) -> str:
+        """What its file would be with another text in its place. Raises `ConfigError` where the
+        whole would not be right, or the text is not that of this one job.
+        """
+        if wrong := not_this_job(text, self.name, own=self.own):
+            raise ConfigError(f"{self.path} is left as it is: {wrong}")
         if self.own:
             check_file(self.config, self.path, text=text)
-            rewrite(self.path, text)
-            return
+            return text
         whole = with_job(self.path.read_text(encoding="utf-8"), self.name, job=text)
         check_text(whole, self.path)
-        rewrite(self.path, whole)
+        return whole
+
+
+def not_this_job(text: str, name: str, *, own: bool) -> str:
+    """Why a text cannot take the place of a job's, empty where it can, or is no TOML at all: then
+    the check of the whole says more.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return ""
+    jobs = [{"name": name, **table}] if own else table.get("jobs")
+    alone = own or set(table) == {"jobs"}
+    if not (alone and isinstance(jobs, list) and len(jobs) == 1 and isinstance(jobs[0], dict)):
+        return "the text must be this one [[jobs]] and nothing else"
+    if jobs[0].get("name") != name:
+        return f"its name must stay {name!r}, because its past goes by it; copy the job instead"
+    return ""
 
 
 def check_file(config: Path, path: Path, *, text: str) -> None:

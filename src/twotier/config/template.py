@@ -92,18 +92,29 @@ def read(name: str, text: str) -> Template:
     )
 
 
-def checked(
+def problems(
     template: Template, answers: Mapping[str, str], *, set_already: Collection[str]
-) -> list[str]:
-    """What is missing or wrong, one sentence each. `set_already`: settings the main file has."""
+) -> dict[str, str]:
+    """What is missing or wrong, by the key of its question. `set_already`: settings the main file
+    has.
+    """
     known = {ask.key for ask in template.asks}
-    wrong = [f"{key}: {template.name} does not ask this" for key in answers if key not in known]
+    wrong = {key: f"{template.name} does not ask this" for key in answers if key not in known}
     for ask in template.asks:
         if ask.setting and ask.setting in set_already and ask.key not in answers:
             continue
         if problem := ask.problem(answers.get(ask.key, ask.default)):
-            wrong.append(f"{ask.key}: {problem} ({ask.text})")
+            wrong[ask.key] = problem
     return wrong
+
+
+def checked(
+    template: Template, answers: Mapping[str, str], *, set_already: Collection[str]
+) -> list[str]:
+    """The same, one sentence each."""
+    texts = {ask.key: f" ({ask.text})" for ask in template.asks}
+    found = problems(template, answers, set_already=set_already)
+    return [f"{key}: {problem}{texts.get(key, '')}" for key, problem in found.items()]
 
 
 def filled(template: Template, answers: Mapping[str, str], *, name: str) -> str:

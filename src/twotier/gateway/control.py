@@ -23,6 +23,7 @@ from twotier.gateway.control_probe import Probing
 from twotier.gateway.engines import EngineControl
 from twotier.gateway.explaining import Explaining
 from twotier.gateway.fees import FeesControl
+from twotier.gateway.job_files import JobFiles
 from twotier.gateway.limits import LimitControl
 from twotier.gateway.outside import OutsidePage
 from twotier.gateway.places import PlaceControl
@@ -61,6 +62,7 @@ class Control:
     limits: LimitControl
     records: RecordControl
     tuning: TuningPage
+    job_files: JobFiles
 
     def app(self) -> Starlette:
         """As an ASGI application."""
@@ -70,6 +72,7 @@ class Control:
                 Route("/control/alive", told(self.alive), methods=["GET"]),
                 Route("/control/spend", told(self.spend), methods=["GET"]),
                 Route("/control/savings", told(self.saved), methods=["GET"]),
+                Route("/control/savings/quiet", told(self.quiet), methods=["GET"]),
                 Route("/control/spend/confirm", told(self.confirm), methods=["POST"]),
                 Route("/control/reconcile", told(self.outside.reconcile), methods=["GET"]),
                 Route("/control/bills", told(self.outside.take), methods=["POST"]),
@@ -92,12 +95,24 @@ class Control:
                 Route("/control/records/forget", told(self.records.forget), methods=["POST"]),
                 Route("/control/alerts/test", told(self.alerts.test), methods=["POST"]),
                 Route("/control/alerts/reload", told(self.alerts.renew), methods=["POST"]),
+                *self.of_job_files(),
                 Route("/control/engine", told(self.engines.listed), methods=["GET"]),
                 Route(
                     "/control/engine/{tier}/{verb}", told(self.engines.ordered), methods=["POST"]
                 ),
             ]
         )
+
+    def of_job_files(self) -> list[Route]:
+        """The paths of job files."""
+        files, drafts = self.job_files, "/control/jobs/drafts"
+        return [
+            Route("/control/templates", told(files.templates), methods=["GET"]),
+            Route("/control/jobs/{name}/text", told(files.text), methods=["GET"]),
+            Route(drafts, told(files.make), methods=["POST"]),
+            Route(f"{drafts}/{{id}}", told(files.show), methods=["GET"]),
+            Route(f"{drafts}/{{id}}/write", told(files.write), methods=["POST"]),
+        ]
 
     async def show(self, _: HttpRequest) -> Response:
         """The state of everything."""
@@ -181,6 +196,12 @@ class Control:
         """What was saved between two instants, and against what."""
         since, until = instant(request, "since"), instant(request, "until")
         told = await self.savings.told(since, until)
+        return JSONResponse({"schema_version": SCHEMA_VERSION, **told})
+
+    async def quiet(self, request: HttpRequest) -> Response:
+        """What looks that found nothing have saved, by job."""
+        since, until = instant(request, "since"), instant(request, "until")
+        told = await self.savings.quiet(since, until)
         return JSONResponse({"schema_version": SCHEMA_VERSION, **told})
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from twotier.domain.price import Price
-from twotier.errors import PriceUnknownError
+from twotier.errors import NotRunningError, PriceUnknownError
 from twotier.gateway.status import usd_text
 from twotier.ledger.book import Book
 from twotier.ledger.savings import Column, Machine, Savings, savings
-from twotier.ledger.served import Look
+from twotier.ledger.served import Look, looked_tokens
 
 COLUMNS = {"A": "plain", "B": "fair", "C": "cheap", "D": "checks", "P": "paid"}
 PARTS = ("no_model", "local", "caching", "batch", "against")
@@ -59,6 +61,20 @@ class SavingsPage:
             "machine_usd": usd_text(self.machine.microusd(busy_seconds=busy, span_seconds=span)),
             **figures(found),
         }
+
+    async def quiet(self, since: datetime, until: datetime) -> dict[str, Any]:
+        """What each job's looks that found nothing have saved: how many, and tokens; without
+        tokens where the job has never asked a model. Raises `NotRunningError`.
+        """
+        looks = await self.looks(since, until)
+        if looks is None:
+            raise NotRunningError("the worker does not answer; `twotier status` says how it is")
+        tokens = await self.book.read(partial(looked_tokens, looks=looks, until=until))
+        counts: Counter[str] = Counter()
+        for one in looks:
+            counts[one.job] += one.count
+        jobs = {job: {"looks": count, "tokens": tokens.get(job)} for job, count in counts.items()}
+        return {"jobs": jobs}
 
 
 def known(model: Yardstick) -> Price:

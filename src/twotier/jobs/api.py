@@ -4,6 +4,7 @@
     GET  /standing                     how each job stands that is switched on; main asks
     GET  /jobs, /jobs/{name}
     POST /jobs/{name}/run              -> {"run": id}
+    GET  /strips?runs=48               the last runs of each job at a glance, the oldest first
     GET  /runs?job=NAME&state=STATE,STATE&limit=N    &fold=1: what says the same is one line
     GET  /looks?since=ISO&until=ISO    how often a look found nothing
     GET  /runs/{id}?wait_seconds=S     answers when the run is over, or the time has passed
@@ -42,6 +43,7 @@ from twotier.jobs.store import RunStore
 
 SCHEMA_VERSION = 1
 RUNS_MAX = 1_000
+STRIP_RUNS, STRIP_RUNS_MAX, BAR_CHARACTERS_MAX = 48, 200, 160
 WAIT_SECONDS_MAX = 600.0
 CLOSE_SECONDS = 1
 
@@ -66,6 +68,7 @@ class Api:
                 Route("/jobs", self._jobs),
                 Route("/jobs/{name}", self._job),
                 Route("/jobs/{name}/run", self._order, methods=["POST"]),
+                Route("/strips", self._strips),
                 Route("/runs", self._latest),
                 Route("/looks", self._looks),
                 Route("/runs/{id}", self._run),
@@ -118,6 +121,14 @@ class Api:
         run = await self._scheduler.order(request.path_params["name"])
         return said({"run": run.id}, status=202)
 
+    async def _strips(self, request: Request) -> JSONResponse:
+        count = int(number(request, "runs", default=STRIP_RUNS, most=STRIP_RUNS_MAX))
+        jobs = []
+        for name in self._scheduler.jobs:
+            latest = await self._runs.latest(job=name, limit=count) if count else []
+            jobs.append({"name": name, "runs": [bar(run) for run in reversed(latest)]})
+        return said({"jobs": jobs})
+
     async def _latest(self, request: Request) -> JSONResponse:
         job = request.query_params.get("job", "")
         if job:
@@ -144,7 +155,9 @@ class Api:
             answer | {"target": shown_target(answer["target"])}
             for answer in await self._results.of_run(run.id)
         ]
-        parts = {"item_list": await self._items.of_run(run.id), "answers": answers}
+        job = self._scheduler.jobs.get(run.job)
+        asked = None if job is None else {"tier": job.tier.value, "model": job.model}
+        parts = {"item_list": await self._items.of_run(run.id), "answers": answers, "asked": asked}
         return said(shown(run) | parts)
 
 
@@ -169,6 +182,22 @@ def shown(run: Run) -> dict[str, Any]:
         "model": run.model,
         "because": run.because,
         "result": run.result,
+    }
+
+
+def bar(run: Run) -> dict[str, Any]:
+    """A run as far as a bar tells of it; `seconds` is None while it has no end."""
+    seconds = None
+    if run.started_at is not None and run.ended_at is not None:
+        seconds = round((run.ended_at - run.started_at).total_seconds(), 3)
+    return {
+        "id": run.id,
+        "slot": run.slot.isoformat(),
+        "state": run.state.value,
+        "because": run.because[:BAR_CHARACTERS_MAX],
+        "seconds": seconds,
+        "tokens": run.tokens,
+        "cost_microusd": run.cost_microusd,
     }
 
 

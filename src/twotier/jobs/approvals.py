@@ -8,6 +8,7 @@ nobody answered in time is a no. What was decided is never decided again.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -26,6 +27,7 @@ from twotier.jobs.store import instant, ms
 from twotier.jobs.tables import approvals, runs
 
 ID_CHARACTERS = 12
+OLDEST: Sequence[sa.ColumnElement[Any]] = (approvals.c.created_ms, approvals.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,10 @@ class ApprovalStore:
 
         return await self._database.do(work)
 
-    async def decide(self, approval_id: str, verdict: str, *, by: str) -> Approval:
-        """Say yes or no, once. Raises `NotFoundError`, and `RequestError` for one that is over."""
+    async def decide(self, approval_id: str, verdict: str, *, by: str, seen: str = "") -> Approval:
+        """Say yes or no, once. `seen` is the hash of the arguments that whoever decides has read.
+        Raises `NotFoundError`, and `RequestError` for one that is over, or for other arguments.
+        """
         if verdict not in ("yes", "no"):
             raise RequestError("say yes or no")
         now_ms = ms(self._clock.now())
@@ -106,6 +110,8 @@ class ApprovalStore:
                 raise NotFoundError(
                     f"nothing waits under {approval_id!r}; `twotier approve` lists what does"
                 )
+            if seen and row.sha256 != seen:
+                raise RequestError(f"{approval_id} has other arguments than those; look at it anew")
             if row.verdict and row.verdict != verdict:
                 raise RequestError(f"{approval_id} was answered already: {row.verdict}")
             if not row.verdict:
@@ -127,6 +133,11 @@ class ApprovalStore:
     async def open(self) -> list[Approval]:
         """Those that wait, oldest first."""
         return await self._select(approvals.c.verdict == "")
+
+    async def answered(self, limit: int) -> list[Approval]:
+        """The last ones that were answered or ran out, the newest first."""
+        newest = approvals.c.decided_ms.desc(), approvals.c.id
+        return await self._select(approvals.c.verdict != "", order=newest, limit=limit)
 
     async def of_run(self, run: str) -> list[Approval]:
         """All of a run, oldest first."""
@@ -177,8 +188,14 @@ class ApprovalStore:
             "told": False,
         }
 
-    async def _select(self, where: sa.ColumnElement[bool]) -> list[Approval]:
-        query = sa.select(approvals).where(where).order_by(approvals.c.created_ms, approvals.c.id)
+    async def _select(
+        self,
+        where: sa.ColumnElement[bool],
+        *,
+        order: Sequence[sa.ColumnElement[Any]] = OLDEST,
+        limit: int | None = None,
+    ) -> list[Approval]:
+        query = sa.select(approvals).where(where).order_by(*order).limit(limit)
 
         def work(connection: sa.Connection) -> list[Approval]:
             self._close(connection)

@@ -1,7 +1,9 @@
 """What can be asked of approvals: by the command line as JSON, and by a browser with a signed link.
 
-    GET  /approvals                    those that wait; ?run=RUN for all of one run
-    POST /approvals/{id}  {"verdict": "yes" | "no"}
+    GET  /approvals                    those that wait; ?run=RUN for all of one run, ?answered=N
+                                       for the last N that were answered or ran out
+    POST /approvals/{id}  {"verdict": "yes" | "no"}, and if wanted "arguments_sha256": what was seen
+                                       by whoever decides, and "by": "dashboard"
     GET  /approve?id=&until=&token=    the page: the exact call, and two buttons
     POST /approve         the buttons
 
@@ -24,13 +26,15 @@ from starlette.routing import Route
 from twotier.domain.clock import Clock
 from twotier.domain.money import MICROUSD_PER_USD
 from twotier.errors import RequestError, TwotierError
+from twotier.jobs.api import number
 from twotier.jobs.approvals import Approval, ApprovalStore
 from twotier.jobs.links import SEE, Links
 from twotier.jobs.store import instant, ms
 
 SCHEMA_VERSION = 1
 BODY_BYTES_MAX = 4_096
-BY_COMMAND, BY_LINK = "command line", "link"
+ANSWERED_MAX = 200
+BY_COMMAND, BY_LINK, BY_PAGE = "command line", "link", "dashboard"
 HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self';"
@@ -69,20 +73,26 @@ class ApproveApi:
         ]
 
     async def listed(self, request: Request) -> JSONResponse:
-        """Those that wait, or all of a run."""
+        """Those that wait, all of a run, or those that are answered."""
         run = request.query_params.get("run", "")
-        found = await (self.approvals.of_run(run) if run else self.approvals.open())
+        answered = int(number(request, "answered", default=0, most=ANSWERED_MAX))
+        if answered:
+            found = await self.approvals.answered(answered)
+        else:
+            found = await (self.approvals.of_run(run) if run else self.approvals.open())
         told = {"schema_version": SCHEMA_VERSION, "approvals": [one.json for one in found]}
         return JSONResponse(told)
 
     async def decide(self, request: Request) -> JSONResponse:
-        """The command line's word: the private socket is its signature."""
+        """The word of the command line or of a page: the private socket is its signature."""
         try:
             body = json.loads(await request.body() or b"{}")
-            verdict = str(body["verdict"])
-        except (ValueError, KeyError, TypeError) as exc:
+            verdict, seen = str(body["verdict"]), str(body.get("arguments_sha256", ""))
+            by = BY_PAGE if body.get("by") == BY_PAGE else BY_COMMAND
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise RequestError('send {"verdict": "yes"} or "no"') from exc
-        found = await self.approvals.decide(request.path_params["id"], verdict, by=BY_COMMAND)
+        approval = request.path_params["id"]
+        found = await self.approvals.decide(approval, verdict, by=by, seen=seen)
         self.look()
         return JSONResponse({"schema_version": SCHEMA_VERSION, "approval": found.json})
 

@@ -152,3 +152,13 @@ def looked(connection: sa.Connection, looks: Iterable[Look], *, until: datetime)
                 look=True,
                 estimated=True,
             )
+
+
+def looked_tokens(
+    connection: sa.Connection, looks: Iterable[Look], *, until: datetime
+) -> dict[str, int]:
+    """The tokens that those looks would have taken as model calls, by their job."""
+    tokens: dict[str, int] = defaultdict(int)
+    for one in looked(connection, looks, until=until):
+        tokens[one.who.removeprefix("job ")] += one.prompt_tokens + one.output_tokens
+    return dict(tokens)

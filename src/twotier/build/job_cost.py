@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from twotier.build import money
 from twotier.build.tiers import shown_model
-from twotier.cli.output import dollars
 from twotier.clock import SystemClock
 from twotier.config.load import Loaded
+from twotier.config.template import Template
 from twotier.domain.message import Usage
-from twotier.domain.money import MICROUSD_PER_USD
 from twotier.ledger.cost import cost
 
 
@@ -22,6 +21,12 @@ class Load:
     prompt_tokens: int
     output_tokens: int
 
+    @classmethod
+    def of(cls, template: Template) -> Load:
+        """What a run of a template's job usually takes."""
+        calls = template.calls
+        return cls(template.prompt_tokens * calls, template.output_tokens * calls)
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -30,16 +35,6 @@ class Cost:
     tier: str
     local: bool
     microusd: int | None
-
-    def said(self, *, runs_a_month: float | None = None) -> str:
-        """In dollars a run and, where the job's times are known, a month."""
-        if self.microusd is None:
-            return "no known price: `twotier prices set`"
-        run = dollars(f"{self.microusd / MICROUSD_PER_USD:.4f}")
-        if not runs_a_month or not self.microusd:
-            return f"{run} a run"
-        month = f"{self.microusd * runs_a_month / MICROUSD_PER_USD:.2f}"
-        return f"{run} a run, at most {dollars(month)} a month"
 
 
 def costs(loaded: Loaded, load: Load) -> Iterator[Cost]:
