@@ -55,8 +55,9 @@ bench-day: dev ## a day of seven jobs, and what it costs five ways
 bench-peers: dev ## other gateways to measure beside, in .cache/peers (1.3 GB; PEERS="smg envoy" for some)
 	@$(BIN)/python -m bench.peers $(PEERS)
 
-build: base ## wheel and sdist, in dist/
+build: base ## wheel, sdist and the bill of what they need (CycloneDX), in dist/
 	@$(BIN)/python -m hatchling build
+	@$(BIN)/python -m tools.bom dist/twotier.cdx.json
 
 clean: ## what can be made again; never the configuration, the state or the models
 	rm -rf .venv .cache dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
