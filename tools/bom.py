@@ -78,9 +78,9 @@ def licences_of(name: str) -> tuple[str, ...]:
         said = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError:
         return ()
-    if expression := said.get("License-Expression"):
-        return tuple(re.split(r"\s+(?:AND|OR)\s+", expression.strip("() ")))
-    words = [said.get("License") or ""]
+    if "License-Expression" in said:
+        return tuple(re.split(r"\s+(?:AND|OR)\s+", said["License-Expression"].strip("() ")))
+    words = [said["License"]] if "License" in said else []
     classifiers = said.get_all("Classifier") or []
     words += [one.rpartition("::")[2].strip() for one in classifiers if one.startswith("License")]
     spdx = {WORDS.get(word, word) for word in words if word and len(word) < 60}
