@@ -27,6 +27,8 @@ ALLOWED = (
     r"twotier/config/(?:templates/)?[\w-]+\.toml",
     r"twotier/(?:ledger|models)/\w+\.(?:toml|json)",
     r"twotier/ledger/seed\.LICENSE",
+    r"twotier/dashboard/templates/[\w-]+\.html",
+    r"twotier/dashboard/static/(?:vendor/)?[\w.-]+\.(?:css|js|svg|LICENSE|json)",
     r"twotier/(?:engines|models)/locks/\w+\.(?:in|txt)",
     r"twotier-[\d.]+\.dist-info/(?:METADATA|WHEEL|RECORD|entry_points\.txt|licenses/LICENSE)",
 )

@@ -123,6 +123,14 @@ class AuthError(TwotierError):
     code = "invalid_api_key"
 
 
+class TooManyTriesError(TwotierError):
+    """Too many wrong codes at the dashboard's door; nobody is let in for a minute."""
+
+    status = 429
+    kind = "authentication_error"
+    code = "too_many_tries"
+
+
 class ForbiddenError(TwotierError):
     """Known caller, but this Host, Origin or policy is not allowed."""
 

@@ -48,6 +48,7 @@ def also_servers(
             (MODELS[0], "/models"): public.routes[MODELS],
         },
         open_paths=public.open_paths | {HEALTH},
+        pages=None,  # who comes here looks for the older server
     )
     host = gateway.host if is_loopback(gateway.host) else LOOPBACK
     make = partial(serve, old)

@@ -18,6 +18,7 @@ from twotier.answers import Answers, Bounds
 from twotier.build.alerts import habits_of, ping_url, ways_of
 from twotier.build.also import also_servers
 from twotier.build.clients import day_zone
+from twotier.build.dashboard import codes_route, dashboard_app, sessions_of
 from twotier.build.hooks import forward
 from twotier.build.household import Household
 from twotier.build.job_desk import JobDesk
@@ -154,10 +155,41 @@ class Front:
         )
         self.house.desk = self.dispatch.desk
         routes = self.routes(status, live, answers=answers)
+        control = self.control(status, clients)
+        self.house.lookout = self.lookout(status)
+        door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
+        self.telemetry.know(self.dispatch)
+        make = partial(
+            Gateway,
+            refusals=live.refusals,
+            spans=self.telemetry.spans is not None,
+            heeded=heeded({*self.dispatch.router.rules.headers, *SESSION_HEADERS, VERIFY}),
+        )
+        sessions = sessions_of(self.loaded, status)
+        ordered = control.app(codes_route(sessions, status))
+        pages = dashboard_app(
+            self.loaded, status, control=ordered, sessions=sessions, closing=self.closing
+        )
+        hooks = HookRoute(partial(forward, self.loaded.paths.worker_socket))
+        public = make(door, routes, hooks=hooks, pages=pages)
+        private = make(PrivateDoor(), routes, ordered)
+        inside = private_socket(self.loaded.paths.main_socket)
+        connections_max, backlog = make_room(gateway.connections_max)
+        limits = Limits(connections_max=connections_max, backlog=backlog)
+        serve = partial(Server, clock=self.ground.clock, limits=limits)
+        also = also_servers(gateway, clients, public=public, serve=serve, alert=self.house.alerts)
+        status.also.extend(also)
+        calm_collector()
+        servers: tuple[Server | AlsoServer, ...] = (serve(public, sock), serve(private, inside))
+        servers += also
+        return Opened(status, servers, live, clients, answers)
+
+    def control(self, status: Status, clients: Clients) -> Control:
+        """What the command line, the worker and the pages ask."""
         engines = EngineControl(
             self.house.minders(self.dispatch.tiers), self.in_use, self.telemetry.learned.renew
         )
-        control = Control(
+        return Control(
             status,
             self.dispatch,
             self.ground.book,
@@ -177,29 +209,6 @@ class Front:
             self.tuning(),
             self.job_files(),
         )
-        self.house.lookout = self.lookout(status)
-        door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
-        self.telemetry.know(self.dispatch)
-        make = partial(
-            Gateway,
-            refusals=live.refusals,
-            spans=self.telemetry.spans is not None,
-            heeded=heeded({*self.dispatch.router.rules.headers, *SESSION_HEADERS, VERIFY}),
-        )
-        public = make(
-            door, routes, hooks=HookRoute(partial(forward, self.loaded.paths.worker_socket))
-        )
-        private = make(PrivateDoor(), routes, control.app())
-        inside = private_socket(self.loaded.paths.main_socket)
-        connections_max, backlog = make_room(gateway.connections_max)
-        limits = Limits(connections_max=connections_max, backlog=backlog)
-        serve = partial(Server, clock=self.ground.clock, limits=limits)
-        also = also_servers(gateway, clients, public=public, serve=serve, alert=self.house.alerts)
-        status.also.extend(also)
-        calm_collector()
-        servers: tuple[Server | AlsoServer, ...] = (serve(public, sock), serve(private, inside))
-        servers += also
-        return Opened(status, servers, live, clients, answers)
 
     def routes(
         self, status: Status, live: Live, *, answers: Answers

@@ -91,6 +91,25 @@ def status(*, as_json: Json = False, config: Config) -> int:
 
 
 @app.command
+def dashboard(
+    *,
+    show: Annotated[bool, Parameter(name="--print", negative="")] = False,
+    as_json: Json = False,
+    config: Config,
+) -> int:
+    """Open the pages in a browser, logged in.
+
+    Parameters
+    ----------
+    show
+        Print the link and the code instead, for another machine's browser.
+    """
+    from twotier.cli.dashboard import opened
+
+    return opened(config, show_only=show, as_json=as_json)
+
+
+@app.command
 def ask(
     prompt: str,
     /,

@@ -116,6 +116,11 @@ class Paths:
         return self.state / "keys.json"
 
     @property
+    def sessions(self) -> Path:
+        """Written by main alone: digests of who is logged in to the dashboard; mode 0600."""
+        return self.state / "sessions.json"
+
+    @property
     def logs(self) -> Path:
         """Log files of main, worker and engines."""
         return self.state / "logs"

@@ -42,6 +42,13 @@ DIALECT_AT: Mapping[str, Dialect] = {
 }
 
 
+def is_page(scope: Scope) -> bool:
+    """Whether a person looks at this path: the dashboard's, and the bare address."""
+    path: str = scope["path"]
+    bare = path == "/" and scope["method"] in ("GET", "HEAD")
+    return bare or path == "/ui" or path.startswith("/ui/")
+
+
 def dialect_of(path: str) -> Dialect:
     """The dialect of whoever asks here; where none is known, the one most clients read."""
     return DIALECT_AT.get(path, "openai_chat")
@@ -73,14 +80,16 @@ def headed(caller: Caller, scope: Scope, *, names: Collection[bytes]) -> Caller:
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """An ASGI application. `routes` maps method and path; `control` is asked for `/control/...`,
-    `hooks` for `POST /hooks/...`, which needs no key. `spans`: somebody makes spans, so the
-    client's own is looked for. `heeded`: the headers that rules look at.
+    `hooks` for `POST /hooks/...`, which needs no key; `pages` for the dashboard, which has a door
+    of its own. `spans`: somebody makes spans, so the client's own is looked for. `heeded`: the
+    headers that rules look at.
     """
 
     door: Door | PrivateDoor
     routes: Mapping[tuple[str, str], Handler]
     control: App | None = None
     hooks: Handler | None = None
+    pages: App | None = None
     refusals: Refusals = field(kw_only=True)
     spans: bool = False
     heeded: frozenset[bytes] = frozenset()
@@ -90,7 +99,9 @@ class Gateway:
         """Answer one request, or say why not; never with a stack trace."""
         if scope["type"] != "http":
             return  # no lifespan, no websockets
-        if origin := self.door.shares_with(scope):
+        # Pages of other origins may read the answers of models, never the dashboard.
+        shared = self.pages is None or not is_page(scope)
+        if origin := self.door.shares_with(scope) if shared else "":
             send = sharing(send, origin)
         try:
             if origin and is_preflight(scope):
@@ -111,6 +122,10 @@ class Gateway:
     async def route(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the handler of a path, after its caller was admitted."""
         path = scope["path"]
+        if self.pages is not None and is_page(scope):
+            self.door.check_browser(scope)
+            await self.pages(scope, receive, send)
+            return
         if self.hooks is not None and scope["method"] == "POST" and path.startswith(HOOKS):
             self.door.check_browser(scope)
             await self.hooks(Call(scope, receive, send, Caller()))

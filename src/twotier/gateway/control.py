@@ -64,8 +64,8 @@ class Control:
     tuning: TuningPage
     job_files: JobFiles
 
-    def app(self) -> Starlette:
-        """As an ASGI application."""
+    def app(self, *more: Route) -> Starlette:
+        """As an ASGI application; `more` are the routes of other parts."""
         return Starlette(
             routes=[
                 Route("/control/status", told(self.show), methods=["GET"]),
@@ -100,6 +100,7 @@ class Control:
                 Route(
                     "/control/engine/{tier}/{verb}", told(self.engines.ordered), methods=["POST"]
                 ),
+                *more,
             ]
         )
 

@@ -1,0 +1,83 @@
+// Swaps the parts of a page that have changed, as the server renders them. No part of a page is
+// made here. A page that nobody sees closes its stream: a browser has few for each server.
+"use strict";
+(() => {
+  const at = document.body.dataset.live;
+  const shown = document.getElementById("stream");
+  const word = document.getElementById("stream-word");
+  let stream = null;
+  let again = 0;
+  let wait = 1000;
+
+  const tell = (kind, text) => {
+    if (!shown) return;
+    shown.dataset.kind = kind;
+    if (word.textContent !== text) word.textContent = text;
+  };
+
+  // What a person has opened, and where the focus is, outlives the swap.
+  const swap = (id, html) => {
+    const old = document.getElementById(id);
+    if (!old) return;
+    const active = document.activeElement;
+    if (old.contains(active) && active.matches("input, select, textarea")) return;
+    const held = old.contains(active) ? active.id || active.getAttribute("href") || active.textContent : null;
+    const open = [...old.querySelectorAll("details[open]")].map((one) => one.id);
+    old.innerHTML = html;
+    for (const one of open) {
+      const found = one && document.getElementById(one);
+      if (found) found.open = true;
+    }
+    if (held !== null) {
+      const all = [...old.querySelectorAll("a, button, summary, [tabindex]")];
+      const same = all.find((one) => (one.id || one.getAttribute("href") || one.textContent) === held);
+      if (same) same.focus({ preventScroll: true });
+    }
+    document.dispatchEvent(new CustomEvent("part", { detail: old }));
+  };
+
+  const later = () => {
+    clearTimeout(again);
+    again = setTimeout(begin, wait);
+    wait = Math.min(wait * 2, 30000);
+  };
+
+  const end = () => {
+    clearTimeout(again);
+    if (stream) stream.close();
+    stream = null;
+  };
+
+  const begin = () => {
+    end();
+    if (document.hidden) return;
+    stream = new EventSource(at);
+    stream.addEventListener("open", () => { wait = 1000; tell("good", "live"); });
+    stream.addEventListener("part", (event) => {
+      const told = JSON.parse(event.data);
+      tell("good", "live");
+      swap(told.id, told.html);
+    });
+    stream.addEventListener("trouble", (event) => tell("warn", JSON.parse(event.data).text));
+    stream.addEventListener("left", () => location.reload());
+    stream.addEventListener("error", () => {
+      tell("warn", "not connected, trying again");
+      if (stream && stream.readyState === EventSource.CLOSED) later();
+    });
+  };
+
+  if (at) {
+    tell("idle", "connecting");
+    document.addEventListener("visibilitychange", () => (document.hidden ? end() : begin()));
+    addEventListener("pagehide", end);
+    begin();
+  }
+
+  // A row of a table leads where its first link leads.
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest("tr[data-row]");
+    if (!row || event.target.closest("a, button, summary, input") || String(getSelection())) return;
+    const link = row.querySelector("a");
+    if (link) link.click();
+  });
+})();

@@ -1,0 +1,46 @@
+"""The first page, as a person sees it."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.dashboard.world import WAIT_MS, Home
+
+pytestmark = pytest.mark.slow
+expect.set_options(timeout=WAIT_MS)
+
+
+def test_it_says_at_one_glance_how_all_is(home: Home, browser: Browser) -> None:
+    """Tiers, money against alert and limit, what the jobs did and what is next."""
+    page = home.page(browser)
+    expect(page.locator("#tiers")).to_contain_text("local")
+    expect(page.locator("#tiers")).to_contain_text("frontier")
+    expect(page.locator("#money")).to_contain_text("$0.50")
+    expect(page.locator("#money")).to_contain_text("$2.00")
+    expect(page.locator("#night")).to_contain_text("failed")
+    expect(page.locator("#next")).to_contain_text("morning-brief")
+
+
+def test_what_changes_is_shown_without_a_reload(home: Home, browser: Browser) -> None:
+    """A run that ends while the page is open stands in it; what was opened stays as it is."""
+    page = home.page(browser)
+    expect(page.locator("#stream-word")).to_have_text("live")
+    page.evaluate("document.getElementById('night').dataset.same = 'yes'")
+    before = len(home.service.runs("inbox"))
+    (home.service.folder / "inbox" / "more.txt").write_text("More.", encoding="utf-8")
+    run = home.service.worker.post("/jobs/inbox/run")["run"]
+    expect(page.locator(f'#night a[href$="runs/{run}"]')).to_be_visible()
+    assert len(home.service.runs("inbox")) == before + 1
+    assert page.locator("#night").get_attribute("data-same") == "yes", "the page was loaded anew"
+
+
+def test_without_a_script_the_page_says_the_same(home: Home, browser: Browser) -> None:
+    """Only the news needs one."""
+    page = home.context(browser, java_script_enabled=False).new_page()
+    page.goto(home.at("login"))
+    page.get_by_label("One-time code").fill(str(home.told()["code"]))
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(home.at())
+    expect(page.locator("#tiers")).to_contain_text("frontier")
+    expect(page.get_by_text("reload for news")).to_be_visible()
