@@ -17,7 +17,8 @@ from twotier.cli.rights import Policy
 from twotier.domain.tier import TierPolicy
 
 EVERY_COMMAND = [
-    "up", "down", "status", "dashboard", "ask", "route", "job", "job list", "job show", "job run", "runs",
+    "up", "down", "status", "dashboard", "ask",
+    "route", "job", "job list", "job show", "job run", "runs",
     "runs mark", "record", "record forget",
     "approve", "approve list", "approve yes", "approve no", "backup", "restore",
     "spend", "spend confirm", "spend export", "spend import", "spend reconcile", "savings",

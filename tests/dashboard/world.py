@@ -24,7 +24,10 @@ from tests.fakes.anthropic_api import FakeAnthropic
 from tests.fakes.openai_server import FakeOpenAI
 from tests.story.service import FRONTIER, LOCAL_SERVER, Service, eventually
 
-HOSTILE = "<img src=x onerror=\"document.title='pwned'\">{{7*7}}'\"><script>document.title='pwned'</script>"
+HOSTILE = (
+    "<img src=x onerror=\"document.title='pwned'\">{{7*7}}'\">"
+    "<script>document.title='pwned'</script>"
+)
 WAIT_MS = 60_000
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--no-proxy-server"),

@@ -57,6 +57,7 @@ class _Answer:
         self.body = bytearray()
 
     async def send(self, message: Message) -> None:
+        """Its head, or a piece of its body."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
         else:

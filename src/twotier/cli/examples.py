@@ -30,6 +30,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "config path": ("twotier config path",),
     "config schema": ("twotier config schema > twotier.schema.json",),
     "config show": ("twotier config show",),
+    "dashboard": ("twotier dashboard", "twotier dashboard --print"),
     "doctor": ("twotier doctor", "twotier doctor --json", "twotier doctor --mac --report mac.json"),
     "down": ("twotier down",),
     "engine": ("twotier engine why", "twotier engine restart local", "twotier engine logs -f"),

@@ -20,7 +20,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("rules", "savings", "watch"),
     ),
     "This machine and its clients": (
-        *("backup", "config", "engine", "key", "mcp", "mcp-servers", "models", "restore", "tools"),
+        *("backup", "config", "dashboard", "engine", "key", "mcp", "mcp-servers", "models"),
+        *("restore", "tools"),
     ),
 }
 WHOLE = """\

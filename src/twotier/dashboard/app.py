@@ -23,7 +23,7 @@ from twotier.dashboard.door import Door, theme_of
 from twotier.dashboard.guard import check_csrf, check_origin, form_of, guarded
 from twotier.dashboard.keep import Keep
 from twotier.dashboard.live import Streams
-from twotier.dashboard.page import Download, Page, Visit
+from twotier.dashboard.page import Download, Page, Told, Visit
 from twotier.dashboard.pages import PAGES
 from twotier.dashboard.peer import Peer, found
 from twotier.dashboard.render import Place, blocks, place_of, whole
@@ -108,7 +108,10 @@ class Dashboard:
             return Response(told.body, media_type=told.media_type, headers=headers)
         notice, session.notice = session.notice, ""
         return HTMLResponse(
-            whole(f"{page.name}.html", await self._frame(page, request, {**told, "notice": notice}))
+            whole(
+                f"{page.name}.html",
+                await self._frame(page, request, told={**told, "notice": notice}),
+            )
         )
 
     async def _live(self, page: Page, request: Request) -> Response:
@@ -120,7 +123,7 @@ class Dashboard:
         async def parts() -> Mapping[str, str]:
             told = await page.told(self._visit(request, live=True))
             assert not isinstance(told, Download)  # noqa: S101 - a file has no live parts
-            frame = await self._frame(page, request, told)
+            frame = await self._frame(page, request, told=told)
             return blocks(f"{page.name}.html", page.live, told=frame)
 
         stream = self.streams.changes(parts, stays=lambda: bool(self.door.session(request)))
@@ -206,7 +209,7 @@ class Dashboard:
             "version": self.version,
         }
 
-    async def _frame(self, page: Page, request: Request, told: Mapping[str, Any]) -> dict[str, Any]:
+    async def _frame(self, page: Page, request: Request, *, told: Told) -> dict[str, Any]:
         """What the template of a page knows beside what the page tells."""
         session = self.door.session(request)
         path = request.url.path.removeprefix("/ui/live/").removeprefix("/ui/")

@@ -58,7 +58,7 @@ def instant(iso: str | datetime | None) -> datetime | None:
     return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
 
 
-def at(iso: str | datetime | None, zone: tzinfo, now: datetime) -> str:
+def at(iso: str | datetime | None, *, zone: tzinfo, now: datetime) -> str:
     """An instant as people here say it: the time alone for today, the year where it is another."""
     when = instant(iso)
     if when is None:
@@ -105,7 +105,7 @@ def share(part: object, whole: object) -> float:
     return 0.0 if of <= 0 else max(0.0, min(100.0, 100 * float(str(part or 0)) / of))
 
 
-def plural(number: int, one: str, many: str = "") -> str:
+def plural(number: int, one: str, *, many: str = "") -> str:
     """`1 job`, `2 jobs`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 

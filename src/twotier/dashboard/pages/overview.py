@@ -89,7 +89,7 @@ def needed(
     if waiting:
         names = ", ".join(sorted({str(one.get("job", "")) for one in waiting}))
         found.append(
-            Need("warn", plural(len(waiting), "call waits", "calls wait"), names, "approvals")
+            Need("warn", plural(len(waiting), "call waits", many="calls wait"), names, "approvals")
         )
     found.sort(key=lambda need: need.kind != "bad")
     return found
@@ -106,7 +106,7 @@ def headline(state: Mapping[str, Any], needs: Sequence[Need]) -> Mapping[str, st
     if needs:
         return {
             "kind": "bad" if needs[0].kind == "bad" else "warn",
-            "text": plural(len(needs), "thing needs you", "things need you"),
+            "text": plural(len(needs), "thing needs you", many="things need you"),
         }
     if rising:
         return {"kind": "busy", "text": f"{listed(rising)} is coming up"}
