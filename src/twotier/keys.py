@@ -16,11 +16,13 @@ import secrets
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.tier import TierPolicy
 from twotier.errors import ConfigError, NotFoundError, UsageError
 from twotier.lock import one_at_a_time
@@ -29,7 +31,8 @@ PREFIX = "tt-"
 DEFAULT = "default"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 # Names that stand in the ledger for somebody else.
-TAKEN = (DEFAULT, "cli", "worker")
+DASHBOARD = "dashboard"
+TAKEN = (DEFAULT, DASHBOARD, "cli", "worker")
 KEYS_MAX = 1_000
 VERSION: Literal[1] = 1
 
@@ -51,6 +54,36 @@ class ClientKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     limit_microusd: Annotated[int, msgspec.Meta(ge=0)] | None = None
     period: Period = "day"
     at_limit: AtLimit = "stop"
+
+
+def told(key: ClientKey | None) -> dict[str, Any]:
+    """What a key may do, as plain values; None: the default one before anybody said otherwise."""
+    if key is None:
+        return {
+            "name": DEFAULT,
+            "policy": TierPolicy.AUTO.value,
+            "budget": None,
+            "created_at": None,
+        }
+    budget = None
+    if key.limit_microusd is not None:
+        usd = str(Decimal(key.limit_microusd) / MICROUSD_PER_USD)
+        budget = {"limit_usd": usd, "period": key.period, "at_limit": key.at_limit}
+    made = key.created.isoformat()
+    return {"name": key.name, "policy": key.policy.value, "budget": budget, "created_at": made}
+
+
+def listed(
+    entries: Mapping[str, ClientKey], used: Mapping[str, str], *, spent: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Every client, the default one first: what it may do, when it asked last, and what it has
+    spent of its budget, in dollars; null where nobody knows.
+    """
+    named = [told(one) for name, one in entries.items() if name != DEFAULT]
+    return [
+        one | {"used_at": used.get(one["name"]), "spent_usd": spent.get(one["name"])}
+        for one in (told(entries.get(DEFAULT)), *named)
+    ]
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.cli.standin import Done, StandIn, standin, twotier
-from twotier.cli.engine import followed, opened
+from twotier.cli.engine import followed
 from twotier.supervisor import history
 from twotier.supervisor.death import Kind
+from twotier.supervisor.logs import opened
 
 DEATH = {
     "at": "2026-02-03T07:12:00+00:00",

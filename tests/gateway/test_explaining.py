@@ -92,6 +92,8 @@ def test_every_rule_speaks_in_order(explaining: Explaining) -> None:
     }  # fmt: skip
     assert found["worst_case_usd"] != "0.000000"
     assert found["predicted"] == {"local": None, "frontier": None}
+    assert found["expected_usd"]["local"] == "0.000000"
+    assert 0 < float(found["expected_usd"]["frontier"]) <= float(found["worst_case_usd"])
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from twotier.answers import Answers, Bounds
 from twotier.build.alerts import habits_of, ping_url, ways_of
 from twotier.build.also import also_servers
 from twotier.build.clients import day_zone
+from twotier.build.course import engine_view
 from twotier.build.dashboard import codes_route, dashboard_app, sessions_of
 from twotier.build.hooks import forward
 from twotier.build.household import Household
@@ -31,6 +32,7 @@ from twotier.build.passing import pass_on
 from twotier.build.proving import proving_of
 from twotier.build.rules import rules_from, rules_in
 from twotier.build.savings import savings_page
+from twotier.build.setup import setup_of
 from twotier.build.slots import limited
 from twotier.build.telemetry import Telemetry
 from twotier.build.tiers import Workshop, tier
@@ -45,11 +47,13 @@ from twotier.gateway.alerts import AlertControl
 from twotier.gateway.app import DIALECT_AT, Gateway, heeded
 from twotier.gateway.approve import PATH, ApprovePage
 from twotier.gateway.asgi import Handler
+from twotier.gateway.asking import Asking
 from twotier.gateway.auth import Door, PrivateDoor
 from twotier.gateway.clients import Clients
 from twotier.gateway.control import Control
 from twotier.gateway.control_probe import Probing
 from twotier.gateway.engines import EngineControl
+from twotier.gateway.explaining import Explaining
 from twotier.gateway.fees import FeesControl
 from twotier.gateway.hooks import HookRoute
 from twotier.gateway.job_files import JobFiles
@@ -208,6 +212,9 @@ class Front:
             RecordControl(self.telemetry.learned.records, self.dispatch.router.names.tiers),
             self.tuning(),
             self.job_files(),
+            engine_view(self.loaded, self.house),
+            setup_of(self.loaded, clients, status=status, desk=self.house.alerts),
+            self.asking(clients),
         )
 
     def routes(
@@ -292,6 +299,13 @@ class Front:
         """What pages write of jobs."""
         peer = WorkerPeer(self.loaded.paths.worker_socket)
         return JobFiles(JobDesk(self.loaded.path, peer, new_id=self.dispatch.new_id))
+
+    def asking(self, clients: Clients) -> Asking:
+        """A person's questions, and what would become of them."""
+        explaining = Explaining(self.dispatch, clients, self.telemetry.learned.speeds)
+        asking = Asking(self.dispatch, explaining, self.closing)
+        self.ground.told = (*self.ground.told, asking.ends)
+        return asking
 
     def savings(self) -> SavingsPage:
         """What everything would have cost otherwise."""

@@ -24,6 +24,7 @@ from twotier.outside.auditor import Auditor
 from twotier.supervisor.around import Around
 from twotier.supervisor.keeper import Keeper
 from twotier.supervisor.memory import reader_here
+from twotier.supervisor.memory_course import Sampler
 from twotier.supervisor.minder import Died, Minder
 from twotier.supervisor.observed import Observer
 from twotier.supervisor.process import Processes
@@ -57,6 +58,10 @@ class Ours:
     def facts(self) -> TierFacts:
         """What to show."""
         return self.keeper.facts()
+
+    def since_seconds(self) -> float:
+        """How long it has stood so."""
+        return self.keeper.since_seconds
 
     def gate(self) -> str:
         """Why a start is held up now."""
@@ -100,6 +105,7 @@ class Household:
     upkeep: Upkeep | None = None
     auditor: Auditor | None = None
     desk: Desk | None = None
+    sampler: Sampler | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _swaps: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -150,6 +156,8 @@ class Household:
             self._tasks.append(group.create_task(self.auditor.run()))
         if self.desk is not None:
             self._tasks.append(group.create_task(self.desk.run()))
+        if self.sampler is not None:
+            self._tasks.append(group.create_task(self.sampler.run()))
         self._swaps = [group.create_task(one.run()) for one in set(self.places.values())]
 
     def hear(self, attempt: Attempt, end: Settlement) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from twotier.cli.output import emit, say, without_secrets
+from twotier.cli.output import emit, say
 from twotier.config.load import load
+from twotier.config.origins import flat
+from twotier.domain.urls import without_secrets
 
 
 def checked(config: Path, *, as_json: bool) -> int:
@@ -30,21 +30,9 @@ def shown(config: Path, *, as_json: bool) -> int:
         emit({"path": str(config), "config": values})
         return 0
     say(f"# {config}, defaults included")
-    for line in flat(values, ""):
-        print(line)
+    for path, value in flat(values):
+        print(f"{path} = {json.dumps(value, ensure_ascii=False)}")
     return 0
-
-
-def flat(value: Any, path: str) -> Iterator[str]:
-    """Every value as `path.to.key = value`; what is not set is left out."""
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from flat(inner, f"{path}.{key}" if path else key)
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
-        for number, inner in enumerate(value):
-            yield from flat(inner, f"{path}[{number}]")
-    elif value is not None:
-        yield f"{path} = {json.dumps(value, ensure_ascii=False)}"
 
 
 def where(config: Path, *, as_json: bool) -> int:

@@ -6,9 +6,7 @@ are read without it.
 
 from __future__ import annotations
 
-import os
 import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -143,6 +141,8 @@ def logs(config: Path, *, tier: str, lines: int, follow: bool) -> int:
             f"there is no log of {name} in {folder}; a server that is not ours has its log with its"
             " owner: `twotier engine why` says where"
         )
+    from twotier.supervisor.logs import last, opened
+
     with opened(files[name], at_end=True) as file:
         for line in last(files[name], lines):
             print(line, flush=follow)
@@ -151,20 +151,12 @@ def logs(config: Path, *, tier: str, lines: int, follow: bool) -> int:
     return 0
 
 
-def last(path: Path, count: int) -> list[str]:
-    """The last lines; where the log is young, those of the life before it too."""
-    found: deque[str] = deque(maxlen=count)
-    for one in (path.with_name(f"{path.name}.1"), path):
-        if one.exists():
-            with one.open(encoding="utf-8", errors="replace") as file:
-                found.extend(line.rstrip("\n") for line in file)
-    return list(found)
-
-
 def followed(
     path: Path, file: TextIO, *, pause: Callable[[], None] = lambda: time.sleep(FOLLOW_SECONDS)
 ) -> Generator[str]:
     """What is written from now on, through cuts and new lives; until Ctrl-C."""
+    from twotier.supervisor.logs import opened, replaced
+
     try:
         while True:
             gone = replaced(path, file)  # asked before reading: the last words of a life come first
@@ -177,18 +169,3 @@ def followed(
                 pause()
     finally:
         file.close()
-
-
-def opened(path: Path, *, at_end: bool) -> TextIO:
-    """The log, from its start or from its end."""
-    file = path.open(encoding="utf-8", errors="replace")
-    if at_end:
-        file.seek(0, 2)
-    return file
-
-
-def replaced(path: Path, file: TextIO) -> bool:
-    """A new life has a new file under the name; a cut one is shorter than where we are."""
-    now = path.stat() if path.exists() else None
-    held = os.fstat(file.fileno())
-    return now is not None and (now.st_ino != held.st_ino or now.st_size < file.tell())

@@ -8,24 +8,20 @@ change is in force.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from twotier import keys
 from twotier.cli.output import dollars, emit, local_time, say, show
 from twotier.cli.peers import main_of
 from twotier.cli.rights import Rights
 from twotier.clock import SystemClock
 from twotier.config.paths import paths_of
 from twotier.config.secrets import from_file
-from twotier.domain.money import MICROUSD_PER_USD
 from twotier.errors import NotFoundError, NotRunningError, TwotierError, UsageError
-from twotier.keys import DEFAULT, ClientKey, KeyFile, digest, new_key
+from twotier.keys import DEFAULT, ClientKey, KeyFile, digest, new_key, told
 
 HEADS = ("NAME", "POLICY", "BUDGET", "SPENT", "MADE", "LAST ASKED")
-# What the default key may do before anybody has said otherwise.
-DEFAULT_KEY = ClientKey(name=DEFAULT, digest="", created=datetime.fromtimestamp(0, UTC))
 
 
 def added(config: Path, name: str, *, rights: Rights | None, as_json: bool) -> int:
@@ -79,13 +75,8 @@ def removed(config: Path, name: str, *, as_json: bool) -> int:
 
 def listed(config: Path, *, as_json: bool) -> int:
     """Every client that has a key, and what it may do. Never a key."""
-    entries = dict(KeyFile(paths_of(config).key_file).read())
-    default = entries.pop(DEFAULT, None) or DEFAULT_KEY
     used, spent = seen(config)
-    clients = [
-        {**told(key), "used_at": used.get(key.name), "spent_usd": spent.get(key.name)}
-        for key in (default, *entries.values())
-    ]
+    clients = keys.listed(KeyFile(paths_of(config).key_file).read(), used, spent=spent)
     if as_json:
         emit({"keys": clients})
         return 0
@@ -137,17 +128,6 @@ def seen(config: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
     except NotRunningError:
         return {}, {}
     return used, {one["client"]: one["spent_usd"] for one in budgets if one.get("of_key")}
-
-
-def told(key: ClientKey) -> dict[str, Any]:
-    """One client for scripts."""
-    limit = key.limit_microusd
-    budget = None
-    if limit is not None:
-        usd = str(Decimal(limit) / MICROUSD_PER_USD)
-        budget = {"limit_usd": usd, "period": key.period, "at_limit": key.at_limit}
-    made = None if key is DEFAULT_KEY else key.created.isoformat()
-    return {"name": key.name, "policy": key.policy.value, "budget": budget, "created_at": made}
 
 
 def row(client: Mapping[str, Any]) -> tuple[str, ...]:

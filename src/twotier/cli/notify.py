@@ -15,6 +15,7 @@ from typing import Any
 from twotier.alerts.desk import test_message
 from twotier.alerts.outbox import deliver
 from twotier.build.alerts import FIRST, TERMINAL, ways_of
+from twotier.build.config_told import channels_told
 from twotier.cli.output import emit, say, show
 from twotier.cli.peers import main_of
 from twotier.clock import SystemClock
@@ -73,21 +74,15 @@ def removed(config: Path, name: str, *, as_json: bool) -> int:
 
 def listed(config: Path, *, as_json: bool) -> int:
     """Every channel, and what waits for it."""
-    loaded = load(config)
-    named = loaded.config.alerts.channels
-    targets = {TERMINAL: "where twotier was started", FIRST: shown_target(loaded.config.alerts.to)}
-    targets |= {name: shown_target(one.to) for name, one in named.items()}
-    states = waiting(config)
+    named, states = channels_told(load(config)), waiting(config)
     channels = [
         {
-            "name": way.name,
-            "to": targets[way.name],
-            "least": way.least.value,
-            "waiting": states.get(way.name, {}).get("waiting"),
-            "held": states.get(way.name, {}).get("held"),
-            "because": states.get(way.name, {}).get("because", ""),
+            **one,
+            "waiting": states.get(one["name"], {}).get("waiting"),
+            "held": states.get(one["name"], {}).get("held"),
+            "because": states.get(one["name"], {}).get("because", ""),
         }
-        for way in ways_of(loaded)
+        for one in named
     ]
     if as_json:
         emit({"channels": channels})

@@ -8,14 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from twotier.domain.urls import shown_target, shown_url
-
 SCHEMA_VERSION = 1
-# A person's own words, shown as they are. Everything else may hold an address: a list of those that
-# do was once too short.
-WORDS = frozenset({"prompt"})
-# Where messages go: the path too may be a secret.
-TARGET_KEYS = frozenset({"deliver", "ping_url", "target", "to"})
 
 
 def emit(document: Mapping[str, Any]) -> None:
@@ -28,17 +21,6 @@ def say(text: str) -> None:
     """A sentence for people; scripts that read stdout never see it."""
     if sys.stderr is not None:  # closed by the caller (`2>&-`): print would take stdout
         print(text, file=sys.stderr, flush=True)
-
-
-def without_secrets(value: Any, key: str = "") -> Any:
-    """A document whose addresses hold no password and no token."""
-    if isinstance(value, Mapping):
-        return {inner: without_secrets(part, inner) for inner, part in value.items()}
-    if isinstance(value, list):
-        return [without_secrets(part, key) for part in value]
-    if not isinstance(value, str) or key in WORDS:
-        return value
-    return shown_target(value) if key in TARGET_KEYS else shown_url(value)
 
 
 def columns(rows: Iterable[Sequence[object]]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -12,8 +11,6 @@ from twotier.errors import UsageError
 
 # The words of `domain.tier.TierPolicy`; that module would cost every command 20 ms of imports.
 Policy = Literal["auto", "local-only", "local-then-frontier", "frontier"]
-USD_MAX = 1_000_000_000
-MICROUSD_PER_USD = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +54,10 @@ class Rights:
 
 
 def microusd(text: str) -> int:
-    """Dollars as integer micro-dollars."""
+    """Dollars as integer micro-dollars. Raises `UsageError`."""
+    from twotier.domain.money import microusd_of
+
     try:
-        amount = Decimal(text.removeprefix("$"))
-        good = 0 <= amount <= USD_MAX  # a NaN compares by raising
-    except InvalidOperation as exc:
-        raise UsageError(f"--budget-usd {text}: write dollars, for example 5 or 2.50") from exc
-    if not good:
-        raise UsageError(f"--budget-usd {text}: between 0 and {USD_MAX} dollars")
-    return int(amount * MICROUSD_PER_USD)
+        return microusd_of(text)
+    except ValueError as exc:
+        raise UsageError(f"--budget-usd {text}: {exc}") from exc

@@ -150,6 +150,11 @@ def explain(told: Mapping[str, Any]) -> None:
         print(f"refused ({told['refusal_code']}): {told['refusal']}")
     show((f"  {why['rule']}", why["effect"], why["text"]) for why in told["because"])
     show((f"  {tier}", "takes", takes(seen)) for tier, seen in told.get("predicted", {}).items())
+    show(
+        (f"  {tier}", "costs", f"about {dollars(usd)}")
+        for tier, usd in told.get("expected_usd", {}).items()
+        if usd is not None and float(usd)
+    )
     show((f"  {tier}", "reads", reads(seen)) for tier, seen in told.get("tokens", {}).items())
     if output := (told.get("known") or {}).get("output"):
         print(f"  answer: {long(output)}")

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from twotier.cli.budgets import budget_lines
-from twotier.cli.output import dollars, emit, local_time, show, without_secrets
+from twotier.cli.output import dollars, emit, local_time, show
 from twotier.cli.outside import outside_lines
 from twotier.cli.peers import main_of
 from twotier.cli.repairs import repair_lines
+from twotier.domain.urls import without_secrets
 
 ALERTS_SHOWN = 10
 

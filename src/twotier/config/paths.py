@@ -76,6 +76,11 @@ class Paths:
         return self.state / "memory.json"
 
     @property
+    def memory_course(self) -> Path:
+        """Written by main alone: how full memory was, for a week."""
+        return self.state / "memory-course.json"
+
+    @property
     def prices(self) -> Path:
         """Written by `twotier prices update`: the public list as it was fetched last."""
         return self.state / "prices.json"

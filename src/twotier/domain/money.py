@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -29,9 +30,11 @@ __all__ = [
     "Price",
     "Settled",
     "Settlement",
+    "microusd_of",
     "usd",
 ]
 MICROUSD_PER_USD = 1_000_000
+USD_MAX = 1_000_000_000
 NO_USAGE = Usage()
 
 
@@ -214,3 +217,15 @@ def usd(microusd: int) -> str:
     if microusd and abs(microusd) < MICROUSD_PER_USD // 100:
         return f"${dollars:.6f}"
     return f"${dollars:,.2f}" if abs(microusd) >= MICROUSD_PER_USD else f"${dollars:.4f}"
+
+
+def microusd_of(text: str) -> int:
+    """Dollars as a person writes them, in micro-dollars. Raises `ValueError` with the sentence."""
+    try:
+        amount = Decimal(text.strip().removeprefix("$"))
+        good = 0 <= amount <= USD_MAX  # a NaN compares by raising
+    except InvalidOperation as exc:
+        raise ValueError("write dollars, for example 5 or 2.50") from exc
+    if not good:
+        raise ValueError(f"between 0 and {USD_MAX} dollars")
+    return int(amount * MICROUSD_PER_USD)

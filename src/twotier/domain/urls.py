@@ -9,10 +9,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 HIDDEN = "***"
 PLACES = frozenset({"env", "file", "keyring"})  # where a secret lies, in place of the secret
+# A person's own words, shown as they are. Everything else may hold an address: a list of those that
+# do was once too short.
+WORDS = frozenset({"prompt"})
+# Where messages go: the path too may be a secret.
+TARGET_KEYS = frozenset({"deliver", "ping_url", "target", "to"})
 URL = re.compile(r"([a-z][a-z0-9+.-]*://)([^\s/?#]*)([^\s?#]*)(\?[^\s#]*)?(#\S*)?", re.IGNORECASE)
 
 
@@ -77,3 +84,14 @@ def without_path(found: re.Match[str]) -> str:
     scheme, authority = found.group(1), found.group(2) or ""
     more = any(found.group(number) not in (None, "", "/") for number in (3, 4, 5))
     return f"{scheme}{authority.rpartition('@')[2]}{'/' + HIDDEN if more else ''}"
+
+
+def without_secrets(value: Any, key: str = "") -> Any:
+    """A document of plain values whose addresses hold no password and no token."""
+    if isinstance(value, Mapping):
+        return {inner: without_secrets(part, inner) for inner, part in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(part, key) for part in value]
+    if not isinstance(value, str) or key in WORDS:
+        return value
+    return shown_target(value) if key in TARGET_KEYS else shown_url(value)

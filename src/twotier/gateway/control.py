@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from typing import Any
 
@@ -18,10 +18,11 @@ from starlette.routing import Route
 from twotier.dispatch import Dispatch
 from twotier.errors import RequestError, TwotierError
 from twotier.gateway.alerts import AlertControl
+from twotier.gateway.asking import Asking
 from twotier.gateway.clients import Clients
 from twotier.gateway.control_probe import Probing
+from twotier.gateway.engine_view import EngineView
 from twotier.gateway.engines import EngineControl
-from twotier.gateway.explaining import Explaining
 from twotier.gateway.fees import FeesControl
 from twotier.gateway.job_files import JobFiles
 from twotier.gateway.limits import LimitControl
@@ -30,6 +31,7 @@ from twotier.gateway.places import PlaceControl
 from twotier.gateway.records import RecordControl
 from twotier.gateway.replay import ReplayPage
 from twotier.gateway.savings import SavingsPage
+from twotier.gateway.setup import Setup
 from twotier.gateway.status import Status, usd_text
 from twotier.gateway.tuning import TuningPage
 from twotier.ledger.book import Book
@@ -38,7 +40,6 @@ from twotier.protocols import INBOUND
 
 SCHEMA_VERSION = 1
 ALIVE_SECONDS = 5.0
-USED_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,9 @@ class Control:
     records: RecordControl
     tuning: TuningPage
     job_files: JobFiles
+    view: EngineView
+    setup: Setup
+    asking: Asking
 
     def app(self, *more: Route) -> Starlette:
         """As an ASGI application; `more` are the routes of other parts."""
@@ -76,14 +80,13 @@ class Control:
                 Route("/control/spend/confirm", told(self.confirm), methods=["POST"]),
                 Route("/control/reconcile", told(self.outside.reconcile), methods=["GET"]),
                 Route("/control/bills", told(self.outside.take), methods=["POST"]),
-                Route("/control/route", told(self.explaining()), methods=["POST"]),
+                Route("/control/route", told(self.asking.explaining), methods=["POST"]),
                 Route("/control/tune", told(self.tuning), methods=["POST"]),
                 Route("/control/replay", told(self.replay), methods=["POST"]),
                 Route("/control/probe", told(self.probing), methods=["POST"]),
                 Route("/control/stop", told(self.begin_stop), methods=["POST"]),
                 Route("/control/budgets/reload", told(self.limits), methods=["POST"]),
                 Route("/control/budgets/settle-clock", told(self.settle_clock), methods=["POST"]),
-                Route("/control/keys", told(self.keys), methods=["GET"]),
                 Route("/control/keys/reload", told(self.reload_keys), methods=["POST"]),
                 Route("/control/models/places", told(self.places.show), methods=["GET"]),
                 Route("/control/models/use", told(self.places.use), methods=["POST"]),
@@ -96,6 +99,7 @@ class Control:
                 Route("/control/alerts/test", told(self.alerts.test), methods=["POST"]),
                 Route("/control/alerts/reload", told(self.alerts.renew), methods=["POST"]),
                 *self.of_job_files(),
+                *self.of_setup(),
                 Route("/control/engine", told(self.engines.listed), methods=["GET"]),
                 Route(
                     "/control/engine/{tier}/{verb}", told(self.engines.ordered), methods=["POST"]
@@ -103,6 +107,22 @@ class Control:
                 *more,
             ]
         )
+
+    def of_setup(self) -> list[Route]:
+        """What pages show of this machine and who may ask it, and one question of theirs."""
+        setup, keys, view = self.setup, self.setup.keys, self.view
+        return [
+            Route("/control/ask", told(self.asking), methods=["POST"]),
+            Route("/control/channels", told(setup.ways), methods=["GET"]),
+            Route("/control/config", told(setup.configured), methods=["GET"]),
+            Route("/control/doctor", told(setup.examined), methods=["GET"]),
+            Route("/control/engine/{tier}/log", told(view.log), methods=["GET"]),
+            Route("/control/keys", told(keys.listed), methods=["GET"]),
+            Route("/control/keys/add", told(keys.added), methods=["POST"]),
+            Route("/control/keys/change", told(keys.changed), methods=["POST"]),
+            Route("/control/keys/remove", told(keys.removed), methods=["POST"]),
+            Route("/control/memory", told(view.memory), methods=["GET"]),
+        ]
 
     def of_job_files(self) -> list[Route]:
         """The paths of job files."""
@@ -130,12 +150,6 @@ class Control:
         budgets = await self.status.budgets_told()
         return JSONResponse({"schema_version": SCHEMA_VERSION, "budgets": budgets})
 
-    async def keys(self, _: HttpRequest) -> Response:
-        """When each client asked last, as far back as `USED_DAYS`."""
-        last = await self.book.clients(self.status.clock.now() - timedelta(days=USED_DAYS))
-        used = {name: when.isoformat() for name, when in last.items()}
-        return JSONResponse({"schema_version": SCHEMA_VERSION, "used": used})
-
     async def reload_keys(self, _: HttpRequest) -> Response:
         """`twotier key` has changed the key file: what it says now is in force with the answer."""
         self.clients.reload()
@@ -154,10 +168,6 @@ class Control:
                     continue
 
         return StreamingResponse(beats(), media_type="text/plain")
-
-    def explaining(self) -> Explaining:
-        """What would be decided, and why."""
-        return Explaining(self.dispatch, self.clients, self.status.learned.speeds)
 
     async def release(self, request: HttpRequest) -> Response:
         """A run is over: what still waits for it in a batch is cancelled."""

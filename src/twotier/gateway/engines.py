@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from twotier.domain.tier import TierState
 from twotier.errors import EngineError, NotFoundError, RequestError
 from twotier.supervisor.minder import Minder
+from twotier.supervisor.process import started_seconds
 
 WAIT_SECONDS_MAX = 3_600.0
 LOOK_SECONDS = 0.1
@@ -99,13 +101,21 @@ class EngineControl:
             "tier": name,
             "state": facts.state.value,
             "because": facts.because,
+            "since_seconds": round(minder.since_seconds(), 1),
             "pid": facts.pid,
+            "started_at": began(facts.pid),
             "address": facts.address,
             "owner": minder.owner,
             "gate": minder.gate(),
             "evidence": minder.evidence(),
             "deaths": [asdict(one) | {"at": one.at.isoformat()} for one in minder.deaths()],
         }
+
+
+def began(pid: int | None) -> str | None:
+    """When its process began, which may be before us; None where there is none to see."""
+    seconds = started_seconds(pid) if pid else 0.0
+    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds else None
 
 
 async def first_token(minder: Minder, seconds: float) -> str:

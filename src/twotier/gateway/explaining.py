@@ -19,7 +19,7 @@ from twotier.dispatch import Dispatch
 from twotier.domain.decision import Decision
 from twotier.domain.known import Known
 from twotier.domain.message import Request
-from twotier.domain.task import Caller, Task
+from twotier.domain.task import Asking, Caller, Task
 from twotier.domain.tier import TierPolicy, TierState, stricter
 from twotier.errors import NotFoundError, RequestError
 from twotier.gateway.app import DIALECT_AT
@@ -31,6 +31,7 @@ from twotier.keys import DEFAULT
 from twotier.learned.sessions import HEADERS as SESSION_HEADERS
 from twotier.learned.speeds import Speeds
 from twotier.protocols import INBOUND
+from twotier.router.gain import cost
 from twotier.router.speed import Prediction
 
 SCHEMA_VERSION = 1
@@ -74,24 +75,38 @@ class Explaining:
             wanted = msgspec.json.decode(await request.body(), type=Wanted)
         except msgspec.MsgspecError as exc:
             raise RequestError(f"the body is no question about a route: {exc}") from exc
+        return JSONResponse({"schema_version": SCHEMA_VERSION, **self.told(wanted)})
+
+    def told(self, wanted: Wanted) -> dict[str, Any]:
+        """The same as plain values. Raises `TwotierError` where nothing can be said."""
         asking, decision, microusd = self.dispatch.explain(read(wanted), self.caller(wanted))
         task = asking.task
-        return JSONResponse(
-            {
-                "schema_version": SCHEMA_VERSION,
-                "options": [asdict(option) for option in decision.options],
-                "rule": decision.rule,
-                "verify": decision.verify,
-                "because": [asdict(one) for one in decision.because],
-                "refusal": decision.refusal,
-                "refusal_code": decision.refusal_code,
-                "task": seen(task),
-                "known": known(asking.known),
-                "tokens": self.tokens(task, decision),
-                "worst_case_usd": usd_text(microusd),
-                "predicted": self.predicted(task, decision),
-            }
-        )
+        return {
+            "options": [asdict(option) for option in decision.options],
+            "rule": decision.rule,
+            "verify": decision.verify,
+            "because": [asdict(one) for one in decision.because],
+            "refusal": decision.refusal,
+            "refusal_code": decision.refusal_code,
+            "task": seen(task),
+            "known": known(asking.known),
+            "tokens": self.tokens(task, decision),
+            "worst_case_usd": usd_text(microusd),
+            "expected_usd": self.expected(asking, decision),
+            "predicted": self.predicted(task, decision),
+        }
+
+    def expected(self, asking: Asking, decision: Decision) -> dict[str, str | None]:
+        """About what each tier would cost now, as the rule `gain` sees it; null where its price is
+        not known, or the model has no tier of its own.
+        """
+        found: dict[str, str | None] = {}
+        for option in decision.options:
+            spec = self.dispatch.tiers[option.tier].spec
+            known = not option.model and spec.price is not None
+            microusd = cost(asking.task, asking.known, tier=spec) if known else 0
+            found[option.tier] = usd_text(microusd) if known else None
+        return found
 
     def caller(self, wanted: Wanted) -> Caller:
         """Who would ask. A client's own policy holds, and what is wanted can only restrict it."""

@@ -148,6 +148,11 @@ class Keeper:
         """Where it stands; for pages and tests, never to decide on."""
         return self._state
 
+    @property
+    def since_seconds(self) -> float:
+        """How long it has stood there; busy and ready are one."""
+        return self._clock.monotonic() - self._since
+
     def history(self) -> tuple[DeathNote, ...]:
         """Its last deaths, the newest last."""
         return self._toll.notes

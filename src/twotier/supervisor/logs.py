@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
+from collections import deque
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from twotier.domain.clock import Clock
 
@@ -85,3 +87,28 @@ def last_lines(path: Path, *, lines_max: int = 40) -> tuple[str, ...]:
         file.seek(max(0, file.tell() - TAIL_BYTES))
         text = file.read().decode("utf-8", errors="replace")
     return tuple(line for line in text.splitlines() if line.strip())[-lines_max:]
+
+
+def last(path: Path, count: int) -> list[str]:
+    """The last lines; where the log is young, those of the life before it too."""
+    found: deque[str] = deque(maxlen=count)
+    for one in (_older(path, 1), path):
+        if one.exists():
+            with one.open(encoding="utf-8", errors="replace") as file:
+                found.extend(line.rstrip("\n") for line in file)
+    return list(found)
+
+
+def opened(path: Path, *, at_end: bool) -> TextIO:
+    """The log, from its start or from its end."""
+    file = path.open(encoding="utf-8", errors="replace")
+    if at_end:
+        file.seek(0, 2)
+    return file
+
+
+def replaced(path: Path, file: TextIO) -> bool:
+    """A new life has a new file under the name; a cut one is shorter than where we are."""
+    now = path.stat() if path.exists() else None
+    held = os.fstat(file.fileno())
+    return now is not None and (now.st_ino != held.st_ino or now.st_size < file.tell())

@@ -45,6 +45,10 @@ class Minder(Protocol):
         """What to show."""
         ...
 
+    def since_seconds(self) -> float:
+        """How long it has stood so."""
+        ...
+
     def gate(self) -> str:
         """Why a start is held up now (memory, a port); empty if it is not."""
         ...

@@ -154,6 +154,16 @@ def _alive(pid: int, created: float) -> bool:
         return False
 
 
+def started_seconds(pid: int) -> float:
+    """When a process began, in seconds since the epoch; 0 if it is gone."""
+    return _created(pid)
+
+
+def resident_bytes(pid: int) -> int:
+    """What a process and everything under it hold of memory now; 0 if it is gone. Blocks."""
+    return _pulse(pid).resident_bytes
+
+
 def _pulse(pid: int) -> Pulse:
     """Of the process and everything under it; nothing of what has just gone."""
     cpu_seconds, resident_bytes = 0.0, 0
