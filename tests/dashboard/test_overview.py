@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.dashboard.looking import look
 from tests.dashboard.world import WAIT_MS, Home
 
 pytestmark = pytest.mark.slow
@@ -20,6 +21,11 @@ def test_it_says_at_one_glance_how_all_is(home: Home, browser: Browser) -> None:
     expect(page.locator("#money")).to_contain_text("$2.00")
     expect(page.locator("#night")).to_contain_text("failed")
     expect(page.locator("#next")).to_contain_text("morning-brief")
+
+
+def test_everybody_can_read_it(home: Home, browser: Browser) -> None:
+    """Both themes, 320 and 1280 px."""
+    look(home, home.page(browser), "", shows="Next runs")
 
 
 def test_what_changes_is_shown_without_a_reload(home: Home, browser: Browser) -> None:
