@@ -176,7 +176,10 @@ def test_a_second_answer_is_taken_with_some_chance(tmp_path: Path) -> None:
 def test_two_that_differ_go_up(tmp_path: Path) -> None:
     local = [says("12"), says("13")]
     seen = ask_of(tmp_path, local, frontier=[says("14")], verify="second")
-    assert (seen["tier"], seen["told"][0].by) == ("frontier", "second")
+    (told,) = seen["told"]
+    assert (seen["tier"], told.by, told.redone) == ("frontier", "second", True)
+    seen = ask_of(tmp_path / "alone", local, verify="second")
+    assert (seen["tier"], seen["told"][0].redone) == ("local", False)  # the frontier has none
 
 
 @pytest.mark.parametrize(

@@ -170,7 +170,9 @@ def replayed(
     for spec in (LOCAL, FRONTIER):
         records.follow(spec)
     for number, good in enumerate(shadow):
-        records.tell(Verdict(job.name, "local", good, "trial", f"shadow-{number}"))
+        redone = escalates and not good
+        name = f"shadow-{number}"
+        records.tell(Verdict(job.name, "local", good, "trial", name, redone=redone))
     router, told = Router(NAMES), Told(escalates)
     for number, one in enumerate(luck):
         clock.turn(job.seconds)
@@ -185,7 +187,9 @@ def replayed(
         frontier = decision.options[0].tier == "frontier"
         told.add(one, frontier=frontier)
         if not frontier:
-            records.tell(Verdict(job.name, "local", one.local_passes, "checks", run, "all"))
+            redone = escalates and not one.local_passes
+            good = one.local_passes
+            records.tell(Verdict(job.name, "local", good, "checks", run, "all", redone=redone))
         if told.paid[-1]:
             records.tell(Verdict(job.name, "frontier", one.frontier_passes, "checks", run, "all"))
     return told

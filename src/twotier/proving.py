@@ -65,7 +65,9 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is told of an answer that was looked at; `good` is None where nobody could tell."""
+    """What is told of an answer that was looked at; `good` is None where nobody could tell.
+    `redone`: the frontier tier's went out in its place.
+    """
 
     request: Request
     caller: Caller
@@ -73,6 +75,7 @@ class Judged:
     tier: str
     good: bool | None
     by: str
+    redone: bool = False
 
 
 class Asks(Protocol):
@@ -153,18 +156,24 @@ class Proving:
         else:
             while name := next_rung(wanted, seen):
                 seen.append(await self._seen(name, subject, caller=begun))
-        found = verdict(seen)
-        if answer.whole():  # what broke off says nothing of how good its tier is
-            self._tell(answer, request, caller=caller, found=found)
-        if found.end is End.ESCALATE:
-            return await self._carried_on(answer, held, request=request, caller=begun, found=found)
-        return _replayed(answer, held, found=f"{found.end.value}: {found.text}")
+        found, given = verdict(seen), answer
+        try:
+            if found.end is not End.ESCALATE:
+                return _replayed(answer, held, found=f"{found.end.value}: {found.text}")
+            given = await self._carried_on(answer, held, request=request, caller=begun, found=found)
+            return given
+        finally:
+            if answer.whole():  # what broke off says nothing of how good its tier is
+                redone = given.headers["x-twotier-tier"] not in self._local
+                self._tell(answer, request, caller=caller, found=found, redone=redone)
 
-    def _tell(self, answer: Answer, request: Request, *, caller: Caller, found: Verdict) -> None:
+    def _tell(
+        self, answer: Answer, request: Request, *, caller: Caller, found: Verdict, redone: bool
+    ) -> None:
         good = {End.KEEP: True, End.ESCALATE: False, End.UNDECIDED: None}[found.end]
         head = answer.headers
         name, tier = head["x-twotier-request"], head["x-twotier-tier"]
-        self.told(Judged(request, caller, name, tier, good, found.by))
+        self.told(Judged(request, caller, name, tier, good, found.by, redone))
         log.info(
             "looked at",
             extra={"request": name, "tier": tier, "end": found.end.value, "by": found.by},

@@ -37,5 +37,6 @@ def test_that_free_looks_passed_proves_nothing(
 
 def test_a_jobs_request_is_the_jobs() -> None:
     caller = Caller(private=True, job="mail", run="mail-1", step="all:2")
-    found = verdict_of(Judged(REQUEST, caller, "r1", "local", False, "second"))
-    assert found == Verdict("mail", "local", False, "second", run="mail-1", part="all")
+    found = verdict_of(Judged(REQUEST, caller, "r1", "local", False, "second", redone=True))
+    expected = Verdict("mail", "local", False, "second", run="mail-1", part="all", redone=True)
+    assert found == expected

@@ -84,6 +84,15 @@ def test_a_record_is_shown_with_what_the_rule_would_say(main: TestClient) -> Non
     assert main.get("/control/records", params={"key": "no"}).status_code == 404
 
 
+def test_a_failure_that_another_tier_did_again_is_told_as_such(main: TestClient) -> None:
+    """It is no good end, and nobody had it."""
+    body = Verdict("brief", "local", False, "checks", "r8", "all", redone=True)
+    main.post("/control/verdicts", content=msgspec.json.encode(body))
+    found = main.get("/control/records", params={"key": "brief"}).json()["records"][0]
+    assert found["tiers"][0]["lately"] == ["good"] * 4 + ["redone"]
+    assert found["judgements"][0]["verdict"] == "redone"
+
+
 def test_what_is_forgotten_is_gone(main: TestClient) -> None:
     """Said with how much it was; twice is a mistake that is told."""
     said = main.post("/control/records/forget", content=b'{"key": "brief"}')

@@ -18,7 +18,7 @@ from tests.jobs.test_trials import OWN, REPORT, SHADOW, bench, says
 from tests.jobs.workshop import INBOX, workshop
 from tests.worker.playing_main import completion
 from twotier.domain.job import Item, Job, Run, RunState
-from twotier.domain.terms import Terms
+from twotier.domain.terms import Terms, Verifying
 from twotier.domain.tier import TierPolicy
 from twotier.errors import TwotierError
 from twotier.jobs import quality, verdicts
@@ -76,7 +76,7 @@ def test_what_the_run_has_verified_counts(looked: Any, good: bool | None, by: st
     """Before what can be seen of the answer alone."""
     made = {"text": "Nothing cited.", "answer": {"tier": "local"}, "looked": looked}
     (told,) = verdicts.ended(part(job()), made)
-    assert (told.good, told.by) == (good, by)
+    assert (told.good, told.by, told.redone) == (good, by, False)
     made |= {"gave_up": "local", "answer": {"tier": "frontier"}}
     before, after = verdicts.ended(part(job()), made)
     assert (before.tier, before.good) == ("local", False)
@@ -88,10 +88,11 @@ def test_a_tier_that_gave_up_has_failed() -> None:
     """The one that carried on is judged by its own answer."""
     made = {"text": "Well.", "answer": {"tier": "frontier"}, "gave_up": "local"}
     gave, carried = verdicts.ended(part(job()), made)
-    assert (gave.tier, gave.good, gave.by) == ("local", False, "escalated")
+    assert (gave.tier, gave.good, gave.by, gave.redone) == ("local", False, "escalated", True)
     assert (carried.tier, carried.good) == ("frontier", None)
     both = verdicts.stuck(part(job()), Worked("", failed="x", tier="frontier", gave_up="local"))
     assert [(one.tier, one.by) for one in both] == [("local", "stuck"), ("frontier", "stuck")]
+    assert not any(one.redone for one in both)  # nobody has an answer
     assert verdicts.stuck(part(job()), Worked("", failed="x")) == ()
 
 
@@ -143,6 +144,35 @@ def test_a_comparison_is_a_verdict_on_the_cheaper_tier(
     work = Work(RUN, ALL, (), "said", "local", 10, 0)
     told = verdicts.tried(replace(SHADOW, **changes), work, compared=compared, job=REPORT)
     assert (told and (told.tier, told.good)) == expected
+
+
+FREE = replace(REPORT, tier=TierPolicy.AUTO, watch=None)
+
+
+@pytest.mark.parametrize(
+    ("of", "changes", "redone"),
+    [
+        (FREE, {}, True),
+        (replace(FREE, verify=Verifying(rungs=frozenset())), {}, False),  # nobody would look
+        (replace(FREE, batch=True), {}, False),
+        (replace(FREE, model="coder"), {}, False),
+        (replace(FREE, tier=TierPolicy.LOCAL_ONLY), {}, False),
+        (replace(FREE, watch=INBOX), {}, False),  # text of strangers stays here
+        (replace(FREE, watch=INBOX, terms=Terms(escalate=True)), {}, True),
+        (FREE, {"kind": "quality", "side": "frontier"}, False),  # it was delivered
+    ],
+)
+def test_a_trial_tells_what_would_have_been_done_again(
+    of: Job, changes: dict[str, Any], redone: bool
+) -> None:
+    """Of a job whose failures on a local tier go to the frontier before anybody has them."""
+    compared = Compared("text", True, (), Beside.WORSE, tier="coder")
+    if changes:
+        compared = replace(compared, verdict=Beside.BETTER)
+    work = Work(RUN, ALL, (), "said", "local", 10, 0)
+    told = verdicts.tried(replace(SHADOW, **changes), work, compared=compared, job=of)
+    assert told is not None
+    assert (told.good, told.redone) == (False, redone)
 
 
 def test_a_run_tells_how_its_parts_ended(tmp_path: Path) -> None:

@@ -61,6 +61,11 @@ def test_where_nothing_is_known_it_abstains() -> None:
         ("+++++++++--", "+-----", "local"),
         ("-+-++--+--+++", "+++--", "local"),
         ("+-+++", "+++--", "local"),
+        ("+~+++~+~++", "", ""),  # what was done again reached nobody
+        ("~~+", "", ""),
+        ("~~~~~~", "", "frontier"),  # hardly any is right: then some that pass are not
+        ("+++~-~-", "", "frontier"),  # two that somebody had
+        ("+++++~++++~+++++~++~", "", "local"),
     ],
 )
 def test_the_record_decides(local: str, frontier: str, side: str) -> None:
@@ -107,6 +112,12 @@ def test_a_tier_that_fell_is_back_after_three_good_ones() -> None:
     assert fell(records(local="--++")["local"])
     assert not fell(records(local="--+++")["local"])
     assert not fell(Record("local"))
+
+
+def test_what_was_done_again_is_told() -> None:
+    assert "3 of the last 5 verified runs good, 2 done again elsewhere" in said(local="+~+~+").text
+    assert not fell(Record("local", lately=(False, False), redone=(True, True)))
+    assert fell(Record("local", lately=(False, False)))  # as it was recorded before
 
 
 def test_the_bounds_hold_the_mean() -> None:

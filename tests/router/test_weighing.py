@@ -12,6 +12,7 @@ from twotier.router.weighing import (
     HALF_RUNS,
     OTHER_MODEL,
     OTHER_VERSION,
+    REDONE,
     record_of,
     spread,
 )
@@ -45,6 +46,13 @@ def test_another_model_or_server_ages_the_past_and_clears_the_last_five() -> Non
         assert record.lately == ()
     mixed = record_of([*judged("--", model="mlx_lm/old"), *judged("+")], PRESENT)
     assert mixed.lately == (True,)
+
+
+def test_a_failure_that_another_tier_did_again_counts_half() -> None:
+    """And it is told which of the last five those were."""
+    record = record_of(judged("+-~"), PRESENT)
+    assert record.bad == pytest.approx(record_of(judged("+-?"), PRESENT).bad * 0.5**0.05 + REDONE)
+    assert (record.lately, record.redone) == ((True, False, False), (False, False, True))
 
 
 def test_each_edit_of_the_prompt_halves_what_was_before() -> None:

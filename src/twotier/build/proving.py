@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from twotier.config.verify import VerifyConfig
 from twotier.dispatch import Dispatch
 from twotier.domain.tier import TierPolicy
@@ -30,6 +32,8 @@ def verdict_of(judged: Judged) -> Verdict:
     good = None if judged.good and judged.by == "checks" else judged.good
     if caller.job:
         part = part_of(caller.step)
-        return Verdict(caller.job, judged.tier, good, judged.by, run=caller.run, part=part)
-    key = template_key(opening(judged.request).template)
-    return Verdict(key, judged.tier, good, judged.by, run=judged.request_id)
+        verdict = Verdict(caller.job, judged.tier, good, judged.by, run=caller.run, part=part)
+    else:
+        key = template_key(opening(judged.request).template)
+        verdict = Verdict(key, judged.tier, good, judged.by, run=judged.request_id)
+    return replace(verdict, redone=judged.redone)

@@ -57,7 +57,8 @@ class Times(msgspec.Struct, frozen=True):
 
 class Record(msgspec.Struct, frozen=True):
     """What came of such work on one tier. `good` and `bad` are verified ends, aged, so no whole
-    numbers; `lately` are the last five verdicts, the newest last; `runs` counts all of them.
+    numbers; `lately` are the last five verdicts, the newest last, and `redone` tells of each
+    whether another tier did it again before anybody had it; `runs` counts all of them.
     """
 
     tier: str
@@ -69,6 +70,7 @@ class Record(msgspec.Struct, frozen=True):
     seconds: Spread | None = None
     steps: Spread | None = None
     cost_microusd: Spread | None = None
+    redone: tuple[bool, ...] = ()
 
 
 class Session(msgspec.Struct, frozen=True):

@@ -34,7 +34,8 @@ class Verdict(msgspec.Struct, frozen=True):
     one. `key` is the job's name, or the name of a prompt's template; `by` is what came to it:
     `form`, `schema`, `citations`, `loop`, `stuck`, `escalated`, `trial`, `owner`. `good` is None
     for a good end that nothing has verified. `prompt` names the prompt as it was, empty where
-    nobody knows; another one is an edit. `took` is None where main knows better.
+    nobody knows; another one is an edit. `took` is None where main knows better. `redone`: another
+    tier did it again before anybody had it.
     """
 
     key: str
@@ -45,6 +46,7 @@ class Verdict(msgspec.Struct, frozen=True):
     part: str = ""
     prompt: str = ""
     took: Took | None = None
+    redone: bool = False
 
     @property
     def id(self) -> str:
@@ -70,6 +72,7 @@ class Judgement(msgspec.Struct, frozen=True):
     seconds: float = 0.0
     steps: int = 0
     cost_microusd: int = 0
+    redone: bool = False
 
     @property
     def verified(self) -> bool:

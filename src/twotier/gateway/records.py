@@ -95,9 +95,18 @@ def told(record: Record, *, frontier: bool) -> dict[str, Any]:
         "mean": round(seen.mean, 3),
         "low": round(seen.low, 3),
         "high": round(seen.high, 3),
-        "lately": [WORDS[one] for one in record.lately],
+        "lately": lately(record),
         **{name: spread_told(one) for name, one in spreads.items()},
     }
+
+
+def lately(record: Record) -> list[str]:
+    """The last verdicts in words, the newest last; a failure that another tier did again is one of
+    its own.
+    """
+    redone = record.redone or (False,) * len(record.lately)
+    pairs = zip(record.lately, redone, strict=True)
+    return ["redone" if again else WORDS[good] for good, again in pairs]
 
 
 def spread_told(spread: Spread | None) -> Mapping[str, Any] | None:
@@ -115,7 +124,7 @@ def judgement_told(one: Judgement) -> dict[str, Any]:
         "tier": one.tier,
         "model": one.model,
         "version": one.version,
-        "verdict": WORDS.get(one.good, "unverified"),
+        "verdict": "redone" if one.redone else WORDS.get(one.good, "unverified"),
         "by": one.by,
         "output_tokens": one.output_tokens,
         "seconds": round(one.seconds, 3),

@@ -13,7 +13,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
+from twotier.agent.turn import BOTH_TIERS
 from twotier.domain.job import Job
+from twotier.domain.label import Label
 from twotier.domain.verdict import OWNER, Took, Verdict, prompt_name
 from twotier.jobs.compare import Given, citations, loop
 from twotier.jobs.judging import Verdict as Beside
@@ -21,6 +25,7 @@ from twotier.jobs.parts import Part, Worked
 from twotier.jobs.proposal import Pair
 from twotier.jobs.trials import Compared, Trial, Work
 from twotier.verify.words import REFERENCE, urls
+from twotier.watch.kinds import labels_of
 
 KEY_CHARACTERS = 12  # of an item's id, in the names of an agent's steps
 TEST = "test"
@@ -56,7 +61,7 @@ def ended(part: Part, made: Mapping[str, Any]) -> tuple[Verdict, ...]:
     found, rung = made.get("looked") or (None, "")
     good, by = looked_at(part, str(made["text"]))
     if gave_up and gave_up != tier:
-        before = failed(part, gave_up, by=rung if found is False else "escalated")
+        before = failed(part, gave_up, by=rung if found is False else "escalated", redone=True)
         return before, _of(part, tier, good=good, by=by)
     if found is False or (found and rung != CHECKS):
         good, by = found, rung
@@ -69,9 +74,9 @@ def stuck(part: Part, worked: Worked) -> tuple[Verdict, ...]:
     return tuple(failed(part, tier, by="stuck") for tier in tiers)
 
 
-def failed(part: Part, tier: str, *, by: str) -> Verdict:
-    """The verdict on an answer that could not be used."""
-    return _of(part, tier, good=False, by=by)
+def failed(part: Part, tier: str, *, by: str, redone: bool = False) -> Verdict:
+    """The verdict on an answer that could not be used, or that another tier did again."""
+    return replace(_of(part, tier, good=False, by=by), redone=redone)
 
 
 def looked_at(part: Part, text: str) -> tuple[bool | None, str]:
@@ -115,6 +120,7 @@ def tried(trial: Trial, work: Work, *, compared: Compared, job: Job) -> Verdict 
     judged = compared.verdict not in (Beside.NONE, Beside.UNDECIDED)
     if good is None or not tier or (good and not judged):
         return None
+    redone = not good and trial.other_cheaper and redoes(job)
     took = Took(0, compared.seconds, 0, compared.cost_microusd) if trial.other_cheaper else None
     return Verdict(
         key=job.name,
@@ -125,4 +131,15 @@ def tried(trial: Trial, work: Work, *, compared: Compared, job: Job) -> Verdict 
         part=part_name(job, work.key),
         prompt=prompt_of(job),
         took=took,
+        redone=redone,
     )
+
+
+def redoes(job: Job) -> bool:
+    """Whether what fails of this job on a local tier is done again by the frontier tier, so that
+    nobody has it.
+    """
+    stranger = job.watch is not None and Label.UNTRUSTED in labels_of(job.watch)
+    looked = bool(job.verify.rungs) and not job.batch
+    free = job.tier in BOTH_TIERS and job.model == "auto"
+    return free and looked and (job.terms.escalate or not stranger)

@@ -237,6 +237,7 @@ class Records:
             seconds=took.seconds,
             steps=took.steps,
             cost_microusd=took.cost_microusd,
+            redone=verdict.redone,
         )
 
     def _put(self, row: Judgement) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from twotier.errors import LedgerError
 from twotier.ledger.store import connect, migrating_engine
 
-HEAD = "0012"
+HEAD = "0013"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 

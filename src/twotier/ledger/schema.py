@@ -313,6 +313,7 @@ judgements = sa.Table(
     _count("output_tokens"),
     sa.Column("seconds", sa.Double, nullable=False),
     *map(_count, ("steps", "cost_microusd")),
+    sa.Column("redone", sa.Boolean, nullable=False, server_default="0"),
 )
 sa.Index("ix_judgements_key", judgements.c.key, judgements.c.tier, judgements.c.at_ms)
 

@@ -5,7 +5,9 @@ choice as the frontier while its share of successes is less than one in `FAILURE
 frontier's, and that is the share it has to have. Both shares are Beta posteriors of verified
 verdicts; the rule speaks where a bound of four in five is on one side of what is needed, and leaves
 the choice to the rules behind it while it is not. Two failures in the last five are enough by
-themselves, until three good ones in a row say otherwise.
+themselves, until three good ones in a row say otherwise; but only failures that somebody had. What
+a check found and the frontier did again costs no more than the frontier would have: of that the
+shares alone speak.
 """
 
 from __future__ import annotations
@@ -56,8 +58,9 @@ def odds(record: Record, *, frontier: bool = False) -> Odds:
 
 def fell(record: Record) -> bool:
     """Whether its last verdicts keep it away."""
-    failures = record.lately.count(False)
-    return failures >= FAILURES and not all(record.lately[-AGAIN:])
+    redone = record.redone or (False,) * len(record.lately)
+    harmless = [good or again for good, again in zip(record.lately, redone, strict=True)]
+    return harmless.count(False) >= FAILURES and not all(harmless[-AGAIN:])
 
 
 def needed(frontier: Record) -> float:
@@ -116,4 +119,6 @@ def told(record: Record) -> str:
         aged = f", aged {record.good:.1f} good and {record.bad:.1f} bad" * bool(record.runs)
         return f"{record.tier}: nothing verified of late{aged}"
     good, count = record.lately.count(True), len(record.lately)
-    return f"{record.tier}: {good} of the last {count} verified runs good"
+    again = sum(record.redone)
+    redone = f", {again} done again elsewhere" if again else ""
+    return f"{record.tier}: {good} of the last {count} verified runs good{redone}"

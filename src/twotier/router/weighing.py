@@ -2,7 +2,9 @@
 
 A judgement weighs 1 when it is new. Its weight halves with so many later verified ones, with so
 many days, and with each edit of the prompt that came after it; what another model did counts a
-tenth, what another version of the same server did a quarter. Work that nothing has verified has no
+tenth, what another version of the same server did a quarter. A failure that another tier did again
+before anybody had it counts half: it cost a paid run, and where a check finds four it lets some
+pass. Work that nothing has verified has no
 part in it: it tells what it took, and not how good it was.
 """
 
@@ -20,6 +22,7 @@ HALF_DAYS = 60.0
 EDITED = 0.5
 OTHER_MODEL = 0.1
 OTHER_VERSION = 0.25
+REDONE = 0.5
 LATELY = 5
 DAY_MS = 86_400_000.0
 SPREAD_RUNS_MIN = 3  # of the same model and prompt; with fewer all of them have to do
@@ -70,20 +73,26 @@ def record_of(past: Sequence[Judgement], present: Present) -> Record:
     """
     found = list(weighed(past, present))
     told = [one for one in found if one.judgement.verified]
-    recent = [one.judgement.good == GOOD for one in told if one.same][:LATELY]
+    recent = [one.judgement for one in told if one.same][:LATELY]
     same = [one.judgement for one in found if one.same]
     took = same if len(same) >= SPREAD_RUNS_MIN else [one.judgement for one in found]
     return Record(
         tier=present.tier,
         good=sum(one.weight for one in told if one.judgement.good == GOOD),
-        bad=sum(one.weight for one in told if one.judgement.good == BAD),
-        lately=tuple(reversed(recent)),
+        bad=sum(one.weight * _harm(one.judgement) for one in told),
+        lately=tuple(one.good == GOOD for one in reversed(recent)),
         runs=len(past),
         output=spread([one.output_tokens for one in took]),
         seconds=spread([one.seconds for one in took]),
         steps=spread([one.steps for one in took]),
         cost_microusd=spread([one.cost_microusd for one in took], least=0.0),
+        redone=tuple(one.good == BAD and one.redone for one in reversed(recent)),
     )
+
+
+def _harm(one: Judgement) -> float:
+    """How much of a failure it is."""
+    return 0.0 if one.good == GOOD else REDONE if one.redone else 1.0
 
 
 def spread(values: Sequence[float], *, least: float = 1e-9) -> Spread | None:
