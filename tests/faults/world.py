@@ -46,10 +46,13 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, *parts: str, pace_seconds: float = 0.0) -> Iterator[World]:
-    """`parts` are more of the configuration; the frontier waits so long between two events."""
+def world(
+    folder: Path, *parts: str, pace_seconds: float = 0.0, frontier: FakeAnthropic | None = None
+) -> Iterator[World]:
+    """`parts` are more of the configuration; both upstreams wait so long between two events."""
+    played = frontier or FakeAnthropic(pace_seconds=pace_seconds, retry_after="1")
     with (
-        FakeAnthropic(pace_seconds=pace_seconds, retry_after="1") as frontier,
+        played as frontier,
         FakeOpenAI(pace_seconds=pace_seconds) as local,
         ChaosProxy(frontier.base_url) as before_frontier,
         ChaosProxy(local.base_url) as before_local,
