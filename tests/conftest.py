@@ -4,7 +4,7 @@ A test that needs something this machine may lack (an engine, a package of anoth
 with a reason that begins with `missing:`. Where `CI` is set that is a failure, elsewhere a notice
 at the end of the run.
 
-`make test` runs two workers side by side (docs/decisions/development-tools.md). A file is never
+`make test` runs four workers side by side (docs/decisions/development-tools.md). A file is never
 split, so what a module starts for its tests is started once; what tests share on disk is made under
 a lock (`tests/engines/fixtures.py`); ports are asked of the system, folders are pytest's own.
 """

@@ -121,12 +121,11 @@ class Told:
 
 
 def jobs() -> list[Job]:
-    """The ready ones."""
+    """The ready ones; a blank form is none."""
     folder = resources.files("twotier.config") / "templates"
     return [
-        job_of(entry.name.removesuffix(".toml"), tomllib.loads(entry.read_text("utf-8")))
-        for entry in sorted(folder.iterdir(), key=lambda one: one.name)
-        if entry.name.endswith(".toml")
+        job_of(name, tomllib.loads((folder / f"{name}.toml").read_text("utf-8")))
+        for name in sorted(EVERY)
     ]
 
 
