@@ -2,8 +2,8 @@
 
 Order of life: lock, log, ledger, tiers, then all tasks in one group: the two servers (TCP and the
 private socket), a keeper for each child. Order of death: the worker, the servers (answers may end),
-the local servers, the ledger. Killed with -9, the next main charges the ledger's open rows and
-adopts the local servers that still live; the worker has ended by itself: our socket closed.
+the local servers (not where a service manager ends us), the ledger. Killed with -9, the next main
+charges the ledger's open rows and adopts the local servers that live; the worker ends by itself.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from twotier.attempts import new_ids
 from twotier.build.alerts import alerts_of
 from twotier.build.clients import clients
 from twotier.build.front import Front, Opened, make_dispatch
+from twotier.build.heart import ALONE, Kept
 from twotier.build.household import Household
 from twotier.build.learned import hear_loads, learned_of
 from twotier.build.ledger import open_book
@@ -48,12 +49,12 @@ OnStopping = Callable[[int], None]
 ANSWERS_SECONDS_MAX = 10.0  # for answers on their way when we are told to stop
 
 
-def run(loaded: Loaded, *, on_ready: OnReady, on_stopping: OnStopping) -> int:
+def run(loaded: Loaded, *, on_ready: OnReady, on_stopping: OnStopping, kept: Kept = ALONE) -> int:
     """Run until stopped; returns the exit code. Raises `AlreadyRunningError` and what is fatal."""
     loaded.paths.make()
     with only_one(loaded.paths.lock):
         try:
-            return uvloop.run(Main(loaded, on_ready, on_stopping=on_stopping).run())
+            return uvloop.run(Main(loaded, on_ready, on_stopping=on_stopping, kept=kept).run())
         except BaseExceptionGroup as group:
             # One task failed and took the others along: the cause is what a person should read.
             cause = first_cause(group)
@@ -63,13 +64,15 @@ def run(loaded: Loaded, *, on_ready: OnReady, on_stopping: OnStopping) -> int:
 class Main:
     """One life of the main process."""
 
-    def __init__(self, loaded: Loaded, on_ready: OnReady, *, on_stopping: OnStopping) -> None:
+    def __init__(
+        self, loaded: Loaded, on_ready: OnReady, *, on_stopping: OnStopping, kept: Kept
+    ) -> None:
         self.loaded = loaded
         self.clock = SystemClock()
         self.new_id = new_ids()
         self.learned = learned_of(loaded, self.clock)
         alerts = alerts_of(loaded, self.clock)
-        self.house = Household(self.clock, alerts, places(self.loaded.config, self.clock))
+        self.house = Household(self.clock, alerts, places(loaded.config, self.clock), kept)
         self.stopping = asyncio.Event()
         self.closing = asyncio.Event()
         self.hurrying = asyncio.Event()
@@ -87,13 +90,12 @@ class Main:
             book = await open_book(self.loaded, self.house)
             stack.push_async_callback(book.close)
             transport = await stack.enter_async_context(Transport())
-            probe = Probe(book, self.clock, self.new_id)
             shop = Workshop(
                 self.loaded,
                 transport,
                 self.clock,
                 self.house,
-                probe,
+                Probe(book, self.clock, self.new_id),
                 prices(self.loaded),
                 pace=self.learned.speeds.pace,
             )
@@ -109,7 +111,7 @@ class Main:
                 self.loaded, dispatch, ground, telemetry, self.stop, self.closing, self.house
             )
             await self.live(front.open(keys, worker.facts), worker)
-        return 0
+        return self.house.exit_code
 
     async def live(self, opened: Opened, worker: Keeper) -> None:
         """Run everything until told to stop, then end it in order."""

@@ -325,6 +325,12 @@ class EngineError(TwotierError):
     code = "engine_error"
 
 
+class ServiceError(TwotierError):
+    """The machine's own service manager cannot, or does not, do what was asked of it."""
+
+    code = "service_error"
+
+
 class JobError(TwotierError):
     """A job cannot be run or its result cannot be delivered."""
 

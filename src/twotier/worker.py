@@ -52,6 +52,7 @@ from twotier.jobs import lease
 from twotier.jobs.api import Api, Server, listen, server
 from twotier.jobs.api_runs import Steppings
 from twotier.jobs.api_watch import Watching
+from twotier.jobs.awake import Awake, command_here
 from twotier.jobs.chat_api import chat_routes
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
@@ -118,6 +119,7 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
                 clock=clock,
                 agents=agents,
             )
+            runner.awake = Awake(command_here())
             jobs, triggers, places = jobs_of(loaded), TriggerStore(database, clock), works.places
             scheduler = Scheduler(
                 jobs, store=runs, triggers=triggers, runner=runner, places=places, clock=clock
@@ -140,8 +142,7 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             # The engine is loaded beside the rest, so that its second is nobody's.
             beside = (*endless, takes, engine.launch, watch, renewal.on_signal)
             await held.beat()
-            dry = DryRun(stores.items, works.watchers)
-            orders = Orders(scheduler, dry, hooks, renewal.reload)
+            orders = Orders(scheduler, DryRun(stores.items, works.watchers), hooks, renewal.reload)
             parts = (Steppings(scheduler, engine), orders, *owner.joined(scheduler), watching)
             more = (trying, revisions, works, Marking(scheduler, stores.results, client))
             routes = [one for part in (*parts, *more) for one in part.routes()]

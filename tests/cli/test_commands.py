@@ -37,6 +37,7 @@ EVERY_COMMAND = [
     "job resume-run", "job templates", "job diff", "job revert", "job set", "job shadow",
     "job suggest", "job test", "job trials", "models try",
     "watch", "watch list", "watch peek", "watch reset", "watch test",
+    "service", "service install", "service uninstall", "service status", "service check",
 ]  # fmt: skip
 WITH_JSON = [
     "status", "ask Hello", "route Hello", "job list", "job show inbox", "job run inbox", "runs",

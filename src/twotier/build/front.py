@@ -20,6 +20,7 @@ from twotier.build.also import also_servers
 from twotier.build.clients import day_zone
 from twotier.build.course import engine_view
 from twotier.build.dashboard import codes_route, dashboard_app, sessions_of
+from twotier.build.heart import Heart
 from twotier.build.hooks import forward
 from twotier.build.household import Household
 from twotier.build.job_desk import JobDesk
@@ -145,6 +146,16 @@ class Front:
         slots = self.dispatch.tiers[name].slots
         return 0 if slots is None else slots.load().in_use
 
+    def heart(self, status: Status) -> Heart:
+        """What whoever started us hears."""
+        ground = self.ground
+        return Heart(self.house.kept.notifier, ground.book.lives, status.line, ground.clock)
+
+    def down(self) -> None:
+        """The end, and not by a service manager that begins anew: our servers end too."""
+        self.house.leaves = False
+        self.stop()
+
     def open(self, clients: Clients, worker: Callable[[], TierFacts]) -> Opened:
         """The port for clients and the private socket, bound, and what both can tell."""
         gateway = self.loaded.config.gateway
@@ -161,6 +172,7 @@ class Front:
         routes = self.routes(status, live, answers=answers)
         control = self.control(status, clients)
         self.house.lookout = self.lookout(status)
+        self.house.heart = self.heart(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
         self.telemetry.know(self.dispatch)
         make = partial(
@@ -197,7 +209,7 @@ class Front:
             status,
             self.dispatch,
             self.ground.book,
-            self.stop,
+            self.down,
             self.closing,
             clients,
             engines,
@@ -356,7 +368,8 @@ class Front:
 
     async def reload_limits(self) -> Mapping[str, int]:
         """All budgets as the file has them now. Raises `ConfigError`, and changes nothing then."""
-        loaded = await asyncio.to_thread(load, self.loaded.path)
+        with self.house.kept.renewing(self.ground.clock):
+            loaded = await asyncio.to_thread(load, self.loaded.path)
         self.ground.budgets = budgets(loaded)
         return job_limits(loaded)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from twotier.alerts.desk import Alerts
 from twotier.batch.desk import Desk
+from twotier.build.heart import ALONE, Heart, Kept
 from twotier.build.log import note_change
 from twotier.build.lookout import Lookout
 from twotier.build.spare import Spare
@@ -21,6 +22,7 @@ from twotier.domain.money import Attempt, Settlement
 from twotier.domain.tier import TierFacts, TierState
 from twotier.ledger.upkeep import Upkeep
 from twotier.outside.auditor import Auditor
+from twotier.service.program import EXIT_TOLD
 from twotier.supervisor.around import Around
 from twotier.supervisor.keeper import Keeper
 from twotier.supervisor.memory import reader_here
@@ -90,12 +92,15 @@ class Ours:
 class Household:
     """The minders by name: one for each tier with a server on this machine, and the worker's.
 
-    `places` are those that tiers share, by the name of each.
+    `places` are those that tiers share, by the name of each. `leaves`: our servers live on when we
+    go, for the next main to adopt.
     """
 
     clock: Clock
     alerts: Alerts
     places: Mapping[str, Place] = field(default_factory=dict)
+    kept: Kept = ALONE
+    leaves: bool = field(init=False)
     around: Around = field(init=False)
     keepers: dict[str, Keeper] = field(default_factory=dict)
     watches: dict[str, Observer] = field(default_factory=dict)
@@ -106,11 +111,13 @@ class Household:
     auditor: Auditor | None = None
     desk: Desk | None = None
     sampler: Sampler | None = None
+    heart: Heart | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _swaps: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """One machine for all of them."""
+        self.leaves = self.kept.by_service
         self.around = Around(Room(reader_here()), coroner_here(), self.alerts, self.spare)
 
     async def spare(self) -> str:
@@ -158,6 +165,8 @@ class Household:
             self._tasks.append(group.create_task(self.desk.run()))
         if self.sampler is not None:
             self._tasks.append(group.create_task(self.sampler.run()))
+        if self.heart is not None:
+            self._tasks.append(group.create_task(self.heart.run()))
         self._swaps = [group.create_task(one.run()) for one in set(self.places.values())]
 
     def hear(self, attempt: Attempt, end: Settlement) -> None:
@@ -178,9 +187,15 @@ class Household:
         """No model is loaded any more, every server that is ours ends, then nobody minds any."""
         for task in self._swaps:
             task.cancel()
-        await asyncio.gather(*(one.stop() for one in self.keepers.values()))
+        if not self.leaves:
+            await asyncio.gather(*(one.stop() for one in self.keepers.values()))
         for task in self._tasks:
             task.cancel()
+
+    @property
+    def exit_code(self) -> int:
+        """Told to go for good, 0; ended by a signal of a service manager's, what says so."""
+        return EXIT_TOLD if self.leaves else 0
 
     @property
     def all(self) -> tuple[Keeper | Observer, ...]:

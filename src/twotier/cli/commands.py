@@ -29,6 +29,7 @@ from twotier.cli.rights import Rights as AllRights
 from twotier.cli.route_words import route
 from twotier.cli.rule_words import replay, rules
 from twotier.cli.runs_words import runs
+from twotier.cli.service_words import service
 from twotier.cli.tool_words import tools
 from twotier.cli.trial_words import again, diff, forget, revert, set_, shadow, suggest, trials, try_
 from twotier.cli.watch_words import watch
@@ -56,7 +57,7 @@ for group in (job, runs, record, models, engine, prices, config_app, key, budget
     app.command(group)
 for one in (approve, backup, chat, forget, mcp, mcp_servers, replay, restore, route, rules):
     app.command(one)
-for one in (spend, tools, watch):
+for one in (service, spend, tools, watch):
     app.command(one)
 for words in (shadow, trials, suggest, diff, revert):
     job.command(words)
@@ -67,11 +68,21 @@ models.command(try_, name="try")
 
 
 @app.command
-def up(*, config: Config) -> int:
-    """Start everything in the foreground; the first time, write a configuration to start with."""
+def up(
+    *,
+    by_service: Annotated[bool, Parameter(name="--service", negative="", show=False)] = False,
+    config: Config,
+) -> int:
+    """Start everything in the foreground; the first time, write a configuration to start with.
+
+    Parameters
+    ----------
+    by_service
+        Said by launchd or systemd: after a signal the model servers live on for the next start.
+    """
     from twotier.cli.up import up
 
-    return up(config)
+    return up(config, by_service=by_service)
 
 
 @app.command

@@ -9,7 +9,7 @@ from pathlib import Path
 from twotier.cli import checks
 from twotier.cli.finding import Finding, Level
 from twotier.cli.output import emit, say, show
-from twotier.config.load import load
+from twotier.config.load import Loaded, load
 from twotier.errors import ConfigError, TwotierError
 
 MARKS = {Level.OK: "ok", Level.WARN: "warn", Level.BAD: "BAD"}
@@ -40,12 +40,19 @@ def look(config: Path) -> Iterator[Finding]:
         return
     yield Finding("config", Level.OK, f"{config} is valid")
     status = checks.ask_main(loaded)
-    for check in checks.CHECKS:
+    for check in (*checks.CHECKS, service):
         try:
             yield from check(loaded, status)
         except (OSError, TwotierError) as exc:  # what cannot be looked at is a finding too
             mend = f"ls -ld {checks.quoted(loaded.paths.state)}"
             yield Finding(check.__name__, Level.BAD, f"cannot be looked at: {exc}", mend)
+
+
+def service(loaded: Loaded, status: checks.Status) -> Iterator[Finding]:
+    """Whether the system starts it, and what it then has not."""
+    from twotier.cli.service_status import findings  # it needs `checks` itself
+
+    yield from findings(loaded, status)
 
 
 def look_at_mac(config: Path) -> Iterator[Finding]:

@@ -7,12 +7,16 @@ at the end fits ten lines.
 
 from __future__ import annotations
 
+import faulthandler
+import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from twotier.build.clients import check_reach
+from twotier.build.heart import Kept
 from twotier.cli.output import columns, say
 from twotier.cli.peers import main_of
 from twotier.cli.prepare import prepare, write_first
@@ -25,26 +29,40 @@ from twotier.config.work import JobConfig
 from twotier.config.zones import zone_name
 from twotier.errors import AlreadyRunningError, NotRunningError
 from twotier.jobs.schedule import at_of, cron_after, every_after
+from twotier.service.notify import Notifier
 
 TIERS_SHOWN = 3
 
 
-def up(config: Path) -> int:
-    """Write, prepare, run; returns when twotier was stopped."""
+def up(config: Path, *, by_service: bool = False) -> int:
+    """Write, prepare, run; returns when twotier was stopped. `by_service`: launchd or systemd
+    started us, and may begin anew after a signal.
+    """
     refuse_second(config)
     if not config.exists():
         write_first(config)
     loaded = load(config)
     loaded.paths.make()
     check_reach(loaded)
+    kept = Kept(Notifier.taken(os.environ, pid=os.getpid()), by_service)
+    kept.notifier.status("preparing what the tiers need")
+    if by_service:
+        faulthandler.enable()  # a watchdog that ends us leaves in the log where we hung
     prepare(loaded)
+    kept.notifier.status("starting")
     from twotier.app import run
 
-    return run(loaded, on_ready=lambda status: announce(loaded, status), on_stopping=say_stopping)
+    return run(
+        loaded,
+        on_ready=partial(announce, loaded, notifier=kept.notifier),
+        on_stopping=partial(say_stopping, kept.notifier),
+        kept=kept,
+    )
 
 
-def say_stopping(under_way: int) -> None:
+def say_stopping(notifier: Notifier, under_way: int) -> None:
     """What Ctrl-C does now, where it does not end at once."""
+    notifier.stopping("letting answers finish" if under_way else "stopping")
     if under_way:
         answers = "1 answer is" if under_way == 1 else f"{under_way} answers are"
         say(f"stopping: {answers} still on the way; Ctrl-C again ends at once")
@@ -63,8 +81,9 @@ def refuse_second(config: Path) -> None:
     )
 
 
-def announce(loaded: Loaded, status: Mapping[str, Any]) -> None:
-    """Print the banner."""
+def announce(loaded: Loaded, status: Mapping[str, Any], *, notifier: Notifier) -> None:
+    """Tell who started us, print the banner."""
+    notifier.ready(f"listening at {status['address']}")
     coming = next_job(loaded.config.jobs, SystemClock().now())
     for line in banner(loaded, status, next_job=coming):
         print(line, flush=True)

@@ -88,6 +88,11 @@ class Status:
             },
         }
 
+    def line(self) -> str:
+        """All of it in one line, for whoever keeps us alive."""
+        tiers = (f"{name} {tier.facts().state.value}" for name, tier in self.tiers.items())
+        return "; ".join([self.address, *tiers, f"worker {self.worker().state.value}"])
+
     async def budgets_told(self) -> list[dict[str, Any]]:
         """Every budget: where it stands and where it is going."""
         return [budget_state(one) for one in await self.book.outlooks(self.budgets())]

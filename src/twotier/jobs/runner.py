@@ -41,6 +41,7 @@ from twotier.jobs.asking import (
     SkippedError,
     WaitsError,
 )
+from twotier.jobs.awake import Awake
 from twotier.jobs.batches import Batch
 from twotier.jobs.delivery import Delivery
 from twotier.jobs.engine import Body, Engine
@@ -95,7 +96,7 @@ async def nothing_first() -> None:
 
 
 class Runner:
-    """Does runs, several at a time if it is asked to."""
+    """Does runs, several at a time if it is asked to. `awake` keeps the machine so meanwhile."""
 
     def __init__(
         self,
@@ -107,6 +108,7 @@ class Runner:
         clock: Clock,
         agents: Agents | None = None,
     ) -> None:
+        self.awake = Awake(())
         self._stores = stores
         self._client = client
         self._delivery = delivery
@@ -142,8 +144,10 @@ class Runner:
         await begin()
         ends_at = self._clock.monotonic() + job.deadline_seconds
         asker = Asker(job, self._stores.results, self._clock, ends_at)
-        order = Order(job, run, asker, paused, rest, tuple(found.left_out))
-        over = await self._engine_run(run, partial(self._body, order))
+        rested = partial(self.awake.resting, rest)
+        order = Order(job, run, asker, paused, rested, tuple(found.left_out))
+        async with self.awake.during():
+            over = await self._engine_run(run, partial(self._body, order))
         if job.model != ANY_MODEL:
             await self._client.done_with(job.model)
         if job.batch:

@@ -241,6 +241,16 @@ class Book:
         """Returns once everything handed over so far is on disk. Raises `LedgerError`."""
         await self._done(Flush)
 
+    async def lives(self) -> bool:
+        """Whether its writer does its work; that the disk is full is an answer too."""
+        if not self._writer.alive:
+            return False
+        try:
+            await self.flush()
+        except LedgerError as exc:
+            return not isinstance(exc.__cause__, TimeoutError)
+        return True
+
     async def close(self) -> None:
         """Write what is left and end the thread. Raises `LedgerError` if it cannot be written."""
         if not self._writer.alive:

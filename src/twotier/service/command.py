@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 
 from twotier.supervisor.owner import Said
 
@@ -19,6 +20,8 @@ OUTPUT_CHARACTERS_MAX = 200_000
 def run(argv: Sequence[str], *, seconds: float = RUN_SECONDS_MAX) -> Said:
     """Its answer, in English: the words are read by programs."""
     env = {**os.environ, "LC_ALL": "C"}
+    if "XDG_RUNTIME_DIR" not in env and (folder := Path(f"/run/user/{os.getuid()}")).is_dir():
+        env["XDG_RUNTIME_DIR"] = str(folder)  # of `su` and cron; there the user's systemd listens
     try:
         done = subprocess.run(
             tuple(argv),
