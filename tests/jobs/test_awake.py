@@ -57,27 +57,26 @@ def test_one_child_for_all_runs_and_none_without(program: Path) -> None:
     awake = Awake((str(program), "-i"))
 
     async def rests(_: float) -> None:
-        assert not awake.held
+        assert not awake.held()
         eventually(lambda: lines(program)[-1] == "ended")
 
     async def scenario() -> None:
-        assert not awake.held
         async with awake.during():
-            assert awake.held
+            assert awake.held()
             async with awake.during():
                 eventually(lambda: lines(program) == ["begun -i"])
-            assert awake.held
+            assert awake.held()
         eventually(lambda: lines(program) == ["begun -i", "ended"])
-        assert not awake.held
+        assert not awake.held()
         async with awake.during():
             eventually(lambda: len(lines(program)) == 3)
             await awake.resting(rests, 1.0)
-            assert awake.held
+            assert awake.held()
             eventually(lambda: len(lines(program)) == 5)
-        assert not awake.held
+        assert not awake.held()
         with pytest.raises(ValueError, match="a run that fails"):
             await fails()
-        assert not awake.held
+        assert not awake.held()
 
     async def fails() -> None:
         async with awake.during():
@@ -110,7 +109,7 @@ def test_where_it_cannot_be_had_the_run_goes_on(
         awake = Awake(command)
         for _ in range(2):
             async with awake.during():
-                eventually(lambda: not awake.held)
+                eventually(lambda: not awake.held())
 
     with caplog.at_level(logging.WARNING):
         asyncio.run(scenario())

@@ -171,12 +171,10 @@ class Unit:
 
     async def hear(self, notify: socket.socket) -> None:
         """One datagram of the main process's own."""
-        readable: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().add_reader(
-            notify, lambda: readable.done() or readable.set_result(None)
-        )
+        readable = asyncio.Event()
+        asyncio.get_running_loop().add_reader(notify, readable.set)
         try:
-            await readable
+            await readable.wait()
         finally:
             asyncio.get_running_loop().remove_reader(notify)
         data, more, _, _ = notify.recvmsg(BUFFER, socket.CMSG_SPACE(CREDENTIALS.size))

@@ -43,7 +43,6 @@ class Awake:
         self._child: subprocess.Popen[bytes] | None = None
         self._said = False
 
-    @property
     def held(self) -> bool:
         """Whether the machine is kept awake now."""
         return self._child is not None and self._child.poll() is None
