@@ -104,7 +104,7 @@ def test_from_install_to_uninstall(env: dict[str, str], tmp_path: Path) -> None:
         assert "frontier address" in done.stderr  # seen by the look from inside
         first, engine = service.status()["pid"], engine_pid(service)
         assert service.tier("frontier")["state"] == "no-key"
-        service.command("service", "install", "--no-check")
+        service.command("service", "install", "--unchecked")
         assert service.status()["pid"] == first
 
         told = facts(service)
@@ -132,7 +132,7 @@ def test_from_install_to_uninstall(env: dict[str, str], tmp_path: Path) -> None:
         assert engine_pid(service) == engine
         assert "NRestarts=1" in facts(service)["evidence"]  # and no person did it
 
-        service.command("service", "install", "--no-check")  # as it should be again
+        service.command("service", "install", "--unchecked")  # as it should be again
         sixth = other_main(service, fifth)
         assert (engine_pid(service), facts(service)["different"]) == (engine, [])
         service.command("down")
@@ -183,7 +183,7 @@ def test_one_that_does_not_come_up_is_told_with_what_it_died_of(tmp_path: Path) 
             "port = 0", 'port = 0\nhost = "0.0.0.0"\nallowed_hosts = ["nas"]'
         )
         service.config.write_text(text)
-        said = service.command("service", "install", "--no-check", code=1).stderr
+        said = service.command("service", "install", "--unchecked", code=1).stderr
         assert "it does not come up: it failed with exit code 2" in said
         assert "journalctl --user -u twotier.service" in said
         assert Paths(tmp_path / ".twotier").ledger.exists()

@@ -33,15 +33,15 @@ class AllWanted:
         systemd: start it at boot, before anybody logs in.
     daemon
         launchd: one of the machine's own, which starts at boot; says what root has to do.
-    check
-        Look afterwards, with the service's own rights, whether it reaches folders, keys and tiers.
+    unchecked
+        Do not look afterwards with the service's own rights.
     """
 
     dry_run: Flag = False
     move_keys: Literal["file", "keyring"] | None = None
     linger: Flag = False
     daemon: Flag = False
-    check: bool = True
+    unchecked: Flag = False
 
 
 @service.command
@@ -63,7 +63,7 @@ def install(
             daemon=asked.daemon,
             linger=asked.linger,
             dry_run=asked.dry_run,
-            check=asked.check,
+            check=not asked.unchecked,
             keys=asked.move_keys or "",
         ),
         as_json=as_json,
