@@ -20,7 +20,7 @@ EVERY_COMMAND = [
     "up", "down", "status", "dashboard", "ask",
     "route", "job", "job list", "job show", "job run", "runs",
     "runs mark", "record", "record forget",
-    "approve", "approve list", "approve yes", "approve no", "backup", "restore",
+    "approve", "approve list", "approve yes", "approve no", "backup", "restore", "security", "security audit",
     "spend", "spend confirm", "spend export", "spend import", "spend reconcile", "savings",
     "replay", "rules", "rules tune",
     "prices", "prices set", "prices show", "prices update",

@@ -29,6 +29,7 @@ from twotier.cli.rights import Rights as AllRights
 from twotier.cli.route_words import route
 from twotier.cli.rule_words import replay, rules
 from twotier.cli.runs_words import runs
+from twotier.cli.security_words import security
 from twotier.cli.service_words import service
 from twotier.cli.tool_words import tools
 from twotier.cli.trial_words import again, diff, forget, revert, set_, shadow, suggest, trials, try_
@@ -57,7 +58,7 @@ for group in (job, runs, record, models, engine, prices, config_app, key, budget
     app.command(group)
 for one in (approve, backup, chat, forget, mcp, mcp_servers, replay, restore, route, rules):
     app.command(one)
-for one in (service, spend, tools, watch):
+for one in (security, service, spend, tools, watch):
     app.command(one)
 for words in (shadow, trials, suggest, diff, revert):
     job.command(words)

@@ -137,6 +137,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "service status": ("twotier service status", "twotier service status --json"),
     "service uninstall": ("twotier service uninstall",),
+    "security": ("twotier security audit",),
+    "security audit": ("twotier security audit", "twotier security audit --json"),
     "spend": ("twotier spend", "twotier spend --month --by job", "twotier spend --days 7 --csv"),
     "spend check": ("twotier spend check --above 15",),
     "spend confirm": ("twotier spend confirm",),

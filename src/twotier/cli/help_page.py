@@ -21,7 +21,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "This machine and its clients": (
         *("backup", "config", "dashboard", "engine", "key", "mcp", "mcp-servers", "models"),
-        *("restore", "service", "tools"),
+        *("restore", "security", "service", "tools"),
     ),
 }
 WHOLE = """\
