@@ -36,6 +36,7 @@ EVERY_COMMAND = [
     "job add", "job cancel", "job fork", "job pause", "job reload", "job resume",
     "job resume-run", "job templates", "job diff", "job revert", "job set", "job shadow",
     "job suggest", "job test", "job trials", "models try",
+    "connect",
     "watch", "watch list", "watch peek", "watch reset", "watch test",
     "service", "service install", "service uninstall", "service status", "service check",
 ]  # fmt: skip

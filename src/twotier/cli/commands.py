@@ -18,6 +18,7 @@ from twotier.cli.approve_words import approve
 from twotier.cli.backup_words import backup, restore
 from twotier.cli.budget_words import budget
 from twotier.cli.chat_words import chat
+from twotier.cli.connect_words import connect
 from twotier.cli.engine_words import engine
 from twotier.cli.job_add_words import job
 from twotier.cli.mcp_words import mcp, mcp_servers
@@ -60,6 +61,7 @@ for one in (approve, backup, chat, forget, mcp, mcp_servers, replay, restore, ro
     app.command(one)
 for one in (security, service, spend, tools, watch):
     app.command(one)
+app.command(connect)
 for words in (shadow, trials, suggest, diff, revert):
     job.command(words)
 job.command(again, name="test")

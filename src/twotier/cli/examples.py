@@ -30,6 +30,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "config path": ("twotier config path",),
     "config schema": ("twotier config schema > twotier.schema.json",),
     "config show": ("twotier config show",),
+    "connect": (
+        "twotier connect",
+        "twotier connect codex --write --test",
+        "twotier connect codex --undo",
+    ),
     "dashboard": ("twotier dashboard", "twotier dashboard --print"),
     "doctor": ("twotier doctor", "twotier doctor --json", "twotier doctor --mac --report mac.json"),
     "down": ("twotier down",),

@@ -20,8 +20,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("rules", "savings", "watch"),
     ),
     "This machine and its clients": (
-        *("backup", "config", "dashboard", "engine", "key", "mcp", "mcp-servers", "models"),
-        *("restore", "security", "service", "tools"),
+        *("backup", "config", "connect", "dashboard", "engine", "key", "mcp", "mcp-servers"),
+        *("models", "restore", "security", "service", "tools"),
     ),
 }
 WHOLE = """\

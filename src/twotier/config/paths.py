@@ -126,6 +126,11 @@ class Paths:
         return self.state / "sessions.json"
 
     @property
+    def connect(self) -> Path:
+        """Written by `twotier connect`: the clients' keys, and their settings from before."""
+        return self.state / "connect"
+
+    @property
     def logs(self) -> Path:
         """Log files of main, worker and engines."""
         return self.state / "logs"
