@@ -53,6 +53,7 @@ from twotier.gateway.auth import Door, PrivateDoor
 from twotier.gateway.clients import Clients
 from twotier.gateway.control import Control
 from twotier.gateway.control_probe import Probing
+from twotier.gateway.decisions import DecisionControl
 from twotier.gateway.engines import EngineControl
 from twotier.gateway.explaining import Explaining
 from twotier.gateway.fees import FeesControl
@@ -223,6 +224,7 @@ class Front:
             LimitControl(self.reload_limits),
             RecordControl(self.telemetry.learned.records, self.dispatch.router.names.tiers),
             self.tuning(),
+            self.decisions(),
             self.job_files(),
             engine_view(self.loaded, self.house),
             setup_of(self.loaded, clients, status=status, desk=self.house.alerts),
@@ -318,6 +320,11 @@ class Front:
         asking = Asking(self.dispatch, explaining, self.closing)
         self.ground.told = (*self.ground.told, asking.ends)
         return asking
+
+    def decisions(self) -> DecisionControl:
+        """Every request, beside what everything is compared with."""
+        compared = self.savings()
+        return DecisionControl(self.ground.book, compared.frontier, compared.local)
 
     def savings(self) -> SavingsPage:
         """What everything would have cost otherwise."""

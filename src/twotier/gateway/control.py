@@ -21,6 +21,7 @@ from twotier.gateway.alerts import AlertControl
 from twotier.gateway.asking import Asking
 from twotier.gateway.clients import Clients
 from twotier.gateway.control_probe import Probing
+from twotier.gateway.decisions import DecisionControl
 from twotier.gateway.engine_view import EngineView
 from twotier.gateway.engines import EngineControl
 from twotier.gateway.fees import FeesControl
@@ -63,6 +64,7 @@ class Control:
     limits: LimitControl
     records: RecordControl
     tuning: TuningPage
+    decisions: DecisionControl
     job_files: JobFiles
     view: EngineView
     setup: Setup
@@ -80,6 +82,8 @@ class Control:
                 Route("/control/spend/confirm", told(self.confirm), methods=["POST"]),
                 Route("/control/reconcile", told(self.outside.reconcile), methods=["GET"]),
                 Route("/control/bills", told(self.outside.take), methods=["POST"]),
+                Route("/control/decisions", told(self.decisions.listed), methods=["GET"]),
+                Route("/control/decisions/{request}", told(self.decisions.shown), methods=["GET"]),
                 Route("/control/route", told(self.asking.explaining), methods=["POST"]),
                 Route("/control/tune", told(self.tuning), methods=["POST"]),
                 Route("/control/replay", told(self.replay), methods=["POST"]),
