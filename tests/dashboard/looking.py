@@ -24,6 +24,12 @@ WEIGHT_MAX = 120_000
 RUN = """async () => (await axe.run(document, {resultTypes: ["violations"]})).violations.map(
     (one) => `${one.id}: ${one.nodes.map((node) => node.target.join(" ")).slice(0, 5).join(" | ")}`)
 """
+# What was loaded, unpacked; the stream is not counted, it never ends.
+WEIGHTS = """() => Object.fromEntries(
+    [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+        .filter((one) => !one.name.includes("/ui/live"))
+        .map((one) => [one.name, one.decodedBodySize]))
+"""
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
@@ -63,18 +69,11 @@ def listening(page: Page) -> Iterator[list[str]]:
 
 def look(home: Home, page: Page, place: str, *, shows: str) -> None:
     """Open a page and look at it in all ways; it shows that text, and carries at most 120 KB."""
-    weights: dict[str, int] = {}
-
-    def weighed(response: Response) -> None:
-        if "/ui/live" not in response.url and response.status == 200:
-            weights[response.url] = len(response.body())
-
     with listening(page) as heard:
-        page.on("response", weighed)
         page.goto(home.at(place))
         page.get_by_text(shows).first.wait_for()
         page.wait_for_load_state("load")
-        page.remove_listener("response", weighed)
+        weights: dict[str, int] = page.evaluate(WEIGHTS)
         for width, height in SIZES:
             page.set_viewport_size({"width": width, "height": height})
             for theme in THEMES:

@@ -52,8 +52,3 @@ def dollars(amount: object) -> str:
     """An amount of the wire with its sign, cents, and more digits only where they matter."""
     whole, _, part = str(amount or "0").partition(".")
     return f"${whole}.{part.rstrip('0').ljust(2, '0')}"
-
-
-def safe(text: str) -> str:
-    """A cell that a spreadsheet takes for text: names come from clients, and may be formulas."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

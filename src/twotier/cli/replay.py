@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from twotier.cli.output import dollars, emit, safe, show
+from twotier.cli.output import dollars, emit, show
 from twotier.cli.peers import main_of
 from twotier.config.values import duration_seconds
+from twotier.domain.cells import safe
 from twotier.errors import UsageError
 
 DAY_SECONDS = 86_400.0

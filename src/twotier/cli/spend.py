@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from twotier.cli.budgets import budget_lines
-from twotier.cli.output import dollars, emit, safe, say, show
+from twotier.cli.output import dollars, emit, say, show
 from twotier.cli.outside import outside_lines
 from twotier.cli.peers import main_of
 from twotier.clock import SystemClock
 from twotier.config.paths import paths_of
 from twotier.config.zones import LOCAL, zone_name
+from twotier.domain.cells import safe
 from twotier.errors import UsageError
 
 FIELDS = ("requests", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens")

@@ -19,7 +19,7 @@ THEMES = ("system", "light", "dark")
 THEME = "twotier_theme"
 YEAR_SECONDS = 365 * int(DAY_SECONDS)
 # Places of our own that a login may lead back to: no scheme, no host, nothing upwards.
-OURS = re.compile(r"(?!.*\.\.)[\w-][\w/.:-]*(\?[\w=&%.+:-]*)?")
+OURS = re.compile(r"(?!.*(\.\.|//))[\w-][\w/.%-]*(\?[\w=&%.+-]*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

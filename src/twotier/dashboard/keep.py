@@ -12,7 +12,7 @@ from typing import Any
 
 from twotier.domain.clock import Clock
 
-FRESH_SECONDS_MIN = 5.0
+FRESH_SECONDS = 5.0
 FRESH_TIMES = 60.0  # of the time it took: at most one part in sixty of our time goes there
 KEPT_MAX = 32
 
@@ -39,8 +39,18 @@ class Keep:
         kept = self._kept.get(key)
         return None if kept is None else kept.value
 
-    async def fresh(self, key: str, ask: Callable[[], Awaitable[Any]]) -> Any:
-        """What is known if it is fresh, else what `ask` finds; one asks, the others wait for it."""
+    async def fresh(
+        self,
+        key: str,
+        ask: Callable[[], Awaitable[Any]],
+        *,
+        seconds: float = FRESH_SECONDS,
+        times: float = FRESH_TIMES,
+    ) -> Any:
+        """What is known if it is fresh, else what `ask` finds; one asks, the others wait for it.
+
+        It is fresh for so many seconds, or so many times as long as it took, whichever is longer.
+        """
         lock = self._asking.setdefault(key, asyncio.Lock())
         async with lock:
             now = self._clock.monotonic()
@@ -49,7 +59,7 @@ class Keep:
                 return kept.value
             value = await ask()
             took = self._clock.monotonic() - now
-            self._put(key, value, seconds=max(FRESH_SECONDS_MIN, took * FRESH_TIMES))
+            self._put(key, value, seconds=max(seconds, took * times))
             return value
 
     def _put(self, key: str, value: Any, *, seconds: float) -> None:

@@ -15,6 +15,9 @@ from twotier.dashboard.keep import Keep
 from twotier.dashboard.peer import Peer
 from twotier.domain.clock import Clock
 
+STATUS_SECONDS = 0.8
+STATUS_TIMES = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -32,6 +35,18 @@ class Visit:
     place: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     live: bool = False
+
+    async def status(self) -> dict[str, Any]:
+        """What `twotier status` tells, at most about a second old: all streams share it. Raises
+        what main says.
+        """
+        told: dict[str, Any] = await self.keep.fresh(
+            "status",
+            lambda: self.main.get("/control/status"),
+            seconds=STATUS_SECONDS,
+            times=STATUS_TIMES,
+        )
+        return told
 
 
 @dataclass(frozen=True, slots=True)

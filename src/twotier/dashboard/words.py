@@ -29,6 +29,14 @@ def usd(amount: object) -> str:
     return f"{sign}${value:.6f}".rstrip("0")
 
 
+def cents(amount: object) -> str:
+    """Dollars for a headline: to the cent, and `under $0.01` for what is less."""
+    if amount in (None, ""):
+        return NONE
+    value = Decimal(str(amount))
+    return "under $0.01" if 0 < abs(value) < CENT else usd(value)
+
+
 def count(number: object) -> str:
     """A whole number with its thousands apart."""
     return NONE if number is None else f"{int(str(number)):,}"
@@ -72,9 +80,11 @@ def at(iso: str | datetime | None, *, zone: tzinfo, now: datetime) -> str:
 
 
 def took(seconds: float | None) -> str:
-    """How long: 0.4 s, 12 s, 4 min, 2 h 10 min."""
+    """How long: 40 ms, 1.5 s, 12 s, 4 min, 2 h 10 min."""
     if seconds is None:
         return NONE
+    if seconds < 1:
+        return f"{seconds * 1_000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < MINUTE:
@@ -112,6 +122,7 @@ def plural(number: int, one: str, *, many: str = "") -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "usd": usd,
+    "cents": cents,
     "count": count,
     "short": short,
     "gb": gigabytes,

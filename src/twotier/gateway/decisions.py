@@ -26,6 +26,7 @@ from twotier.ledger.history import OUTCOMES, Asked, Wanted
 
 SCHEMA_VERSION = 1
 LIMIT, LIMIT_MAX = 50, 500
+NUMBER_MAX = 1 << 53
 FILTERS = ("job", "client", "tier", "rule", "outcome")
 
 
@@ -138,10 +139,15 @@ def wanted(query: Mapping[str, str]) -> Wanted:
     filters = {name: query.get(name, "") for name in FILTERS}
     if filters["outcome"] not in ("", *OUTCOMES):
         raise RequestError(f"outcome must be one of {', '.join(OUTCOMES)}")
-    numbers = {}
-    for name, usual, most in (("before", 0, 1 << 62), ("limit", LIMIT, LIMIT_MAX)):
-        text = query.get(name) or str(usual)
-        if not text.isdecimal() or not int(text) <= most or (name == "limit" and not int(text)):
-            raise RequestError(f"{name} must be a whole number up to {most}")
-        numbers[name] = int(text)
-    return Wanted(**numbers, **filters)
+    return Wanted(
+        before=number(query.get("before") or "0", "before", most=NUMBER_MAX),
+        limit=max(1, number(query.get("limit") or str(LIMIT), "limit", most=LIMIT_MAX)),
+        **filters,
+    )
+
+
+def number(text: str, name: str, *, most: int) -> int:
+    """A whole number of the query. Raises `RequestError`."""
+    if not (text.isascii() and text.isdecimal()) or int(text) > most:
+        raise RequestError(f"{name} must be a whole number up to {most}")
+    return int(text)

@@ -81,6 +81,7 @@ class Status:
             "outside_today": await self.outside_told(*self.today()),
             "repairs": [repair_state(one) for one in await self.book.repairs(self.last_days())],
             "budgets": await self.budgets_told(),
+            "outlook": await self.outlook_told(),
             "ledger": {
                 "recovered": self.book.recovered,
                 "lost": self.book.lost,
@@ -96,6 +97,20 @@ class Status:
     async def budgets_told(self) -> list[dict[str, Any]]:
         """Every budget: where it stands and where it is going."""
         return [budget_state(one) for one in await self.book.outlooks(self.budgets())]
+
+    async def outlook_told(self) -> dict[str, Any]:
+        """What all work will have cost by the end of the day and of the month, whether or not a
+        budget asks for it.
+        """
+        periods = [Budget(name=name, period=name, zone=self.zone) for name in ("day", "month")]
+        return {
+            one.state.budget.period: {
+                "spent_usd": usd_text(one.state.spent_microusd),
+                "forecast_usd": maybe_usd(one.forecast_microusd),
+                "resets_at": one.state.resets_at.isoformat(),
+            }
+            for one in await self.book.outlooks(periods)
+        }
 
     def last_days(self) -> datetime:
         """Since when repairs of tool calls are told."""

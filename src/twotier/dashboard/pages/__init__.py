@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from twotier.dashboard.page import Page
-from twotier.dashboard.pages import overview
+from twotier.dashboard.pages import decisions, overview, spend
 
-PAGES: tuple[Page, ...] = (overview.PAGE,)
+PAGES: tuple[Page, ...] = (
+    *(overview.PAGE, decisions.PAGE, decisions.ONE, spend.PAGE, spend.TABLE),
+)

@@ -1,4 +1,4 @@
-"""Every request: who asked, which tier answered, by which rule, what it cost and would have cost."""
+"""Every request: who asked, which tier answered, by which rule, at what cost here and elsewhere."""
 
 from __future__ import annotations
 

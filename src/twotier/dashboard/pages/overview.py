@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from twotier.dashboard.page import Page, Told, Visit
+from twotier.dashboard.pages.spend import PARTS, month_of, savings_of
 from twotier.dashboard.peer import Found, all_found
 from twotier.dashboard.words import instant, plural, share
 
@@ -26,6 +27,7 @@ KINDS = {
 }
 BAD_RUNS = ("failed", "interrupted", "missed")
 NIGHT_HOURS = 12
+MEMORY_HOURS = 0.25
 RUNS_ASKED, RUNS_SHOWN, NEXT_SHOWN, ALERTS_SHOWN = 200, 8, 6, 6
 
 
@@ -42,11 +44,12 @@ class Need:
 
 async def told(visit: Visit) -> Told:
     """All of the page; what cannot be had says why."""
-    status, jobs, runs, approvals = await all_found(
-        visit.main.get("/control/status"),
+    status, jobs, runs, approvals, memory = await all_found(
+        visit.status(),
         visit.worker.get("/jobs"),
         visit.worker.get("/runs", {"limit": RUNS_ASKED, "fold": 1}),
         visit.worker.get("/approvals"),
+        visit.main.get("/control/memory", {"hours": MEMORY_HOURS}),
     )
     now = visit.clock.now()
     state: Mapping[str, Any] = status.value or {}
@@ -58,9 +61,12 @@ async def told(visit: Visit) -> Told:
         "needs": needs,
         "headline": headline(state, needs),
         "money": money(state),
+        "parts": PARTS,
         "night": night(runs, now - timedelta(hours=NIGHT_HOURS)),
         "next_runs": next_runs(jobs),
         "jobs": jobs,
+        "memory": gauge(state, memory.value or {}),
+        "savings": await savings_of(visit, month_of(now.astimezone(visit.zone))),
     }
 
 
@@ -125,7 +131,13 @@ def money(state: Mapping[str, Any]) -> Mapping[str, Any]:
     day = next((one for one in budgets if one["period"] == "day"), None)
     spent = state.get("spend_today_usd", "0")
     shown = None if day is None else {**day, **bar(day)}
-    return {"spent_usd": spent, "day": shown, "others": [one for one in budgets if one is not day]}
+    outlook = (state.get("outlook") or {}).get("day") or {}
+    return {
+        "spent_usd": spent,
+        "forecast_usd": outlook.get("forecast_usd"),
+        "day": shown,
+        "others": [one for one in budgets if one is not day],
+    }
 
 
 def scope(budget: Mapping[str, Any]) -> str:
@@ -147,6 +159,31 @@ def bar(budget: Mapping[str, Any]) -> Mapping[str, Any]:
         "percent": share(seen, end),
         "lines": [(min(share(value, end), 99.4), name) for name, value in known.items()],
         "kind": {"limit": "bad", "alert": "warn"}.get(reached, ""),
+    }
+
+
+def gauge(state: Mapping[str, Any], course: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The machine's memory as it was seen last: what the local servers hold, what all else does,
+    and the line up to which it may fill. None where nobody looks.
+    """
+    samples = course.get("samples", ())
+    if not samples or not samples[-1]["total_bytes"]:
+        return None
+    now = samples[-1]
+    total, held = now["total_bytes"], sum(now["held"].values())
+    needs = [one["memory"] for one in state.get("tiers", ()) if one.get("memory")]
+    headroom = max((need.get("headroom_bytes") or 0 for need in needs), default=0)
+    used = max(total - now["free_bytes"], held)
+    return {
+        "total": total,
+        "held": now["held"],
+        "other": used - held,
+        "free": total - used,
+        "headroom": headroom,
+        "short": bool(headroom) and total - used < headroom,
+        "used_percent": share(used, total),
+        "held_percent": share(held, total),
+        "line_percent": share(total - headroom, total) if headroom else None,
     }
 
 
@@ -177,6 +214,6 @@ PAGE = Page(
     path="",
     title="Overview",
     told=told,
-    live=("headline", "needs", "tiers", "money", "night", "next"),
+    live=("headline", "needs", "tiers", "money", "night", "next", "saved", "memory"),
     nav="Overview",
 )

@@ -75,7 +75,7 @@
         y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high ?? 0) > 0 ? high * 1.08 : 1] },
       },
       axes: [
-        { ...axis, grid: { show: false }, space: 56, ...(told.kind === "label" ? { values: labels, incrs: [1, 2, 5, 7, 14, 30] } : told.kind === "number" ? { values: (_, all) => all.map((one) => short(one, "")) } : {}) },
+        { ...axis, grid: { show: false }, space: 56, size: 34, ...(told.kind === "label" ? { values: labels, incrs: [1, 2, 5, 7, 14, 30] } : told.kind === "number" ? { values: (_, all) => all.map((one) => short(one, "")) } : {}) },
         { ...axis, size: 56, values: (_, all) => all.map((one) => short(one, unit)) },
       ],
       series: [{}, ...told.heads.map(series)],
