@@ -90,7 +90,7 @@ def test_pages_of_others_order_nothing(home: Home) -> None:
     ours = home.address
     assert ask(home, "GET", "/ui/", host="evil.example")[0] == 403
     assert ask(home, "GET", "/ui/static/live.js", host="evil.example")[0] == 403
-    refused = (
+    refused: tuple[dict[str, str], ...] = (
         {"origin": "http://evil.example"},
         {"origin": "http://127.0.0.1:1"},
         {"origin": "null"},
