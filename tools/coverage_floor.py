@@ -30,6 +30,7 @@ PURE = (
     "src/twotier/supervisor/nudge.py",
     "src/twotier/service/definition.py",
     "src/twotier/service/launchd.py",
+    "src/twotier/service/installs.py",
     "src/twotier/service/mac.py",
     "src/twotier/service/plist_text.py",
     "src/twotier/service/program.py",

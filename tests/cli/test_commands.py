@@ -39,6 +39,7 @@ EVERY_COMMAND = [
     "connect",
     "watch", "watch list", "watch peek", "watch reset", "watch test",
     "service", "service install", "service uninstall", "service status", "service check",
+    "service upgrade", "service rollback",
 ]  # fmt: skip
 WITH_JSON = [
     "status", "ask Hello", "route Hello", "job list", "job show inbox", "job run inbox", "runs",

@@ -6,6 +6,7 @@ import plistlib
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,7 @@ def test_what_keeps_the_model_servers_alive_is_in_the_unit() -> None:
     assert found["WatchdogSec"] == ("60",)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="systemd is Linux's")
 @pytest.mark.parametrize(
     "more",
     [

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from twotier.cli import checks
-from twotier.cli.finding import Finding, Level
+from twotier.cli.finding import MARKS, Finding, Level, row_of
 from twotier.cli.output import emit, say, show
 from twotier.config.load import Loaded, load
 from twotier.errors import ConfigError, TwotierError
-
-MARKS = {Level.OK: "ok", Level.WARN: "warn", Level.BAD: "BAD"}
 
 
 def doctor(config: Path, *, as_json: bool, mac: bool = False) -> int:
@@ -77,16 +75,6 @@ def evidence(config: Path, file: Path, *, as_json: bool) -> int:
         say(f"wrote {file} ({size} bytes): names, paths, serials and keys are taken out")
         say("read it before you send it to anybody")
     return 0
-
-
-def row_of(finding: Finding) -> dict[str, str]:
-    """A finding for scripts."""
-    return {
-        "name": finding.name,
-        "level": finding.level.value,
-        "text": finding.text,
-        "mend": finding.mend,
-    }
 
 
 def lines(findings: Iterable[Finding]) -> Iterator[tuple[str, ...]]:

@@ -22,3 +22,16 @@ class Finding:
     level: Level
     text: str
     mend: str = ""
+
+
+MARKS = {Level.OK: "ok", Level.WARN: "warn", Level.BAD: "BAD"}
+
+
+def row_of(finding: Finding) -> dict[str, str]:
+    """A finding for scripts."""
+    return {
+        "name": finding.name,
+        "level": finding.level.value,
+        "text": finding.text,
+        "mend": finding.mend,
+    }

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from twotier.cli import checks
-from twotier.cli.doctor import MARKS, row_of
-from twotier.cli.finding import Finding, Level
+from twotier.cli.finding import MARKS, Finding, Level, row_of
 from twotier.cli.mac import model_folders
 from twotier.cli.output import emit, say, show
 from twotier.cli.service_place import Here, Service, every_place, ours

@@ -102,3 +102,37 @@ def check(
     if report is not None:
         return written(config, report)
     return check(config, name=name, as_json=as_json)
+
+
+@service.command
+def upgrade(
+    version: str = "",
+    /,
+    *,
+    yes: Yes = False,
+    engine_may_restart: Flag = False,
+    name: Name = NAME,
+    as_json: Json = False,
+    config: Config,
+) -> int:
+    """Another version of twotier, while the model server goes on; by itself back where it fails.
+
+    Parameters
+    ----------
+    version
+        Which one; of a checkout a tag, branch or commit. Default: the newest.
+    engine_may_restart
+        It is well if a model server is started anew: the new version may start it otherwise.
+    """
+    from twotier.cli.service_upgrade import Wish, upgrade
+
+    wish = Wish(name, version, may_restart=engine_may_restart, yes=yes)
+    return upgrade(config, wish, as_json=as_json)
+
+
+@service.command
+def rollback(*, yes: Yes = False, name: Name = NAME, as_json: Json = False, config: Config) -> int:
+    """The version and packages from before the last upgrade; the model server goes on."""
+    from twotier.cli.service_upgrade import Wish, rollback
+
+    return rollback(config, Wish(name, yes=yes), as_json=as_json)
