@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twotier.errors import ServiceError
 from twotier.service.definition import from_plist, from_unit, settings
 from twotier.service.plist_text import plist_text
 from twotier.service.program import Program, carried
@@ -78,7 +79,13 @@ def test_a_plist_holds_documented_keys_of_their_documented_types() -> None:
     assert from_plist(plist_text(asked()).encode()).argv == ARGV
 
 
-@given(st.lists(WORD, min_size=1), WORD, WORD)
+def test_a_folder_that_would_go_on_in_the_next_line_is_refused() -> None:
+    """There a folder stands without quotes, and a backslash at the end joins two lines."""
+    with pytest.raises(ServiceError, match="rename it"):
+        unit_text(asked(folder="/a\\"), reload=RELOAD)
+
+
+@given(st.lists(WORD, min_size=1), WORD, WORD.filter(lambda text: not text.endswith("\\")))
 def test_a_unit_says_the_words_it_was_given(words: list[str], value: str, folder: str) -> None:
     """Blanks, quotes, percent signs, dollars, semicolons: what is read back is what was written."""
     given_ = asked(argv=("/bin/x", *words), folder=f"/{folder}", env={"A": value})

@@ -109,7 +109,7 @@ def upgrade(config: Path, wish: Wish, *, as_json: bool) -> int:
             f" {service.loaded.paths.logs}"
         ) from exc
     forget_older(service, before)
-    return told(service, now, engines, as_json=as_json)
+    return told(service, now, engines=engines, as_json=as_json)
 
 
 def rollback(config: Path, wish: Wish, *, as_json: bool) -> int:
@@ -129,7 +129,7 @@ def rollback(config: Path, wish: Wish, *, as_json: bool) -> int:
             f"{before.version} is installed and does not come up: {exc.message}. If it cannot read"
             f" what the newer one has written: `twotier down`, `twotier restore {before.backup}`"
         ) from exc
-    return told(service, now, engines, as_json=as_json)
+    return told(service, now, engines=engines, as_json=as_json)
 
 
 def running_one(config: Path, name: str) -> Service:
@@ -263,7 +263,7 @@ def kept_engines(service: Service, before: Mapping[str, int]) -> list[str]:
         time.sleep(LOOK_SECONDS)
 
 
-def told(service: Service, now: str, engines: Mapping[str, int], *, as_json: bool) -> int:
+def told(service: Service, now: str, *, engines: Mapping[str, int], as_json: bool) -> int:
     """What runs, and that its model servers never stopped."""
     if as_json:
         emit({"before": __version__, "version": now, "engine_pids": dict(engines)})

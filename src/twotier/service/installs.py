@@ -31,11 +31,13 @@ class Install:
         exact = f"{PACKAGE}=={version}" if version else PACKAGE
         match self.kind:
             case "pipx":
-                pinned = ("pipx", "runpip", PACKAGE, "install", exact)
-                return (pinned if version else ("pipx", "upgrade", PACKAGE),)
+                if version:
+                    return (("pipx", "runpip", PACKAGE, "install", exact),)
+                return (("pipx", "upgrade", PACKAGE),)
             case "uv tool":
-                pinned = ("uv", "pip", "install", "--python", self.python, exact)
-                return (pinned if version else ("uv", "tool", "upgrade", PACKAGE),)
+                if version:
+                    return (("uv", "pip", "install", "--python", self.python, exact),)
+                return (("uv", "tool", "upgrade", PACKAGE),)
             case "checkout":
                 git = ("git", "-C", self.root)
                 move = (*git, "checkout", version) if version else (*git, "pull", "--ff-only")

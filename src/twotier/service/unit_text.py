@@ -9,6 +9,7 @@ one end after which it stays down.
 
 from __future__ import annotations
 
+from twotier.errors import ServiceError
 from twotier.service import program
 from twotier.service.program import MARK, Program
 
@@ -43,7 +44,11 @@ WantedBy=default.target
 
 
 def unit_text(asked: Program, *, reload: tuple[str, ...]) -> str:
-    """The whole file. `reload` is the command by which it reads its jobs anew."""
+    """The whole file. `reload` is the command by which it reads its jobs anew. Raises
+    `ServiceError` for a folder that no unit can name.
+    """
+    if asked.folder.endswith("\\"):
+        raise ServiceError(f"a unit cannot name the folder {asked.folder}: rename it")
     return TEMPLATE.format(
         mark=MARK,
         start=command(asked.argv),
