@@ -29,22 +29,22 @@ class Install:
     def upgrade(self, version: str = "") -> tuple[Command, ...]:
         """What brings the newest version, or this one; of a checkout a tag, branch or commit."""
         exact = f"{PACKAGE}=={version}" if version else PACKAGE
-        match self.kind:
-            case "pipx":
-                if version:
-                    return (("pipx", "runpip", PACKAGE, "install", exact),)
-                return (("pipx", "upgrade", PACKAGE),)
-            case "uv tool":
-                if version:
-                    return (("uv", "pip", "install", "--python", self.python, exact),)
-                return (("uv", "tool", "upgrade", PACKAGE),)
-            case "checkout":
-                git = ("git", "-C", self.root)
-                move = (*git, "checkout", version) if version else (*git, "pull", "--ff-only")
-                return (move, self._base)
-            case "uv":
-                return (("uv", "pip", "install", "--python", self.python, "--upgrade", exact),)
-        return ((self.python, "-m", "pip", "install", "--upgrade", exact),)
+        by_uv = ("uv", "pip", "install", "--python", self.python)
+        git = ("git", "-C", self.root)
+        newest: dict[str, Command] = {
+            "pipx": ("pipx", "upgrade", PACKAGE),
+            "uv tool": ("uv", "tool", "upgrade", PACKAGE),
+            "checkout": (*git, "pull", "--ff-only"),
+            "uv": (*by_uv, "--upgrade", exact),
+            "pip": (self.python, "-m", "pip", "install", "--upgrade", exact),
+        }
+        one = newest | {
+            "pipx": ("pipx", "runpip", PACKAGE, "install", exact),
+            "uv tool": (*by_uv, exact),
+            "checkout": (*git, "checkout", version),
+        }
+        command = (one if version else newest)[self.kind]
+        return (command, self._base) if self.kind == "checkout" else (command,)
 
     def back(self, frozen: str, *, commit: str = "") -> tuple[Command, ...]:
         """What brings back the packages of this list; of a checkout the commit."""
