@@ -168,15 +168,15 @@ def views(path: Path) -> Iterator[Figure]:
         )
 
 
-def fill(path: Path) -> None:
+def fill(path: Path, *, rows: int = ROWS, days: int = DAYS, end: datetime = END) -> None:
     """Rows by SQL alone: four of five are free, spread evenly over the days."""
     create_private(path)
     migrate(path)
-    step = DAYS * 86_400_000 / ROWS
+    step = days * 86_400_000 / rows
     values = {
         "attempt_id": "'r' || n || '-0'",
         "request_id": "'r' || n",
-        "created_ms": f"CAST({int(END.timestamp() * 1000)} - n * {step} AS INTEGER)",
+        "created_ms": f"CAST({int(end.timestamp() * 1000)} - n * {step} AS INTEGER)",
         "tier": "CASE n % 5 WHEN 0 THEN 'frontier' ELSE 'local' END",
         "provider": "'anthropic'",
         "model": "'model-' || (n % 4)",
@@ -212,7 +212,7 @@ def fill(path: Path) -> None:
             connection.execute(f"DROP INDEX {name}")
         connection.execute(
             "WITH RECURSIVE made(n) AS"
-            f" (SELECT 1 UNION ALL SELECT n + 1 FROM made WHERE n < {ROWS})"
+            f" (SELECT 1 UNION ALL SELECT n + 1 FROM made WHERE n < {rows})"
             f" INSERT INTO usage ({', '.join(USAGE_COLUMNS)})"
             f" SELECT {', '.join(default[name] for name in USAGE_COLUMNS)} FROM made"
         )

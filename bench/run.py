@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bench import decision, failover, install, jobs, ledger, normal, relay, start
+from bench import decision, failover, install, jobs, ledger, normal, pages, relay, start
 from bench.figures import Figure, absolute, table
 from bench.processes import load
 from bench.routing import every, regret
@@ -26,6 +26,7 @@ def main() -> None:
         "relay": lambda: relay.figures(folder),
         "failover": lambda: failover.figures(folder),
         "ledger": lambda: ledger.figures(folder),
+        "pages": lambda: pages.figures(folder),
         "start": lambda: start.figures(folder),
         "jobs": lambda: jobs.figures(folder),
         "install": lambda: install.figures(folder),
