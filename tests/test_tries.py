@@ -171,6 +171,28 @@ def test_the_dead_tier_is_tried_once_and_then_passed_over(tmp_path: Path) -> Non
     play(tmp_path, story, local=[refused()], frontier=[WHOLE] * 4)
 
 
+@pytest.mark.parametrize(
+    ("local", "frontier", "code"),
+    [
+        ("gone", "no key", "tier_unavailable"),
+        ("no key", "gone", "tier_unavailable"),
+        ("no key", "no key", "no_model"),
+    ],
+)
+def test_a_tier_without_a_key_is_not_why_another_one_failed(
+    tmp_path: Path, local: str, frontier: str, code: str
+) -> None:
+    """A job waits for a model only where there is none; where one is down it tries again."""
+    lines = {"gone": refused(), "no key": errors.NoModelError("no key")}
+
+    async def story(world: World) -> None:
+        with pytest.raises(errors.TierUnavailableError) as raised:
+            await world.ask()
+        assert raised.value.code == code
+
+    play(tmp_path, story, local=[lines[local]], frontier=[lines[frontier]])
+
+
 def test_it_comes_back_by_itself(tmp_path: Path) -> None:
     """After its time one request tries it, and it is the first choice again."""
 

@@ -249,6 +249,12 @@ class TierUnavailableError(TwotierError):
         self.unreachable = unreachable
 
 
+class NoModelError(TierUnavailableError):
+    """There is no model to ask: no tier is configured, or none of them has a key yet."""
+
+    code = "no_model"
+
+
 class QueueFullError(TierUnavailableError):
     """All slots of the tier are taken, and the line in front of them is too long."""
 
@@ -427,6 +433,7 @@ REFUSALS: Mapping[str, type[TwotierError]] = {
         RequestError,
         PriceUnknownError,
         TierUnavailableError,
+        NoModelError,
     )
 }
 

@@ -209,7 +209,9 @@ class _Way:
             if wait.seconds is not None:
                 await self._clock.sleep(wait.seconds)
                 return self._again(tried)
-        self._first = self._first or error
+        # That another tier has no key yet is not why this one failed.
+        if self._first is None or isinstance(self._first, errors.NoModelError):
+            self._first = error
         return self.next_tier() if elsewhere(error) else None
 
     def after_cut(self, limit: int, more: Task | None) -> Attempt | None:

@@ -63,6 +63,7 @@ from twotier.jobs.items import ItemStore
 from twotier.jobs.keeping import Keeping
 from twotier.jobs.mark_api import Marking
 from twotier.jobs.orders import Orders
+from twotier.jobs.parked import unpark
 from twotier.jobs.places import Places
 from twotier.jobs.results import ResultStore
 from twotier.jobs.retention import Elsewhere, Forget, Keep, Retention
@@ -140,7 +141,8 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
             watch, takes = partial(watch_main, client, stop), partial(held.run, scheduler.take_over)
             endless = (rounds.run, retention.run, chats.run, trying.run)
             # The engine is loaded beside the rest, so that its second is nobody's.
-            beside = (*endless, takes, engine.launch, watch, renewal.on_signal)
+            parked = partial(unpark, scheduler, runs)
+            beside = (*endless, takes, engine.launch, watch, renewal.on_signal, parked)
             await held.beat()
             orders = Orders(scheduler, DryRun(stores.items, works.watchers), hooks, renewal.reload)
             parts = (Steppings(scheduler, engine), orders, *owner.joined(scheduler), watching)

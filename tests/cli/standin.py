@@ -274,7 +274,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         for name, value in os.environ.items()
         if name in ("PATH", "LANG", "PYTHONPATH") or name.startswith("COVERAGE")
     }
-    plain = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "100", "PYTHONWARNINGS": "error"}
+    plain = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "400", "PYTHONWARNINGS": "error"}
     return {**keep, **plain, "HOME": home_of_nobody(), "TZ": "UTC", **(extra or {})}
 
 

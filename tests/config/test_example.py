@@ -29,7 +29,7 @@ EXCLUDED = re.compile(
 
 
 # A rule without a condition would be one about everything, so the example has one.
-NEEDED = {"client"}
+NEEDED = {"client", "prompt"}
 
 
 def sections(model: type[BaseModel], path: tuple[str | int, ...]) -> Iterator[tuple[Any, ...]]:

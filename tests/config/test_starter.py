@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from twotier.config.load import check, load
-from twotier.config.starter import STARTER, LocalModel, starter_toml, write_starter
+from twotier.config.starter import STARTER, LocalModel, Mode, starter_toml, write_starter
 from twotier.domain.tier import TierPolicy
 from twotier.errors import ConfigError
 
@@ -69,3 +69,42 @@ def test_a_folder_that_cannot_be_written_is_an_error_with_a_way_out(tmp_path: Pa
     (tmp_path / "taken").write_text("")
     with pytest.raises(ConfigError, match="--config PATH"):
         write_starter(tmp_path / "taken" / "twotier.toml")
+
+
+def test_each_mode_has_its_tiers_and_says_how_to_have_the_others() -> None:
+    """With the marks taken away, what is only shown is valid too."""
+    for mode in Mode:
+        text = starter_toml(mode=mode)
+        config = check(tomllib.loads(text), "starter")
+        assert ("local" in config.tiers, "frontier" in config.tiers) == (
+            mode.has_local,
+            mode.has_frontier,
+        )
+        assert set(config.aliases.values()) == set(config.tiers)
+        shown = text.replace("# [tiers", "[tiers")
+        for name in ("engine", "model", "provider", "key"):
+            shown = shown.replace(f"# {name} =", f"{name} =")
+        assert set(check(tomllib.loads(shown), "starter").tiers) == {"local", "frontier"}
+
+
+def test_a_place_of_a_key_stands_in_the_file_and_how_to_fill_it_where_it_is_empty() -> None:
+    for key, found, waits in (("env:MY_KEY", False, True), ("env:MY_KEY", True, False)):
+        text = starter_toml(mode=Mode.FRONTIER, key=key, key_found=found)
+        assert 'key = "env:MY_KEY"' in text
+        assert ("export MY_KEY=..." in text) is waits
+    assert "export" not in starter_toml(mode=Mode.FRONTIER, key="file:a.key")
+
+
+def test_a_job_without_a_model_needs_no_prompt_and_nothing_that_only_a_model_does() -> None:
+    """And one with a model needs its prompt, as ever."""
+    job = '[[jobs]]\nname = "a"\nevery = "1h"\n'
+    watch = 'watch = { kind = "files", path = "in" }\n'
+    assert check(tomllib.loads(f'{job}{watch}model = "none"'), "x").jobs[0].prompt == ""
+    for more, said in (
+        (watch, "prompt is missing"),
+        ('model = "none"', 'model = "none" needs a watch'),
+        (f'{watch}model = "none"\nanswer_lines = 3', "answer_lines is for a model"),
+        (f'{watch}model = "none"\ntools = ["fetch"]', "tools is for a model"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            check(tomllib.loads(job + more), "x")

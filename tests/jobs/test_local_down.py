@@ -54,6 +54,25 @@ def test_a_job_that_skips_has_not_failed(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_job_that_has_no_model_to_ask_is_parked_and_has_not_failed(tmp_path: Path) -> None:
+    """Once is enough: nothing is asked again before there can be one."""
+
+    async def no_model(_: web.Request, __: dict[str, Any]) -> web.StreamResponse:
+        error = {"message": "no tier is configured", "code": "no_model"}
+        return web.json_response({"error": error}, status=503)
+
+    async def scenario() -> None:
+        async with workshop(tmp_path, [job(deliver="log")], script=no_model) as shop:
+            (run,) = await shop.turn_until(600, 1)
+            assert run.state is RunState.SKIPPED
+            assert run.because == "parked until there is a model: no tier is configured"
+            assert len(shop.main.headers) == 1
+            (one,) = await shop.scheduler.standings()
+            assert one.failures == 0
+
+    asyncio.run(scenario())
+
+
 def test_a_job_spends_so_much_a_day_elsewhere_and_no_more(tmp_path: Path) -> None:
     """One answer of 60 cents is within a dollar, so is the second one's start; not a third."""
 

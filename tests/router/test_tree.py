@@ -324,7 +324,7 @@ def test_without_any_tier_the_refusal_says_what_to_add() -> None:
     decision = Router(Names((), {}, lambda _p, _m: False)).decide(
         estimate(Request("openai_chat", b"{}", "auto"), Caller()), {}
     )
-    assert decision.refusal_code == "tier_unavailable"
+    assert decision.refusal_code == "no_model"
     assert "[tiers.local]" in decision.refusal
 
 

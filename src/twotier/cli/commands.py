@@ -20,6 +20,7 @@ from twotier.cli.budget_words import budget
 from twotier.cli.chat_words import chat
 from twotier.cli.connect_words import connect
 from twotier.cli.engine_words import engine
+from twotier.cli.init_words import init
 from twotier.cli.job_add_words import job
 from twotier.cli.mcp_words import mcp, mcp_servers
 from twotier.cli.notify_words import notify
@@ -57,11 +58,26 @@ config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
 for group in (job, runs, record, models, engine, prices, config_app, key, budget, notify):
     app.command(group)
-for one in (approve, backup, chat, forget, mcp, mcp_servers, replay, restore, route, rules):
+for one in (
+    approve,
+    backup,
+    chat,
+    connect,
+    forget,
+    init,
+    mcp,
+    mcp_servers,
+    replay,
+    restore,
+    route,
+    rules,
+    security,
+    service,
+    spend,
+    tools,
+    watch,
+):
     app.command(one)
-for one in (security, service, spend, tools, watch):
-    app.command(one)
-app.command(connect)
 for words in (shadow, trials, suggest, diff, revert):
     job.command(words)
 job.command(again, name="test")

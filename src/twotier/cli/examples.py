@@ -7,7 +7,7 @@ Text behind `#` says what a line does, where the line does not say it itself. Lo
 from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
-    "": ("twotier up", 'twotier ask "Say hello in five words."', "twotier status"),
+    "": ("twotier init", "twotier up", 'twotier ask "Say hello in five words."', "twotier status"),
     "approve": ("twotier approve list", "twotier approve yes a1"),
     "approve list": ("twotier approve list",),
     "approve no": ("twotier approve no a1",),
@@ -52,6 +52,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "engine upgrade": ("twotier engine upgrade mlx_lm",),
     "engine why": ("twotier engine why",),
     "forget": ("twotier forget comment-check",),
+    "init": (
+        "twotier init",
+        "twotier init --yes --mode local --local http://127.0.0.1:11434",
+        "twotier init --yes --mode both --frontier-key env:ANTHROPIC_API_KEY",
+    ),
     "job": ("twotier job add", "twotier job list", "twotier job run inbox"),
     "job add": (
         "twotier job add  # lists the templates",

@@ -12,16 +12,38 @@ from cyclopts import App, Group
 
 from twotier.cli.examples import EXAMPLES
 
-MOST_NEEDED = ("up", "status", "ask", "job", "runs", "spend", "doctor", "down")
+MOST_NEEDED = ("init", "up", "status", "ask", "job", "runs", "spend", "doctor")
 GROUPS: dict[str, tuple[str, ...]] = {
     "Most needed": MOST_NEEDED,
     "Work and money": (
-        *("approve", "budget", "chat", "forget", "notify", "prices", "record", "replay", "route"),
-        *("rules", "savings", "watch"),
+        "approve",
+        "budget",
+        "chat",
+        "forget",
+        "notify",
+        "prices",
+        "record",
+        "replay",
+        "route",
+        "rules",
+        "savings",
+        "watch",
     ),
     "This machine and its clients": (
-        *("backup", "config", "connect", "dashboard", "engine", "key", "mcp", "mcp-servers"),
-        *("models", "restore", "security", "service", "tools"),
+        "backup",
+        "config",
+        "connect",
+        "dashboard",
+        "down",
+        "engine",
+        "key",
+        "mcp",
+        "mcp-servers",
+        "models",
+        "restore",
+        "security",
+        "service",
+        "tools",
     ),
 }
 WHOLE = """\

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from twotier.build.job_cost import Load, costs
 from twotier.cli.job_draft import live, said, tried
@@ -50,6 +51,16 @@ def templates(*, as_json: bool) -> int:
 
 def added(config: Path, wanted: Wanted) -> int:
     """Ask, check, try, tell, write, go live. Exit code 1 where it could not be tried."""
+    code, told = made(config, wanted)
+    if wanted.as_json:
+        emit(told)
+    else:
+        tell_end(told)
+    return code
+
+
+def made(config: Path, wanted: Wanted) -> tuple[int, dict[str, Any]]:
+    """The same, with its end as a document for scripts in place of being told."""
     loaded = load(config)
     template = template_of(wanted.template)
     there = set_already(loaded)
@@ -60,27 +71,29 @@ def added(config: Path, wanted: Wanted) -> int:
         raise UsageError("\n  ".join([how(template), *wrong]))
     draft = drafted(loaded, template, answers=answers, name=wanted.name or template.name)
     failed = "" if wanted.untested else tried(draft)
-    told: dict[str, object] = {
-        "name": draft.name,
-        "file": str(draft.path),
-        "could_not_look": failed,
-    }
     priced = [(one.tier, said(one)) for one in costs(draft.loaded, Load.of(template))]
     if not wanted.as_json:
         tell(draft, failed, quiet=wanted.untested)
         show(priced)
-    told["costs"] = [{"tier": tier, "said": words} for tier, words in priced]
+    told: dict[str, Any] = {
+        "name": draft.name,
+        "file": str(draft.path),
+        "could_not_look": failed,
+        "costs": [{"tier": tier, "said": words} for tier, words in priced],
+    }
     if failed or wanted.dry:
-        emit({**told, "written": False}) if wanted.as_json else None
-        return 1 if failed else 0
+        return (1 if failed else 0), {**told, "written": False}
     written(draft)
     waits = live(config)
-    if wanted.as_json:
-        emit({**told, "written": True, "live": not waits, "because": waits})
-    else:
-        say(f"written: {draft.path}; edit it as you like")
-        say(f"not live yet: {waits}" if waits else lives(draft))
-    return 0
+    told |= {"written": True, "live": not waits, "because": waits, "next": lives(draft)}
+    return 0, told
+
+
+def tell_end(told: Mapping[str, Any]) -> None:
+    """Whether it was written, and whether it is live."""
+    if told["written"]:
+        say(f"written: {told['file']}; edit it as you like")
+        say(told["next"] if told["live"] else f"not live yet: {told['because']}")
 
 
 def lives(draft: Draft) -> str:

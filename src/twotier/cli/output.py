@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -24,15 +26,22 @@ def say(text: str) -> None:
 
 
 def columns(rows: Iterable[Sequence[object]]) -> list[str]:
-    """Rows as aligned lines. Every row has the same number of cells."""
-    cells = [[str(cell) for cell in row] for row in rows]
-    if not cells:
-        return []
-    widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
+    """Rows as aligned lines, as wide as the terminal. Every row has the same number of cells."""
+    from twotier.cli.table import columns as fitted
+
+    return fitted(rows, terminal_columns())
+
+
+def terminal_columns() -> int | None:
+    """How wide the terminal is, or is said to be; None for a file or a pipe: a row is one line."""
+    said = os.environ.get("COLUMNS", "")
+    if said.isdigit() and int(said) > 0:
+        return int(said)
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    with contextlib.suppress(OSError):
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    return None
 
 
 def show(rows: Iterable[Sequence[object]]) -> None:

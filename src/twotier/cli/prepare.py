@@ -11,10 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
-
+from twotier.build import around
 from twotier.build.programs import engine_for
-from twotier.build.shelves import shelves
 from twotier.cli.output import say
 from twotier.clock import SystemClock
 from twotier.config import paths, starter
@@ -24,39 +22,21 @@ from twotier.engines import environment, pinned
 from twotier.engines.base import lock_path
 from twotier.errors import EngineError
 from twotier.models import discover
-from twotier.models.starter import STARTER, ensure
+from twotier.models.starter import ensure
 from twotier.packages import Installer, find_installer
-
-# A model on disk is only suggested where it and its working memory can fit at all.
-MODEL_SHARE_MAX = 0.7
 
 
 def write_first(config: Path) -> None:
     """Write a configuration around what this machine has, and say what and where."""
     local = suggestion()
     if starter.write_starter(config, local):
-        say(f"wrote {config}: change it as you like")
+        say(f"wrote {config}: change it as you like (`twotier init` asks what you want)")
         say(f"local tier: {local.said}")
 
 
 def suggestion(places: Sequence[discover.Place] = discover.PLACES) -> starter.LocalModel:
     """A server that answers, else the largest model on disk that fits, else the starter."""
-    for server in asyncio.run(discover.servers(places)):
-        if server.models:
-            return starter.LocalModel(
-                engine=server.engine,
-                model=server.models[0],
-                base_url=f"{server.base_url}/v1",
-                said=f"Found: {server.text()}. Something else keeps it running.",
-            )
-    bytes_max = psutil.virtual_memory().total * MODEL_SHARE_MAX
-    for model in shelves().found():
-        usable = model.engine != "mlx_lm" or sys.platform == "darwin"
-        if model.path.name != STARTER.file and model.size_bytes < bytes_max and usable:
-            return starter.LocalModel(
-                engine=model.engine, model=str(model.path), said=f"Found: {model.text()}."
-            )
-    return starter.STARTER
+    return around.suggestion(asyncio.run(discover.servers(places)))
 
 
 def prepare(loaded: Loaded) -> None:

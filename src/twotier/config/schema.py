@@ -51,7 +51,7 @@ from twotier.config.values import (
     known_model_names,
 )
 from twotier.config.verify import VerifyConfig, verify_problems
-from twotier.config.work import JobConfig
+from twotier.config.work import NO_MODEL, JobConfig
 from twotier.domain.tier import TierPolicy
 from twotier.domain.urls import is_loopback
 
@@ -432,7 +432,7 @@ class Config(Section):
     def alias_problems(self) -> Iterator[str]:
         """Aliases that hide a tier, or lead nowhere."""
         for name, target in self.aliases.items():
-            if name in self.tiers or name == AUTO:
+            if name in self.tiers or name in (AUTO, NO_MODEL):
                 yield f"aliases.{name}: a tier has this name already"
             if "/" not in target and target not in self.tiers:
                 yield f"aliases.{name}: no tier {target!r}; there are: {listed(self.tiers)}"
@@ -465,6 +465,8 @@ class Config(Section):
         models = known_model_names(tier.model for tier in self.tiers.values())
         known = {AUTO, *self.tiers, *self.aliases, *models}
         for number, job in enumerate(self.jobs):
+            if job.model == NO_MODEL:
+                continue
             if "/" not in job.model and job.model not in known and not self.vendor(job.model):
                 there = listed([AUTO, *self.tiers, *self.aliases])
                 yield f"jobs.{number}.model: no tier or alias {job.model!r}; there are: {there}"

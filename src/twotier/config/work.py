@@ -23,18 +23,25 @@ from twotier.config.watch import FilesWatch
 from twotier.domain.tier import TierPolicy
 
 DOLLARS_MAX = 1_000_000.0
+NO_MODEL = "none"  # as `twotier.jobs.digest` has it
 BATCH_DEADLINE_SECONDS_MIN = 3_600.0  # most batches end within an hour
 
 
 class JobConfig(AgentUseConfig, ToolUseConfig, VerifyUseConfig, TriggerConfig):
     """A piece of work that comes back: trigger, prompt, tier policy, delivery."""
 
-    prompt: str = Field(min_length=1, description="What the model is asked to do.")
+    prompt: str = Field(
+        "", description='What the model is asked to do; needed, unless model is "none".'
+    )
     tier: TierPolicy = Field(
         TierPolicy.AUTO,
         description="Which tiers it may use: auto, local-only, local-then-frontier, frontier.",
     )
-    model: str = Field("auto", description="Pins a model or alias; auto lets the router decide.")
+    model: str = Field(
+        "auto",
+        description="Pins a model or alias; auto lets the router decide. none asks no model: what"
+        " the watcher found is delivered as it is, by title, author, time, link and first words.",
+    )
     deliver: str = Field(
         "log", description="Where the answer goes: file:PATTERN, log, webhook:URL or ntfy:TOPIC."
     )
@@ -106,6 +113,10 @@ class JobConfig(AgentUseConfig, ToolUseConfig, VerifyUseConfig, TriggerConfig):
     def problems(self) -> Iterator[str]:
         """What does not fit, one sentence each."""
         yield from self.trigger_problems()
+        if self.model == NO_MODEL:
+            yield from self.no_model_problems()
+        elif not self.prompt:
+            yield 'prompt is missing: what the model is asked to do (or model = "none")'
         if self.batch and self.deadline < BATCH_DEADLINE_SECONDS_MIN:
             yield 'batch = true needs time to wait: deadline = "1h" or more'
         if self.when_local_is_down:
@@ -119,6 +130,20 @@ class JobConfig(AgentUseConfig, ToolUseConfig, VerifyUseConfig, TriggerConfig):
                 f"deliver = {self.deliver!r} points into the folder the job watches, and would"
                 " feed it with its own answers; name another folder"
             )
+
+    def no_model_problems(self) -> Iterator[str]:
+        """What only a model could do."""
+        if self.watch is None and not self.webhook:
+            yield 'model = "none" needs a watch: what it finds is what is delivered'
+        wanted = {
+            "batch": self.batch,
+            "split": self.split,
+            "tools": bool(self.tools),
+            "answer_lines": bool(self.answer_lines),
+            "answer_schema": self.answer_schema is not None,
+        }
+        for name in (name for name, there in wanted.items() if there):
+            yield f'{name} is for a model, and model = "none" asks none'
 
     def down_problems(self) -> Iterator[str]:
         """What cannot be done while the local tier is down."""

@@ -19,9 +19,9 @@ from twotier.domain.clock import Clock
 from twotier.domain.job import Job
 from twotier.domain.money import MICROUSD_PER_USD, usd
 from twotier.domain.tier import TierPolicy
-from twotier.errors import DeadlineError, JobError, UpstreamError
+from twotier.errors import DeadlineError, JobError, NoModelError, UpstreamError
 from twotier.jobs.results import Counted, ResultStore
-from twotier.jobs.standing import LOCAL_DOWN
+from twotier.jobs.standing import LOCAL_DOWN, PARKED
 
 # Not asked, so nothing was spent, or under way: worth asking again while the deadline lasts.
 ASK_AGAIN = frozenset({409, 429, 503, 529})
@@ -42,7 +42,9 @@ class NotAskedError(DeadlineError):
 
 
 class SkippedError(JobError):
-    """The local tier is down, and the job says that this slot is skipped then."""
+    """Nothing is wrong with the work, and this slot is skipped: the local tier is down and the job
+    says so, or there is no model yet.
+    """
 
 
 A = TypeVar("A", bound=Counted)
@@ -126,6 +128,8 @@ class Asker:
             try:
                 answer = await send(replace(question, deadline_seconds=self.left_seconds))
             except UpstreamError as exc:
+                if exc.upstream_kind == NoModelError.code:
+                    raise SkippedError(f"{PARKED}: {exc.message}") from exc
                 pause_seconds = max(
                     exc.retry_after_seconds or 0.0,
                     PAUSES_SECONDS[min(asked, len(PAUSES_SECONDS) - 1)],

@@ -44,6 +44,7 @@ from twotier.jobs.asking import (
 from twotier.jobs.awake import Awake
 from twotier.jobs.batches import Batch
 from twotier.jobs.delivery import Delivery
+from twotier.jobs.digest import NO_MODEL, by_rule
 from twotier.jobs.engine import Body, Engine
 from twotier.jobs.items import ItemStore
 from twotier.jobs.parts import ALL, Agents, Asking, Part, Tally, ended, named
@@ -141,14 +142,15 @@ class Runner:
             return Ended(RunState.FAILED, f"delivery: {exc.message}")
         if job.watch is not None and not found.items:
             return ended(job, run, tally=found)
-        await begin()
+        if job.model != NO_MODEL:
+            await begin()
         ends_at = self._clock.monotonic() + job.deadline_seconds
         asker = Asker(job, self._stores.results, self._clock, ends_at)
         rested = partial(self.awake.resting, rest)
         order = Order(job, run, asker, paused, rested, tuple(found.left_out))
         async with self.awake.during():
             over = await self._engine_run(run, partial(self._body, order))
-        if job.model != ANY_MODEL:
+        if job.model not in (ANY_MODEL, NO_MODEL):
             await self._client.done_with(job.model)
         if job.batch:
             await self._client.over(run.id)
@@ -257,6 +259,8 @@ class Runner:
 
     async def _made(self, part: Part, *, order: Order, steps: Steps) -> dict[str, Any]:
         """The text of the part, or what went wrong."""
+        if part.job.model == NO_MODEL:
+            return by_rule(part.items, step=short(part.key))
         if self._agents is not None and self._agents.wants(part.job):
             return await self._worked(part, self._agents, order=order, steps=steps)
         made: dict[str, Any] = {}

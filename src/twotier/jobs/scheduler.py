@@ -123,12 +123,12 @@ class Scheduler:
 
     # -- what people say
 
-    async def order(self, name: str) -> Run:
+    async def order(self, name: str, *, trigger: str = "hand") -> Run:
         """A run by hand, now, after one that is still going on. Returns its row."""
         self.job(name)
         if self._group is None:
             raise NotRunningError("the worker is stopping; try again when it is back")
-        run = await self._store.add_by_hand(name)
+        run = await self._store.add_by_hand(name, trigger=trigger)
         self._launch(run)
         return run
 

@@ -14,6 +14,7 @@ from twotier.domain.job import Job, JobStanding, Run, RunState
 from twotier.jobs.schedule import next_slots
 
 BLIND = "could not look"  # how the runner begins the sentence of such a run
+PARKED = "parked until there is a model"  # how the sentence begins of a run that had none to ask
 LOCAL_DOWN = "the local tier is down"  # in the sentence of a run that could not wait longer
 FAILED = frozenset({RunState.FAILED, RunState.INTERRUPTED})
 WORKED = FAILED | {RunState.QUIET, RunState.DONE, RunState.LATE}

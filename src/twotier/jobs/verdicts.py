@@ -58,6 +58,8 @@ def ended(part: Part, made: Mapping[str, Any]) -> tuple[Verdict, ...]:
     passed free looks does not verify a text in which there was nothing to look at.
     """
     tier, gave_up = str(made["answer"]["tier"]), str(made.get("gave_up") or "")
+    if not tier:  # no model was asked
+        return ()
     found, rung = made.get("looked") or (None, "")
     good, by = looked_at(part, str(made["text"]))
     if gave_up and gave_up != tier:

@@ -88,9 +88,23 @@ async def servers(places: Sequence[Place] = PLACES) -> tuple[FoundServer, ...]:
     return tuple(found for look in looks if (found := look.result()))
 
 
+async def server_at(
+    base_url: str, *, seconds: float = ANSWER_SECONDS_MAX
+) -> tuple[str, ...] | None:
+    """The models of the server at this address (without `/v1`); None where nothing answers."""
+    limit = aiohttp.ClientTimeout(total=seconds)
+    async with aiohttp.ClientSession(timeout=limit) as session:
+        return await _ask(session, base_url)
+
+
 async def _look(session: aiohttp.ClientSession, place: Place) -> FoundServer | None:
-    """Not listening, not HTTP, not JSON, asking for a key: all of it means nothing to use here."""
     base_url = f"http://127.0.0.1:{place.port}"
+    names = await _ask(session, base_url)
+    return None if names is None else FoundServer(place.kind, base_url, names, place.engine)
+
+
+async def _ask(session: aiohttp.ClientSession, base_url: str) -> tuple[str, ...] | None:
+    """Not listening, not HTTP, not JSON, asking for a key: all of it means nothing to use here."""
     try:
         # What is sent on to another place is not a server of this port.
         async with session.get(f"{base_url}/v1/models", allow_redirects=False) as response:
@@ -101,8 +115,7 @@ async def _look(session: aiohttp.ClientSession, place: Place) -> FoundServer | N
                 body += part
     except (aiohttp.ClientError, TimeoutError, OSError):
         return None
-    names = _names(body)
-    return None if names is None else FoundServer(place.kind, base_url, names, place.engine)
+    return _names(body)
 
 
 def _names(body: bytes) -> tuple[str, ...] | None:

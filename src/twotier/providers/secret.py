@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from twotier.errors import TierUnavailableError, UpstreamError
+from twotier.errors import NoModelError, TierUnavailableError, UpstreamError
 
 
 def checked_key(key: str, owner: str) -> str:
     """The key, fit for a header. Raises `TierUnavailableError` that says how to give one."""
     key = key.strip()
     if not key:
-        raise TierUnavailableError(
+        raise NoModelError(
             f"there is no key for {owner}; set the tier's `key`, "
             'for example `key = "env:ANTHROPIC_API_KEY"`, and give that variable a value'
         )

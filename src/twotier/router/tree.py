@@ -346,8 +346,11 @@ def refused(because: Sequence[Because]) -> Decision:
     it, for the caller can mend that: a prompt that is too long is no question of rights.
     """
     if not because:
-        text = "no tier is configured; add [tiers.local] or [tiers.frontier]"
-        return Decision((), "none", (), text, "tier_unavailable")
+        text = (
+            "no tier is configured; add [tiers.local] or [tiers.frontier] to the file that"
+            " `twotier config path` names"
+        )
+        return Decision((), "none", (), text, "no_model")
     removed = (one for one in because if one.effect == "removed")
     ranked = sorted(removed, key=lambda one: BY_NAME[one.rule].rank)
     text = "no tier may answer this: " + "; ".join(one.text for one in ranked)
