@@ -139,10 +139,9 @@ async def work(loaded: Loaded, named: secrets.Named) -> None:
                 loaded, database, scheduler=scheduler, client=client, clock=clock, agents=agents
             )
             watch, takes = partial(watch_main, client, stop), partial(held.run, scheduler.take_over)
-            endless = (rounds.run, retention.run, chats.run, trying.run)
+            endless = (rounds.run, retention.run, chats.run, trying.run, takes, watch)
             # The engine is loaded beside the rest, so that its second is nobody's.
-            parked = partial(unpark, scheduler, runs)
-            beside = (*endless, takes, engine.launch, watch, renewal.on_signal, parked)
+            beside = (*endless, partial(unpark, scheduler, runs), engine.launch, renewal.on_signal)
             await held.beat()
             orders = Orders(scheduler, DryRun(stores.items, works.watchers), hooks, renewal.reload)
             parts = (Steppings(scheduler, engine), orders, *owner.joined(scheduler), watching)

@@ -17,6 +17,7 @@ from twotier.cli.rights import Policy
 from twotier.domain.tier import TierPolicy
 
 EVERY_COMMAND = [
+    "init",
     "up", "down", "status", "dashboard", "ask",
     "route", "job", "job list", "job show", "job run", "runs",
     "runs mark", "record", "record forget",

@@ -54,7 +54,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def ollama() -> Iterator[FakeOllama]:
     """One that lists something to embed with before something to talk to."""
     with FakeOllama() as fake:
-        fake.models = LISTED
+        vars(fake)["models"] = LISTED
         yield fake
 
 
@@ -68,7 +68,7 @@ def test_the_mode_is_the_one_that_what_was_found_is_enough_for() -> None:
     """Of a server, a model on disk and a key; nothing at all is the starter model's case."""
     found = discover.FoundServer("ollama", "http://127.0.0.1:11434", ("m",), "ollama")
     model = discover.FoundModel("big", Path("/m/big.gguf"), "llama_cpp", 10)
-    key = ("ANTHROPIC_API_KEY",)
+    key: tuple[str, ...] = ("ANTHROPIC_API_KEY",)
     cases: list[tuple[Around, Mode, str]] = [
         (Around((found,), keys=key), Mode.BOTH, "ollama"),
         (Around((found,)), Mode.LOCAL, "ollama"),
@@ -222,7 +222,7 @@ def test_local_names_a_server_or_an_engine(home: Path) -> None:
     (home / "m.gguf").write_text("")
     assert local_of(f"llama_cpp:{home}/m.gguf").model == str(home / "m.gguf")
     with FakeLmStudio() as fake:
-        fake.models = EMBEDS
+        vars(fake)["models"] = EMBEDS
         for address in (fake.base_url, f"{fake.base_url}/v1", f"{fake.base_url}/v1/"):
             assert local_of(address).base_url == f"{fake.base_url}/v1"
         assert local_of(fake.base_url).model == "qwen"

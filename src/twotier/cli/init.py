@@ -22,8 +22,8 @@ from twotier.cli.init_probe import Probed, probe
 from twotier.cli.job_add import Wanted as WantedJob
 from twotier.cli.job_add import made as made_job
 from twotier.cli.job_add import tell_end as tell_job
-from twotier.cli.job_add import template_names
 from twotier.cli.output import emit, say, show
+from twotier.config.job_templates import template_names
 from twotier.config.load import Loaded, load
 from twotier.config.starter import Mode, starter_toml, write_starter
 from twotier.errors import UsageError
@@ -55,7 +55,7 @@ def init(
         raise UsageError(f"no template {wanted.job!r}; `twotier job templates` lists them")
     around = asyncio.run(look_around(os.environ, home=Path.home(), places=places))
     if wanted.as_json:
-        return for_scripts(config, wanted, around)
+        return for_scripts(config, wanted, around=around)
     show(found_lines(around, commands=commands))
     asks = sys.stdin.isatty() and not wanted.yes
     began = begin(config, wanted, around=around, asks=asks)
@@ -67,22 +67,22 @@ def init(
         say(f"twotier: {began.other}; change the file, or begin anew after {aside}")
         return 1
     job = wanted.job or (asked_job(began.loaded) if asks else "")
-    code, _ = add_job(began.loaded, job, wanted) if job else (0, None)
+    code, _ = add_job(began.loaded, job, wanted=wanted) if job else (0, None)
     for line in next_lines(began.loaded):
         say(line)
     return code
 
 
-def for_scripts(config: Path, wanted: Wanted, around: Around) -> int:
+def for_scripts(config: Path, wanted: Wanted, *, around: Around) -> int:
     """The same as one document, and without questions."""
     began = begin(config, wanted, around=around, asks=False)
     probed = probe(began.loaded)
     told: dict[str, Any] | None = None
     code = int(bool(began.other))
     if wanted.job and not began.other:
-        code, told = add_job(began.loaded, wanted.job, wanted)
+        code, told = add_job(began.loaded, wanted.job, wanted=wanted)
     end = {"written": began.choice is not None, "because": began.other, "job": told}
-    emit({**document(began.loaded, around, probed), **end})
+    emit({**document(began.loaded, around, probed=probed), **end})
     return code
 
 
@@ -136,7 +136,7 @@ def differs(loaded: Loaded, wanted: Wanted) -> str:
     return ""
 
 
-def add_job(loaded: Loaded, name: str, wanted: Wanted) -> tuple[int, dict[str, Any] | None]:
+def add_job(loaded: Loaded, name: str, *, wanted: Wanted) -> tuple[int, dict[str, Any] | None]:
     """The first job, from its template; one that is there stays."""
     if any(job.name == name for job in loaded.config.jobs):
         if not wanted.as_json:
@@ -202,7 +202,7 @@ def next_lines(loaded: Loaded) -> list[str]:
     return lines
 
 
-def document(loaded: Loaded, around: Around, probed: list[Probed]) -> Mapping[str, Any]:
+def document(loaded: Loaded, around: Around, *, probed: list[Probed]) -> Mapping[str, Any]:
     """Everything, for scripts. No value of a key is in it, nor was any read."""
     local = around.local
     return {

@@ -51,24 +51,24 @@ async def probe_all(loaded: Loaded) -> list[Probed]:
     """The same, for who has a loop."""
     async with asyncio.TaskGroup() as group:
         looks = [
-            group.create_task(probe_one(name, tier, loaded))
+            group.create_task(probe_one(name, tier, loaded=loaded))
             for name, tier in loaded.config.tiers.items()
         ]
     return [look.result() for look in looks]
 
 
-async def probe_one(name: str, tier: TierConfig, loaded: Loaded) -> Probed:
+async def probe_one(name: str, tier: TierConfig, *, loaded: Loaded) -> Probed:
     """What kind of tier it is decides how it is asked."""
     if tier.engine is None:
-        return await api(name, tier, loaded)
+        return await api(name, tier, loaded=loaded)
     if tier.is_kept:
-        return await asyncio.to_thread(kept, name, tier, loaded)
+        return await asyncio.to_thread(kept, name, tier, loaded=loaded)
     if tier.command:
         return Probed(name, Level.OK, "your own command, started by `twotier up`")
     return await server(name, tier)
 
 
-async def api(name: str, tier: TierConfig, loaded: Loaded) -> Probed:
+async def api(name: str, tier: TierConfig, *, loaded: Loaded) -> Probed:
     """Whether the key is there and taken. The count of one word's tokens costs nothing."""
     place = tier.key or FRONTIER_KEY
     try:
@@ -89,14 +89,14 @@ async def api(name: str, tier: TierConfig, loaded: Loaded) -> Probed:
                 f"{root.rstrip('/')}/v1/messages/count_tokens", json=body, headers=headers
             ) as response,
         ):
-            return judged(name, tier, place, response.status)
+            return judged(name, tier, place=place, status=response.status)
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         why = str(exc) or type(exc).__name__
         text = f"{shown_url(root)} cannot be reached now ({why}), so its key is not tried"
         return Probed(name, Level.WARN, text, "twotier doctor")
 
 
-def judged(name: str, tier: TierConfig, place: str, status: int) -> Probed:
+def judged(name: str, tier: TierConfig, *, place: str, status: int) -> Probed:
     """What the API's answer says of the key and the model."""
     if status in REFUSED:
         return Probed(name, Level.BAD, f"the key at {place} is refused ({status})")
@@ -107,7 +107,7 @@ def judged(name: str, tier: TierConfig, place: str, status: int) -> Probed:
     return Probed(name, Level.OK, f"{tier.model}: the key is taken; nothing was spent")
 
 
-def kept(name: str, tier: TierConfig, loaded: Loaded) -> Probed:
+def kept(name: str, tier: TierConfig, *, loaded: Loaded) -> Probed:
     """What `twotier up` will start: whether its files are here, and what it will take."""
     if tier.model == "starter" and starter.present(models()) is None:
         size_text = f"{starter.STARTER.size_bytes / 1e6:.0f} MB"

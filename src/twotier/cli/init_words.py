@@ -50,7 +50,7 @@ Words = Annotated[InitWords | None, Parameter(name="*")]
 
 def init(*, words: Words = None, as_json: Json = False, config: Config) -> int:
     """Look around on this machine and write a configuration; never changes one that is there."""
-    from twotier.cli.commands import app
+    from twotier.cli.help_page import GROUPED
     from twotier.cli.init import init
     from twotier.cli.init_choice import Wanted, place_of_key
     from twotier.cli.init_local import local_of
@@ -69,4 +69,4 @@ def init(*, words: Words = None, as_json: Json = False, config: Config) -> int:
         yes=said.yes,
         as_json=as_json,
     )
-    return init(config, wanted, commands=list(app))
+    return init(config, wanted, commands=GROUPED)

@@ -25,17 +25,17 @@ def columns(rows: Iterable[Sequence[object]], width: int | None = None) -> list[
     if not cells:
         return []
     natural = [max(len(row[place]) for row in cells) for place in range(len(cells[0]))]
-    return [line for lines in fitted(cells, natural, width) for line in lines]
+    return [line for lines in fitted(cells, natural, width=width) for line in lines]
 
 
-def fitted(cells: Cells, natural: Sequence[int], width: int | None) -> Iterator[list[str]]:
+def fitted(cells: Cells, natural: Sequence[int], *, width: int | None) -> Iterator[list[str]]:
     """The lines of each row."""
     widths = list(natural)
     if width is not None and total(natural) > width:
         least = [narrowest(row[place] for row in cells) for place in range(len(natural))]
         widths = narrowed(natural, least, width=width)
         if total(widths) > width and len(widths) > 1:
-            yield from stacked(cells, natural, width)
+            yield from stacked(cells, natural, width=width)
             return
     for row in cells:
         yield side_by_side(row, widths)
@@ -64,9 +64,9 @@ def narrowed(natural: Sequence[int], least: Sequence[int], *, width: int) -> lis
     return list(least)
 
 
-def stacked(cells: Cells, natural: Sequence[int], width: int) -> Iterator[list[str]]:
+def stacked(cells: Cells, natural: Sequence[int], *, width: int) -> Iterator[list[str]]:
     """All columns but the last beside one another, and the last below, where it says something."""
-    upper = fitted([row[:-1] for row in cells], natural[:-1], width)
+    upper = fitted([row[:-1] for row in cells], natural[:-1], width=width)
     for row, lines in zip(cells, upper, strict=True):
         yield [*lines, *(f"{INDENT}{part}" for part in wrapped(row[-1], width - len(INDENT)))]
 
