@@ -14,9 +14,6 @@ class Level(StrEnum):
     BAD = "bad"
 
 
-MARKS = {Level.OK: "ok", Level.WARN: "warn", Level.BAD: "BAD"}  # for people
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing seen. `mend` is the command that makes it right, empty where nothing is wrong."""
