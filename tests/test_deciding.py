@@ -4,18 +4,25 @@ about the time.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
 
 from tests.ledger.toys import HandClock
 from tests.router.test_tree import NAMES, READY
+from twotier.build.ledger import hold_again
 from twotier.deciding import Deciding
+from twotier.dispatch import Dispatch
 from twotier.domain.known import Known
 from twotier.domain.message import Request
 from twotier.domain.task import Asking, Caller
 from twotier.domain.tier import TierFacts, TierPolicy
+from twotier.ledger.book import Book
 from twotier.router.own import Own, Span
 from twotier.router.rows import rules_of
 from twotier.router.tree import Router
@@ -99,6 +106,36 @@ def test_a_run_that_was_held_here_once_stays_here() -> None:
     own = seen.deciding(without, replace(first, policy=TierPolicy.LOCAL_ONLY))[1]
     assert (own.rule, own.restricted) == ("policy", False)
     assert not seen.deciding(without, replace(first, run="r2"))[1].restricted
+
+
+def test_a_run_that_was_held_stays_here_after_a_restart(tmp_path: Path) -> None:
+    """What the ledger has of it is enough: the next life of main holds it before it hears of it."""
+
+    async def scenario() -> None:
+        tooled = Own("tooled", "my files", local_only=True, tools=True)
+        with_tools = Request("openai_chat", b"{}", "auto", tools=1)
+        without = Request("openai_chat", b"{}", "auto")
+        seen = Seen(tooled)
+        book = await Book.open(tmp_path / "ledger.db", clock=seen.clock)
+        for run, request in (("r1", with_tools), ("r2", without)):
+            asking, decision = seen.deciding(request, Caller(job="a", run=run))
+            book.note_decision(run, decision, task=asking.task, run=run)
+        await book.close()
+
+        later = Seen(tooled)
+        book = await Book.open(tmp_path / "ledger.db", clock=later.clock)
+        world = cast("Dispatch", SimpleNamespace(deciding=later.deciding))
+        await hold_again(world, book)
+        _, decision = later.deciding(without, Caller(job="a", run="r1"))
+        text = "local-only: my files (with tools), as before in this run"
+        assert (decision.because[0].text, decision.restricted) == (text, True)
+        assert not later.deciding(without, Caller(job="a", run="r2"))[1].restricted
+        lifted = Seen()  # without such a rule nothing is held
+        await hold_again(cast("Dispatch", SimpleNamespace(deciding=lifted.deciding)), book)
+        assert not lifted.deciding(without, Caller(job="a", run="r1"))[1].restricted
+        await book.close()
+
+    asyncio.run(scenario())
 
 
 def test_so_many_runs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from twotier.build.front import Front, Opened, make_dispatch
 from twotier.build.heart import ALONE, Kept
 from twotier.build.household import Household
 from twotier.build.learned import hear_loads, learned_of
-from twotier.build.ledger import open_book
+from twotier.build.ledger import hold_again, open_book
 from twotier.build.money import budgets, prices
 from twotier.build.slots import ease_in
 from twotier.build.standby import places
@@ -105,6 +105,7 @@ class Main:
             ease_in(dispatch.tiers, self.house.listen)
             hear_loads(self.learned, self.house.listen)
             await self.learned.open(book)
+            await hold_again(dispatch, book)
             stack.callback(self.learned.close)
             worker = self.house.keep(worker_spec(self.loaded))
             front = Front(

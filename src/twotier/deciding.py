@@ -46,7 +46,8 @@ class Deciding:
     request, by whoever has any; it answers at once, from memory.
 
     A run of which a rule of the owner's kept one request on this machine stays here with those that
-    follow: what carries it on may be shorter, have no tools, come at another hour.
+    follow: what carries it on may be shorter, have no tools, come at another hour. After a restart
+    whoever has the recorded decisions says `hold` of each.
     """
 
     def __init__(self, router: Router, facts: Callable[[str], TierFacts], *, clock: Clock) -> None:
@@ -75,10 +76,10 @@ class Deciding:
         if decision.restricted:
             asking = replace(asking, task=replace(task, policy=TierPolicy.LOCAL_ONLY))
             if caller.run and not explain:
-                self._hold(caller.run, decision.because[0])
+                self.hold(caller.run, decision.because[0])
         return asking, decision
 
-    def _hold(self, run: str, why: Because) -> None:
+    def hold(self, run: str, why: Because) -> None:
         """Remember that this run is kept here."""
         if run not in self._held:
             self._held[run] = Because(why.rule, why.effect, f"{why.text}, as before in this run")

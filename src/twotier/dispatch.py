@@ -105,7 +105,10 @@ class Dispatch:
         task = asking.task
         # As it was asked: under other rules, in a replay, it may be free.
         noted = msgspec.structs.replace(task, policy=caller.policy) if decision.restricted else task
-        self._ground.book.note_decision(request_id, decision, task=noted, known=asking.known)
+        book = self._ground.book
+        book.note_decision(request_id, decision, task=noted, known=asking.known, run=caller.run)
+        if decision.restricted and caller.run:  # known after a kill too: the run stays here
+            await book.flush()
         if not decision.options:
             raise errors.REFUSALS[decision.refusal_code](decision.refusal)
         attempts = self._attempts.of(request_id, decision, asking=asking)

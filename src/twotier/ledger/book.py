@@ -166,13 +166,19 @@ class Book:
         self._writer.write_behind(Recorded(attempt, settlement, began_ms))
 
     def note_decision(
-        self, request_id: str, decision: Decision, *, task: Task, known: Known = NOTHING
+        self,
+        request_id: str,
+        decision: Decision,
+        *,
+        task: Task,
+        known: Known = NOTHING,
+        run: str = "",
     ) -> None:
         """Note why a request goes where it goes. Of what it is and what was known of it only the
-        numbers are kept.
+        numbers are kept, and its `run` where a rule keeps that on this machine.
         """
         now_ms = milliseconds(self._clock.now())
-        self._writer.write_behind(Decided(request_id, task, decision, now_ms, known))
+        self._writer.write_behind(Decided(request_id, task, decision, now_ms, known, run))
 
     def keep(self, found: Found | Alerted | Outside | Batched | Judged | Forgotten) -> None:
         """Note what was found out or judged, is told to a person, went past us or waits in a batch.

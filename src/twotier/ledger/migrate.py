@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from twotier.errors import LedgerError
 from twotier.ledger.store import connect, migrating_engine
 
-HEAD = "0013"
+HEAD = "0014"
 SCRIPTS = Path(__file__).parent / "migrations"
 
 

@@ -204,6 +204,7 @@ class Decided(msgspec.Struct, frozen=True):
     decision: Decision
     created_ms: int
     known: Known = NOTHING
+    run: str = ""
 
     def row(self) -> Row:
         """The tuple for `INSERT_DECISION`."""
@@ -218,6 +219,7 @@ class Decided(msgspec.Struct, frozen=True):
             decision.refusal,
             decision.refusal_code,
             kept(self.known),
+            self.run if decision.restricted else "",
         )
 
 

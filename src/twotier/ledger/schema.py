@@ -130,8 +130,12 @@ decisions = sa.Table(
     _text("refusal_code"),
     # What was known of it beside what it said, where there was a choice: numbers, and a job's name.
     sa.Column("known", sa.Text, nullable=False, server_default=""),
+    # Its run, where a rule of the owner's kept it on this machine: then all of the run stays here.
+    sa.Column("held_run", sa.Text, nullable=False, server_default=""),
 )
 sa.Index("ix_decisions_request_id", decisions.c.request_id)
+_HELD = decisions.c.held_run != ""
+sa.Index("ix_decisions_held", decisions.c.created_ms, sqlite_where=_HELD, postgresql_where=_HELD)
 
 # Sums of `usage`, kept in the transaction of its rows: one row for each quarter of an hour or day
 # of UTC and each tier, model, client, job and rule in it. The sums of everything (`..._total`) lie
