@@ -109,6 +109,7 @@ JOB_SETTINGS = {
     "model": "auto",
     "deliver": "log",
     "watch": None,
+    "kind": "",
     "each": True,
     "answer_lines": 3,
     "output_tokens_max": 400,

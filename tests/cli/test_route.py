@@ -32,7 +32,7 @@ def asked(folder: Path, *words: str, **about: Any) -> dict[str, Any]:
 def test_as_a_job_it_is_asked_what_its_worker_would_ask(tmp_path: Path) -> None:
     """Its trigger is its kind; what is said on the command line goes before what the job says."""
     slots = ["2026-02-03T08:00:00+00:00", "2026-02-03T08:30:00+00:00"]
-    about = {"watch": {"kind": "files"}, "tools": ["fetch"], "next": slots}
+    about = {"kind": "polling", "tools": ["fetch"], "next": slots}
     told = asked(tmp_path, "--job", "inbox", "--policy", "local-only", **about)
     assert told == {
         "job": "inbox",

@@ -88,6 +88,24 @@ def test_a_job_without_watcher_always_asks(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(("tokens", "kind"), [(400, "polling"), (8_000, "")])
+def test_who_waits_for_notes_to_write_from_them_does_not_poll(
+    tmp_path: Path, tokens: int, kind: str
+) -> None:
+    """A watcher is a poll where its answer is short: a post of 8,000 tokens started on the local
+    tier because its notes lay in a folder.
+    """
+
+    async def scenario() -> None:
+        post = job(watch=INBOX, deliver="log", output_tokens_max=tokens)
+        async with workshop(tmp_path, [post]) as shop:
+            shop.drop("a.txt")
+            await shop.by_hand("inbox")
+            assert shop.main.headers[0]["x-twotier-kind"] == kind
+
+    asyncio.run(scenario())
+
+
 def test_a_wrong_number_of_lines_gets_one_more_try_that_is_paid_for(tmp_path: Path) -> None:
     """The second question says what was wrong; both calls are counted."""
 

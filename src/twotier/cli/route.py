@@ -82,7 +82,7 @@ def as_job(config: Path, name: str, *, wanted: Mapping[str, Any]) -> dict[str, A
     own: dict[str, Any] = {
         "model": about["model"],
         "policy": about["tier"],
-        "kind": "polling" if about["watch"] is not None else "",
+        "kind": about["kind"],
         "prompt": about["prompt"],
     }
     said = {key: value for key, value in wanted.items() if value and value != "auto"}

@@ -11,6 +11,8 @@ from typing import Any
 from twotier.domain.terms import Terms, Verifying
 from twotier.domain.tier import TierPolicy
 
+POLL_TOKENS_MAX = 1_000  # of an answer that says what is new
+
 
 class RunState(StrEnum):
     """Where a run stands. The first three are on the way, the rest are ends."""
@@ -71,6 +73,15 @@ class Job:
     when_local_is_down: str = ""
     split: bool = False
     verify: Verifying = field(default_factory=Verifying)
+
+    @property
+    def kind(self) -> str:
+        """A word for the router: `polling` where it looks whether there is something new and says
+        so shortly; empty where only its words tell. Who waits for notes to write a post from them
+        has a watcher too, and is no poll.
+        """
+        short = self.output_tokens_max <= POLL_TOKENS_MAX
+        return "polling" if self.watch is not None and short else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,14 +126,14 @@ class Again:
     def _question(self, job: Job, work: Work, *, number: int, wrong: str, cut: bool) -> Question:
         prompt = prompt_of(job, work.items)
         # A router that is to choose as it does for the job has to know the kind of work.
-        own = self._trial.policy == job.tier.value and job.watch is not None
+        own = job.kind if self._trial.policy == job.tier.value else ""
         return Question(
             system=SYSTEM,
             prompt=f"{prompt}\n\nNot good enough last time: {wrong}." if wrong else prompt,
             job=f"{job.name}/{KIND}",
             run=self._trial.id,
             step=f"{work.run.id}:{work.key[:12]}:{number}",
-            kind="polling" if own else KIND,
+            kind=own or KIND,
             policy=TierPolicy(self._trial.policy),
             model=self._trial.model,
             output_tokens_max=job.output_tokens_max,

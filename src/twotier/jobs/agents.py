@@ -104,7 +104,7 @@ class JobAgents:
             taint=labels_of(job.watch) if job.watch is not None else NO_LABELS,
             policy=job.tier,
             model=job.model,
-            kind="polling" if job.watch is not None else "",
+            kind=job.kind,
             output_tokens_max=job.output_tokens_max,
             schema=terms.schema,
             limits=Limits(terms.steps_max, terms.tokens_max, job.deadline_seconds),

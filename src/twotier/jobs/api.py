@@ -96,6 +96,7 @@ class Api:
             "each": job.each,
             "answer_lines": job.answer_lines,
             "output_tokens_max": job.output_tokens_max,
+            "kind": job.kind,
             "deadline_seconds": job.deadline_seconds,
             "tools": list(job.terms.tools),
             "missed": job.missed,

@@ -54,7 +54,7 @@ class DryRun:
             "tools": list(job.terms.tools),
             "model": job.model,
             "policy": job.tier.value,
-            "kind": "polling" if job.watch is not None else "",
+            "kind": job.kind,
             "output_tokens_max": job.output_tokens_max,
         }
 

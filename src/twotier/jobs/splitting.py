@@ -106,8 +106,8 @@ def policy_for(part: Part) -> TierPolicy:
 
 
 def kind_for(part: Part) -> str:
-    """A word for the router: what a watcher found is polling, but for what is written from it."""
-    return "polling" if part.job.watch is not None and part.split is None else ""
+    """A word for the router; what is written from extracts is no poll."""
+    return part.job.kind if part.split is None else ""
 
 
 def text_for(part: Part, text: str, *, cut: bool) -> str:
