@@ -14,6 +14,7 @@ from aiohttp import web
 
 from tests.cli.standin import SECONDS_MAX, StandIn, standin, start, twotier
 from tests.worker.playing_main import completion, playing_main
+from twotier.errors import TierUnavailableError
 
 
 def words(stand: StandIn, *more: str) -> tuple[str, ...]:
@@ -167,6 +168,31 @@ class Tiers:
         chunk = {"choices": [{"delta": {"content": "Seven [1], or [2]."}, "finish_reason": "stop"}]}
         await reply.write(f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n".encode())
         return reply
+
+
+@pytest.mark.parametrize("down", [True, False])
+def test_nothing_is_read_where_nobody_could_write(tmp_path: Path, down: bool) -> None:
+    """The local tier read for minutes, and then there was no key for the frontier."""
+    text = tmp_path / "long.txt"
+    text.write_text("filler\n" * 3_000 + "The price is 7.\n", encoding="utf-8")
+
+    async def scenario() -> None:
+        tiers = Tiers()
+        async with playing_main(tmp_path, tiers) as main:
+            if down:
+                main.states["frontier"] = {"state": "down", "because": "KEY is not set"}
+            else:
+                main.refuses = "no tier may answer this: price"
+            config = str(tmp_path / "twotier.toml")
+            said = await twotier(
+                "--config", config, "ask", "The price?", "--split", "--file", str(text)
+            )
+            assert said.code == TierUnavailableError.exit_code
+            why = "frontier: KEY is not set" if down else "no tier may answer this: price"
+            assert why in said.err
+            assert tiers.policies == []
+
+    asyncio.run(scenario())
 
 
 def test_long_files_are_read_here_and_written_from_there(tmp_path: Path) -> None:

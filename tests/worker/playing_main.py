@@ -66,6 +66,7 @@ class PlayingMain:
         self.limits: dict[str, int] = {}  # of jobs, as the file has them
         self.verdicts: list[dict[str, Any]] = []
         self.refuses = ""  # what the router says where nobody may be asked
+        self.states: dict[str, dict[str, str]] = {}  # of tiers that are not ready
         self._socket = socket
         self._runner: web.AppRunner | None = None
 
@@ -100,7 +101,9 @@ class PlayingMain:
             {"name": "frontier", "local": False, "window_tokens": 200_000},
             {"name": "local", "local": True, "window_tokens": 8_192},
         ]
-        return web.json_response({"tiers": tiers})
+        ready = {"state": "ready", "because": ""}
+        told = [tier | ready | self.states.get(str(tier["name"]), {}) for tier in tiers]
+        return web.json_response({"tiers": told})
 
     async def _release(self, request: web.Request) -> web.StreamResponse:
         self.over.append((await request.json())["run"])
@@ -116,8 +119,13 @@ class PlayingMain:
     async def _route(self, request: web.Request) -> web.StreamResponse:
         """A frontier at 5 USD a million tokens in and 25 out."""
         body = await request.json()
-        microusd = 5 * len(body["prompt"]) + 25 * body["output_tokens_max"] + 300
-        told = {"refusal": self.refuses, "worst_case_usd": f"{microusd / 1e6:.6f}"}
+        microusd = 5 * len(body["prompt"]) + 25 * body.get("output_tokens_max", 0) + 300
+        told = {
+            "refusal": self.refuses,
+            "refusal_code": "tier_unavailable" if self.refuses else "",
+            "options": [] if self.refuses else [{"tier": "frontier"}],
+            "worst_case_usd": f"{microusd / 1e6:.6f}",
+        }
         return web.json_response(told)
 
     async def _alive(self, request: web.Request) -> web.StreamResponse:

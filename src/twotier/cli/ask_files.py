@@ -12,10 +12,13 @@ from pathlib import Path
 
 from twotier.agent.mcp_server import asks_of
 from twotier.agent.model import MainClient
+from twotier.cli.client import Peer, error_of
 from twotier.cli.output import say
+from twotier.cli.peers import main_of
 from twotier.clock import SystemClock
 from twotier.config.paths import paths_of
-from twotier.errors import UsageError
+from twotier.domain.tier import TierPolicy, TierState
+from twotier.errors import TierUnavailableError, UsageError
 from twotier.tools.reading import Limits, Reading, marked
 from twotier.tools.splitting import Split, split, worth
 
@@ -29,16 +32,32 @@ def with_files(
 ) -> tuple[str, Split | None]:
     """The question with its material, and what was picked of that, where it was.
 
-    Raises `UsageError`, `ToolError` and `NotRunningError`.
+    Raises `UsageError`, `ToolError`, `NotRunningError`, and what `able_to_write` raises.
     """
     texts = texts_of(files)
     if split and worth(prompt, texts):
+        able_to_write(main_of(config), prompt)
         picked = asyncio.run(picked_of(config, prompt, texts=texts))
         return picked.prompt(prompt), picked
     if split:
         say("Short enough to be read whole, so it is not split.")
     items = (marked(name, text) for name, text in texts.items())
     return "\n\n".join((prompt, *items)), None
+
+
+def able_to_write(main: Peer, prompt: str) -> None:
+    """Before minutes of reading: whether a frontier tier could be asked at all. Raises what its
+    answer would be refused with.
+    """
+    told = main.post("/control/route", {"prompt": prompt, "policy": TierPolicy.FRONTIER.value})
+    if told["refusal"]:
+        error = {"code": told["refusal_code"], "message": told["refusal"]}
+        raise error_of({"error": error}, 0)
+    tiers = {one["name"]: one for one in main.get("/control/status")["tiers"]}
+    asked = [tiers[one["tier"]] for one in told["options"] if one["tier"] in tiers]
+    if asked and all(one["state"] == TierState.DOWN.value for one in asked):
+        because = "; ".join(f"{one['name']}: {one['because']}" for one in asked)
+        raise TierUnavailableError(f"nobody could write from what is read: {because}")
 
 
 async def picked_of(config: Path, task: str, *, texts: Mapping[str, str]) -> Split:
