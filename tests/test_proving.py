@@ -104,7 +104,7 @@ def test_a_good_answer_goes_out_as_it_is(tmp_path: Path) -> None:
     assert seen["found"] == "keep: checks: free looks at the answer itself"
     (told,) = seen["told"]
     assert isinstance(told, Judged)
-    assert (told.tier, told.good, told.by) == ("local", True, "checks")
+    assert (told.tier, told.good, told.by, told.redone) == ("local", True, "checks", True)
 
 
 @pytest.mark.parametrize("verify", ["", "checks"])

@@ -9,16 +9,18 @@ Two worlds. `told`: every result is verified and rightly so (a test, the owner),
 bad. `checked`: a check catches 70 % of bad answers and finds fault with 10 % of good ones, and what
 it finds bad on the local tier the frontier does again.
 
-A run costs 1 where the frontier was paid, and `FAILED` more where its result is bad, which is what
-the rule itself takes a failure for; `DEARER` shows it for an owner who takes it for more. Regret is
-what that comes to beyond the better of two fixed tiers (both in the same world), whichever that is
-for this job and model in the mean of all seeds, as a part of its loss. It is told of the first ten
-runs, in which something has to be learned, and of those behind, by which it should be known.
+A run costs 1 where the frontier was paid, a proof in the night `JUDGED`, and `FAILED` more where
+its result is bad, which is what the rule itself takes a failure for; `DEARER` shows it for an owner
+who takes it for more. Regret is what that comes to beyond the better of two fixed tiers (both in
+the same world), whichever that is for this job and model in the mean of all seeds, as a part of its
+loss. It is told of the first ten runs, in which something has to be learned, and of those behind,
+by which it should be known.
 """
 
 from __future__ import annotations
 
 import random
+import re
 import statistics
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,12 +33,15 @@ import msgspec
 from bench.figures import Figure
 from bench.routing.stats import percentile
 from bench.virtual import VirtualClock, frontier_spec, local_spec
+from twotier.domain.job import POLL_TOKENS_MAX, Run, RunState
 from twotier.domain.known import Known
 from twotier.domain.message import Request
 from twotier.domain.money import Price
 from twotier.domain.task import Asking, Caller
 from twotier.domain.tier import TierFacts, TierState
 from twotier.domain.verdict import Verdict
+from twotier.jobs.quality import to_prove
+from twotier.jobs.trials import Work
 from twotier.learned.records import Records
 from twotier.router.estimate import estimate
 from twotier.router.names import Names
@@ -49,6 +54,8 @@ FAILED, DEARER = 4.0, 10.0
 WORLDS = {"told": (1.0, 0.0), "checked": (0.7, 0.1)}
 FRONTIER_RIGHT = 0.95
 SHADOWED = 10
+# Two short answers over the material and both texts: a tenth of an agent's run, a whole plain one.
+JUDGED = 0.5
 AIM = "<= 15 % by run 10"
 LOCAL, FRONTIER = (
     local_spec(),
@@ -98,14 +105,15 @@ class Luck:
 
 @dataclass(slots=True)
 class Told:
-    """What runs came to: whether the frontier was chosen, the paid calls, the bad results. In a
-    world of checks what fails is `escalated`.
+    """What runs came to: whether the frontier was chosen, the paid calls, the bad results, and what
+    was paid for judging in the night before. In a world of checks what fails is `escalated`.
     """
 
     escalates: bool
     chosen: list[bool] = field(default_factory=list)
     paid: list[float] = field(default_factory=list)
     bad: list[float] = field(default_factory=list)
+    judged: list[float] = field(default_factory=list)
 
     def add(self, luck: Luck, *, frontier: bool) -> None:
         """One run."""
@@ -114,18 +122,21 @@ class Told:
         self.chosen.append(frontier)
         self.paid.append(float(frontier or escalated))
         self.bad.append(float(not right))
+        self.judged.append(0.0)
 
     def loss(self, failed: float, since: int = 0, until: int = RUNS) -> float:
         """Of some of the runs."""
-        return sum(self.paid[since:until]) + failed * sum(self.bad[since:until])
+        paid = sum(self.paid[since:until]) + sum(self.judged[since:until])
+        return paid + failed * sum(self.bad[since:until])
 
 
 def jobs() -> list[Job]:
-    """The ready ones; a blank form is none."""
+    """The ready ones; what its owner is to write asks nothing yet."""
     folder = resources.files("twotier.config") / "templates"
     return [
-        job_of(name, tomllib.loads((folder / f"{name}.toml").read_text("utf-8")))
-        for name in sorted(EVERY)
+        job_of(entry.name.removesuffix(".toml"), tomllib.loads(entry.read_text("utf-8")))
+        for entry in sorted(folder.iterdir(), key=lambda one: one.name)
+        if entry.name.removesuffix(".toml") in EVERY
     ]
 
 
@@ -141,7 +152,10 @@ def job_of(name: str, template: Mapping[str, object]) -> Job:
     head = str(body["messages"])[:600]
     tools = 2 if "\ntools = " in text else 0
     request = Request("openai_chat", msgspec.json.encode(body), "auto", head_text=head, tools=tools)
-    return Job(name, request, "polling" if "[watch]" in text else "", EVERY[name])
+    length = re.search(r"^output_tokens_max = (\d+)", text, re.MULTILINE)
+    short = length is None or int(length[1]) <= POLL_TOKENS_MAX
+    kind = "polling" if "[watch]" in text and short else ""
+    return Job(name, request, kind, EVERY[name])
 
 
 def lucks(model: Callable[[int], float], seed: int, *, world: str) -> list[Luck]:
@@ -159,22 +173,69 @@ def lucks(model: Callable[[int], float], seed: int, *, world: str) -> list[Luck]
     return found
 
 
+@dataclass(slots=True)
+class Nights:
+    """What `[routing.quality] prove` does between two days: runs that the frontier has done are
+    done again here and judged, as long as nobody knows the job. `day` holds the runs since the last
+    night, with the tier.
+    """
+
+    records: Records
+    job: Job
+    escalates: bool
+    day: list[tuple[str, str, Luck]] = field(default_factory=list)
+    tried: int = 0
+    failed: int = 0
+
+    def pass_by(self) -> float:
+        """One night; what its judging cost."""
+        works = [work_of(run, tier) for run, tier, _ in self.day]
+        runs = to_prove(works, tried=self.tried, failed=self.failed, local_tiers={"local"})
+        for run, _, luck in self.day[-runs:] if runs else ():
+            good = luck.local_passes
+            redone = self.escalates
+            verdict = Verdict(self.job.name, "local", good, "trial", run, "all", redone=redone)
+            self.records.tell(verdict)
+            self.failed += not good
+        self.tried += runs
+        self.day.clear()
+        return runs * JUDGED
+
+
+def work_of(run: str, tier: str) -> Work:
+    """A run as the watch over quality sees it."""
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    return Work(Run(run, "job", at, RunState.DONE), "all", (), "", tier, 0, 0)
+
+
 def replayed(
-    job: Job, luck: Sequence[Luck], *, escalates: bool, shadow: Sequence[bool] = ()
+    job: Job,
+    luck: Sequence[Luck],
+    *,
+    escalates: bool,
+    shadow: Sequence[bool] = (),
+    proves: bool = True,
 ) -> Told:
-    """Thirty runs as the product decides them. `shadow`: verdicts of a shadow run before."""
+    """Thirty runs as the product decides them. `shadow`: verdicts of a shadow run before; `proves`:
+    the setting of that name is on, as it is unless its owner says otherwise.
+    """
     clock = VirtualClock(datetime(2026, 3, 2, 6, 30, tzinfo=UTC))
     records = Records(clock)
     records.hours = Hours(time(1), time(6), "UTC")
     for spec in (LOCAL, FRONTIER):
         records.follow(spec)
     for number, good in enumerate(shadow):
-        redone = escalates and not good
+        redone = escalates
         name = f"shadow-{number}"
         records.tell(Verdict(job.name, "local", good, "trial", name, redone=redone))
-    router, told = Router(NAMES), Told(escalates)
+    router, told, nights = Router(NAMES), Told(escalates), Nights(records, job, escalates)
+    nights.tried, nights.failed = len(shadow), shadow.count(False)
     for number, one in enumerate(luck):
+        before = clock.now().date()
         clock.turn(job.seconds)
+        judged = 0.0
+        if proves and clock.now().date() > before:
+            judged = nights.pass_by()
         run = f"{job.name}-{number}"
         caller = Caller(
             True, "worker", job.name, run, "all:1", job.kind, period_seconds=job.seconds
@@ -184,9 +245,11 @@ def replayed(
         known = Known(job.name, records.of(job.name), recheck=recheck)
         decision = router.decide(asking.task, FACTS, known=known)
         frontier = decision.options[0].tier == "frontier"
+        nights.day.append((run, "frontier" if frontier else "local", one))
         told.add(one, frontier=frontier)
+        told.judged[-1] = judged
         if not frontier:
-            redone = escalates and not one.local_passes
+            redone = escalates
             good = one.local_passes
             records.tell(Verdict(job.name, "local", good, "checks", run, "all", redone=redone))
         if told.paid[-1]:
@@ -233,7 +296,9 @@ def regret(cells: Sequence[Cell], failed: float, since: int, until: int) -> tupl
     return part(every), percentile(seen, 0.025), percentile(seen, 0.975)
 
 
-def cell_of(job: Job, model: Callable[[int], float], *, world: str, shadowed: bool) -> Cell:
+def cell_of(
+    job: Job, model: Callable[[int], float], *, world: str, shadowed: bool, proves: bool = True
+) -> Cell:
     """All seeds."""
     ours, local, frontier = [], [], []
     escalates = world == "checked"
@@ -241,7 +306,7 @@ def cell_of(job: Job, model: Callable[[int], float], *, world: str, shadowed: bo
         luck = lucks(model, seed, world=world)
         before = lucks(lambda _: model(0), seed + 10_000, world=world)[:SHADOWED]
         shadow = [one.local_passes for one in before] if shadowed else []
-        ours.append(replayed(job, luck, escalates=escalates, shadow=shadow))
+        ours.append(replayed(job, luck, escalates=escalates, shadow=shadow, proves=proves))
         local.append(blind(luck, [False] * RUNS, escalates=escalates))
         frontier.append(blind(luck, [True] * RUNS, escalates=escalates))
     return Cell(ours, local, frontier)
@@ -266,18 +331,24 @@ def shuffled(cells: Mapping[tuple[str, str], Cell], world: str) -> list[Cell]:
     return found
 
 
+HOW = {
+    "from nothing": {"shadowed": False},
+    "from nothing, prove = false": {"shadowed": False, "proves": False},
+    "a shadow of ten runs before": {"shadowed": True},
+}
+
+
 def figures() -> Iterator[Figure]:
     """Both worlds, from nothing and after a shadow run."""
     ready = jobs()
     for world in WORLDS:
-        for shadowed in (False, True):
+        for how, settings in HOW.items():
             cells = {
-                (job.name, name): cell_of(job, model, world=world, shadowed=shadowed)
+                (job.name, name): cell_of(job, model, world=world, **settings)
                 for job in ready
                 for name, model in MODELS.items()
             }
-            how = f"{world}, {'a shadow of ten runs before' if shadowed else 'from nothing'}"
-            yield from of_cells(cells, how, world=world)
+            yield from of_cells(cells, f"{world}, {how}", world=world)
 
 
 def of_cells(cells: Mapping[tuple[str, str], Cell], how: str, *, world: str) -> Iterator[Figure]:

@@ -66,7 +66,7 @@ class Habits:
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What is told of an answer that was looked at; `good` is None where nobody could tell.
-    `redone`: the frontier tier's went out in its place.
+    `redone`: where it is not good, the frontier tier's went out in its place.
     """
 
     request: Request
@@ -164,7 +164,8 @@ class Proving:
             return given
         finally:
             if answer.whole():  # what broke off says nothing of how good its tier is
-                redone = given.headers["x-twotier-tier"] not in self._local
+                there = given.headers["x-twotier-tier"] not in self._local
+                redone = there or found.end is End.KEEP
                 self._tell(answer, request, caller=caller, found=found, redone=redone)
 
     def _tell(

@@ -30,6 +30,7 @@ from twotier.jobs.agents import JobAgents
 from twotier.jobs.database import Database
 from twotier.jobs.items import ItemStore
 from twotier.jobs.parts import Part
+from twotier.jobs.quality import QualityWatch, Sample
 from twotier.jobs.records import Records
 from twotier.jobs.results import Letter, ResultStore
 from twotier.jobs.shadowing import NOT_DONE
@@ -196,7 +197,7 @@ async def bench(home: Path, plot: Plot, settings: str = "") -> AsyncIterator[Ben
                 agents = agents_of(loaded, owner, tooling=tooling, verifier=looks, clock=clock)
                 jobs = {job.name: job for job in jobs_of(loaded)}
                 store = TrialStore(database, clock)
-                around = Around(lambda: jobs, None)
+                around = Around(lambda: jobs, None, client.judged)
                 desk = TrialDesk(
                     store, around, client=client, loads=Loads(), clock=clock, agents=agents
                 )
@@ -516,6 +517,37 @@ async def test_what_strangers_wrote_is_read_apart_in_a_trial_too(tmp_path: Path)
         pair = await one.tried(replace(SHADOW, id="trial-3", kind="test", policy="auto"))
         assert pair["because"] == "4 calls of tools failed in a row"
         assert {head["x-twotier-policy"] for head in one.main.headers[8:]} == {"auto"}
+
+
+@lived
+async def test_the_watch_over_quality_looks_at_agents_too(tmp_path: Path) -> None:
+    """A run of the local tier is done again by the frontier, in the same world and without effects;
+    what the judge says is a verdict on the local tier.
+    """
+    own = script(READ_A, WRITE)
+    async with bench(tmp_path, Plot(own, script(READ_A, WRITE), "worse")) as one:
+        one.jobs["notes"] = replace(one.jobs["notes"], tier=TierPolicy.LOCAL_THEN_FRONTIER)
+        await one.done()
+        note = one.folder / "out" / "note.md"
+        note.write_text("as it was", "utf-8")
+        local = frozenset({"local", "frontier"})  # where the playing main answers from
+        watch = QualityWatch(
+            one.store,
+            one.desk,
+            sample=Sample(100, 1_000_000, local),
+            main=one.client,
+            clock=one.clock,
+        )
+        assert await watch.once() == 1
+        (trial,) = await one.store.of_job("notes")
+        assert trial.kind == "quality"
+        await one.desk.once()
+        (pair,) = await one.store.pairs(trial.id)
+        assert pair["effects"] == "same"
+        (told,) = one.main.verdicts
+        assert (told["by"], told["key"]) == ("trial", "notes")
+        assert note.read_text("utf-8") == "as it was"
+        assert not list(one.agents.artifacts.glob("quality-*"))
 
 
 @lived

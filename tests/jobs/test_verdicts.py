@@ -77,6 +77,9 @@ def test_what_the_run_has_verified_counts(looked: Any, good: bool | None, by: st
     made = {"text": "Nothing cited.", "answer": {"tier": "local"}, "looked": looked}
     (told,) = verdicts.ended(part(job()), made)
     assert (told.good, told.by, told.redone) == (good, by, False)
+    free = job(tier=TierPolicy.AUTO)
+    (told,) = verdicts.ended(part(free), made)
+    assert told.redone is bool(good)  # what was kept although it is bad was not
     made |= {"gave_up": "local", "answer": {"tier": "frontier"}}
     before, after = verdicts.ended(part(job()), made)
     assert (before.tier, before.good) == ("local", False)
@@ -173,6 +176,10 @@ def test_a_trial_tells_what_would_have_been_done_again(
     told = verdicts.tried(replace(SHADOW, **changes), work, compared=compared, job=of)
     assert told is not None
     assert (told.good, told.redone) == (False, redone)
+    good = replace(compared, verdict=Beside.SAME)
+    told = verdicts.tried(replace(SHADOW, **changes), work, compared=good, job=of)
+    assert told is not None
+    assert (told.good, told.redone) == (True, redone)
 
 
 def test_a_run_tells_how_its_parts_ended(tmp_path: Path) -> None:
@@ -236,9 +243,15 @@ def test_the_owners_word_reaches_main(tmp_path: Path) -> None:
 # -- the watch over quality
 
 
-def watch_of(one: Any, percent: float, *, limit: int = 1_000_000) -> quality.QualityWatch:
-    """The watch beside the desk of a bench."""
-    sample = quality.Sample(percent, limit, frozenset({"local", "frontier"}))
+def watch_of(
+    one: Any,
+    percent: float,
+    *,
+    limit: int = 1_000_000,
+    local: frozenset[str] = frozenset({"local", "frontier"}),
+) -> quality.QualityWatch:
+    """The watch beside the desk of a bench; what the playing main says comes from `frontier`."""
+    sample = quality.Sample(percent, limit, local, prove=True)
     return quality.QualityWatch(
         one.store, one.desk, sample=sample, main=one.client, clock=one.clock
     )
@@ -285,7 +298,6 @@ def test_a_few_local_runs_are_judged_beside_the_frontier(tmp_path: Path) -> None
     [
         ({"tier": TierPolicy.LOCAL_ONLY}, None),
         ({"tier": TierPolicy.FRONTIER}, None),
-        ({"terms": Terms(tools=("fetch",))}, None),
         (
             {},
             Window((START - timedelta(hours=2)).time(), (START - timedelta(hours=1)).time(), "UTC"),
@@ -295,7 +307,7 @@ def test_a_few_local_runs_are_judged_beside_the_frontier(tmp_path: Path) -> None
 def test_private_work_is_never_watched_that_way(
     tmp_path: Path, changes: dict[str, Any], window: Window | None
 ) -> None:
-    """Nor an agent's, nor anything outside the hours."""
+    """Nor anything outside the hours."""
 
     async def scenario() -> None:
         jobs = {"report": replace(REPORT, **changes)}
@@ -305,3 +317,79 @@ def test_private_work_is_never_watched_that_way(
             assert one.main.bodies == []
 
     asyncio.run(scenario())
+
+
+def test_a_job_that_nobody_knows_is_proven_by_its_first_runs(tmp_path: Path) -> None:
+    """Without an order: done again on the local tier, judged by the frontier, ten of them at most;
+    what comes of it is a verdict on the local tier.
+    """
+
+    async def scenario() -> None:
+        jobs = {"report": replace(REPORT, tier=TierPolicy.AUTO)}
+        async with bench(tmp_path, says(OWN, better="same"), jobs=jobs) as one:
+            watch = watch_of(one, 0, local=frozenset({"local"}))
+            assert await watch.once() == 0  # nothing has run
+            for _ in range(2):
+                await one.done()
+            assert await watch.once() == 1
+            (trial,) = await one.store.of_job("report")
+            assert (trial.kind, trial.policy, trial.judge) == ("proof", "local-only", "frontier")
+            assert (trial.runs, trial.rates.read, trial.judge_rates.read) == (2, 0, 5_000_000)
+            assert await watch.once() == 0  # tomorrow again
+            await one.desk.once()
+            assert {told["by"] for told in one.main.verdicts} == {"trial"}
+            assert [told["good"] for told in one.main.verdicts] == [True, True]
+            one.clock.turn(timedelta(days=1).total_seconds())
+            await one.done()
+            assert await watch_of(one, 0, local=frozenset({"local", "frontier"})).once() == 0
+            assert await watch.once() == 1
+            one.main.script = says(OWN + " Or not.", better="worse")
+            for _ in range(2):
+                await one.desk.once()
+                one.clock.turn(timedelta(days=1).total_seconds())
+                await one.done()
+                await watch.once()
+            assert [told["good"] for told in one.main.verdicts] == [True, True, False, False]
+            assert await watch.once() == 0  # two did not do
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tier": TierPolicy.LOCAL_THEN_FRONTIER},
+        {"tier": TierPolicy.FRONTIER},
+        {"tier": TierPolicy.AUTO, "model": "frontier"},
+    ],
+)
+def test_what_its_owner_decided_is_not_proven(tmp_path: Path, changes: dict[str, Any]) -> None:
+    async def scenario() -> None:
+        jobs = {"report": replace(REPORT, **changes)}
+        async with bench(tmp_path, says(OWN), jobs=jobs) as one:
+            await one.done()
+            assert await watch_of(one, 0, local=frozenset({"local"})).once() == 0
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("tiers", "tried", "failed", "runs"),
+    [
+        (["frontier"] * 2, 0, 1, 2),
+        (["frontier"] * 9, 0, 0, 3),  # judging costs, and a few may do
+        (["frontier"] * 9, 8, 0, 2),
+        (["frontier"] * 9, 12, 0, 0),
+        (["frontier"] * 9, 2, 2, 0),  # it will be tried again by its record
+        (["frontier", "local"], 0, 0, 0),
+        ([], 0, 0, 0),
+    ],
+)
+def test_how_many_runs_prove_a_job(tiers: list[str], tried: int, failed: int, runs: int) -> None:
+    works = [
+        Work(replace(RUN, id=f"inbox-{number}"), ALL, (), "said", tier, 10, 0)
+        for number, tier in enumerate(tiers)
+    ]
+    found = quality.to_prove(works, tried=tried, failed=failed, local_tiers={"local"})
+    assert found == runs
+    assert quality.to_prove(works, tried=tried, failed=failed, local_tiers=()) == 0

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from twotier.domain.verdict import BAD, GOOD, UNSAID, Judgement
 from twotier.router.weighing import Present
 
-WORDS = {"+": GOOD, "-": BAD, "~": BAD, "?": UNSAID}
+WORDS = {"+": GOOD, "-": BAD, "~": BAD, "*": GOOD, "?": UNSAID}
 DAY_MS = 86_400_000
 PRESENT = Present("local", "mlx_lm/small", "1", "p", 1_000 * DAY_MS)
 
@@ -25,8 +25,8 @@ def judged(
     days_ago: float = 0.0,
     tokens: int = 100,
 ) -> list[Judgement]:
-    """One for each sign: `+` good, `-` bad, `~` bad and done again by another tier, `?` unverified.
-    The last one is that many days old.
+    """One for each sign: `+` good, `-` bad, `~` bad and done again by another tier, `*` good where
+    such would be, `?` unverified. The last one is that many days old.
     """
     return list(
         _each(
@@ -43,4 +43,4 @@ def _each(words: str, like: Judgement) -> Iterator[Judgement]:
     for number, word in enumerate(words):
         at_ms = like.at_ms - (len(words) - 1 - number)
         name = f"{like.key}-{like.tier}-{like.model}-{like.version}-{like.prompt}-{at_ms}"
-        yield replace(like, id=name, at_ms=at_ms, good=WORDS[word], redone=word == "~")
+        yield replace(like, id=name, at_ms=at_ms, good=WORDS[word], redone=word in "~*")

@@ -63,6 +63,11 @@ def test_where_nothing_is_known_it_abstains() -> None:
         ("+-+++", "+++--", "local"),
         ("+~+++~+~++", "", ""),  # what was done again reached nobody
         ("~~+", "", ""),
+        ("*", "", "local"),  # what fails is done again: what is likely decides, not what is sure
+        ("~", "", ""),
+        ("*~", "", ""),
+        ("**~", "", "local"),
+        ("*--", "", "frontier"),
         ("~~~~~~", "", "frontier"),  # hardly any is right: then some that pass are not
         ("+++~-~-", "", "frontier"),  # two that somebody had
         ("+++++~++++~+++++~++~", "", "local"),

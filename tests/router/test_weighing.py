@@ -53,6 +53,11 @@ def test_a_failure_that_another_tier_did_again_counts_half() -> None:
     record = record_of(judged("+-~"), PRESENT)
     assert record.bad == pytest.approx(record_of(judged("+-?"), PRESENT).bad * 0.5**0.05 + REDONE)
     assert (record.lately, record.redone) == ((True, False, False), (False, False, True))
+    assert record.covered
+    assert not record_of(judged("*+"), PRESENT).covered  # as it is now
+    marked = [replace(one, by="owner") for one in judged("+")]
+    assert record_of([*judged("*", days_ago=1.0), *marked], PRESENT).covered  # a word, no change
+    assert not record_of([], PRESENT).covered
 
 
 def test_each_edit_of_the_prompt_halves_what_was_before() -> None:

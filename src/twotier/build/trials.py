@@ -64,6 +64,7 @@ class Trying:
             config.routing.quality.shadow_percent,
             int(config.routing.quality.limit_usd * MICROUSD_PER_USD),
             local,
+            config.routing.quality.prove,
         )
         around = Around(lambda: scheduler.jobs, window, client.judged, sample.takes)
         loader = Loader(loaded.paths.main_socket)

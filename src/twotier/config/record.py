@@ -30,8 +30,8 @@ class RecordConfig(Section):
 
 
 class QualityConfig(Section):
-    """A watch over the local tier: a few of its background runs are done again by the frontier and
-    judged, so that a fall is seen before a person sees it.
+    """What is judged without an order of yours: a few of the local tier's background runs, so that
+    a fall is seen before a person sees it, and jobs that nobody knows whether it would do.
     """
 
     shadow_percent: float = Field(
@@ -41,6 +41,12 @@ class QualityConfig(Section):
         description="How many of a hundred background runs on the local tier are judged that way,"
         " 0 (none) to 5; those of local-only jobs never. They wait for the hours of [trials].",
     )
+    prove: bool = Field(
+        True,
+        description="Whether a job with tier = auto that the frontier does, because nobody knows"
+        " whether the local tier would, has ten runs at most done again by it and judged by the"
+        " frontier, in the hours of [trials]; its record then decides.",
+    )
     limit_usd: Usd = Field(
-        Decimal("0.50"), description="Most that this may cost in a day, judging included."
+        Decimal("0.50"), description="Most that all this may cost in a day, judging included."
     )

@@ -58,7 +58,8 @@ class Times(msgspec.Struct, frozen=True):
 class Record(msgspec.Struct, frozen=True):
     """What came of such work on one tier. `good` and `bad` are verified ends, aged, so no whole
     numbers; `lately` are the last five verdicts, the newest last, and `redone` tells of each
-    whether another tier did it again before anybody had it; `runs` counts all of them.
+    whether another tier did it again before anybody had it; `runs` counts all of them. `covered`:
+    what fails there now is done again by another tier.
     """
 
     tier: str
@@ -71,6 +72,7 @@ class Record(msgspec.Struct, frozen=True):
     steps: Spread | None = None
     cost_microusd: Spread | None = None
     redone: tuple[bool, ...] = ()
+    covered: bool = False
 
 
 class Session(msgspec.Struct, frozen=True):

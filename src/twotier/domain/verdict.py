@@ -34,8 +34,9 @@ class Verdict(msgspec.Struct, frozen=True):
     one. `key` is the job's name, or the name of a prompt's template; `by` is what came to it:
     `form`, `schema`, `citations`, `loop`, `stuck`, `escalated`, `trial`, `owner`. `good` is None
     for a good end that nothing has verified. `prompt` names the prompt as it was, empty where
-    nobody knows; another one is an edit. `took` is None where main knows better. `redone`: another
-    tier did it again before anybody had it.
+    nobody knows; another one is an edit. `took` is None where main knows better. `redone`: what
+    fails of such work here is done again by another tier before anybody has it, as this was if it
+    is no success.
     """
 
     key: str

@@ -124,7 +124,9 @@ def judgement_told(one: Judgement) -> dict[str, Any]:
         "tier": one.tier,
         "model": one.model,
         "version": one.version,
-        "verdict": "redone" if one.redone else WORDS.get(one.good, "unverified"),
+        "verdict": "redone"
+        if one.redone and one.good == BAD
+        else WORDS.get(one.good, "unverified"),
         "by": one.by,
         "output_tokens": one.output_tokens,
         "seconds": round(one.seconds, 3),

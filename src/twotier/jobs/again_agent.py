@@ -39,7 +39,7 @@ SHADOW, TEST, MODEL = "shadow", "test", "model"
 KIND = SHADOW  # how main is told of it, and what the ledger calls it
 SECONDS_MAX = 3_600.0
 KEY_CHARACTERS = 12
-FOLDER = re.compile(r"trial-[0-9a-f]{12}")  # the name of a trial, and of no run
+FOLDER = re.compile(r"(trial|quality|proof)-[0-9a-f]{12}")  # the name of a trial, and of no run
 
 
 class Agents(Protocol):

@@ -1,10 +1,13 @@
-"""A watch over the local tier: a few of its background runs are judged beside the frontier.
+"""What trials are made without an order of the owner's: a watch over the local tier, and proofs.
 
-Which runs those are is a matter of their names alone, so it is the same after a restart, and nobody
-can choose them. Once a day, in the hours of trials, each job whose answers come from the local tier
-has an order of its own for those of its last day; the desk of trials does the work, and what comes
-of it is told like any other verdict. A job that is local-only, or that an agent works on, is never
-watched this way.
+The watch has a few of the local tier's background runs judged beside the frontier. Which runs those
+are is a matter of their names alone, so it is the same after a restart, and nobody can choose them.
+A proof is for a job that is free to run on both tiers and that the frontier does, because nobody
+knows whether the local tier would do: its first runs are done again there, and judged.
+
+Both are ordered at most once a day for a job, in the hours of trials and within the dollars of a
+day; the desk of trials does the work, without effects, and what comes of it is told like any other
+verdict. A job that is local-only is never judged elsewhere.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -22,9 +25,11 @@ from twotier.domain.job import Job
 from twotier.domain.money import MICROUSD_PER_USD, usd
 from twotier.domain.tier import TierPolicy
 from twotier.errors import TwotierError
+from twotier.jobs.judging import Verdict
+from twotier.jobs.proposal import Pair
 from twotier.jobs.store import ms
 from twotier.jobs.trial_desk import TrialDesk, Window
-from twotier.jobs.trials import OPEN, QUALITY, Rates, Trial, TrialStore, Work
+from twotier.jobs.trials import OPEN, PROOF, QUALITY, SHADOW, Rates, Trial, TrialStore, Work
 
 LOG = logging.getLogger("twotier.trials")
 
@@ -33,18 +38,27 @@ DAY = timedelta(days=1)
 PAUSE = timedelta(hours=20)  # between two orders for a job: once in each night
 RUNS_MAX = 200
 WATCHED = frozenset({TierPolicy.AUTO, TierPolicy.LOCAL_THEN_FRONTIER})
-FRONTIER = TierPolicy.FRONTIER.value
+FRONTIER, LOCAL = TierPolicy.FRONTIER.value, TierPolicy.LOCAL_ONLY.value
+PROOF_RUNS = 10  # of a job, within so many days: then its record has to speak
+PROOF_NIGHT = 3
+PROOF_FAILURES = 2
+PROOF_DAYS = timedelta(days=90)
+FREE_RATES = Rates()
+MINE, PROVING = frozenset({QUALITY, PROOF}), frozenset({SHADOW, PROOF})
 PROBE_BYTES, PROBE_TOKENS = 10_000, 1_000
 MILLION = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """So many of a hundred runs on the local tiers, for at most so much a day."""
+    """So many of a hundred runs on the local tiers, for at most so much a day. `prove`: whether
+    jobs of which nobody knows that the local tier would do are tried there.
+    """
 
     percent: float = 0.0
     limit_microusd: int = 0
     local_tiers: frozenset[str] = frozenset()
+    prove: bool = False
 
     def takes(self, work: Work) -> bool:
         """Whether this piece is one of them."""
@@ -55,6 +69,24 @@ def drawn(run: str, percent: float) -> bool:
     """Whether this run is one of so many of a hundred, by its name."""
     number = int.from_bytes(hashlib.blake2b(run.encode(), digest_size=8).digest())
     return number < percent / 100 * 2**64
+
+
+def runs_of(works: Sequence[Work]) -> int:
+    """How many runs they are of."""
+    return len({work.run.id for work in works})
+
+
+def to_prove(
+    works: Sequence[Work], *, tried: int, failed: int, local_tiers: Collection[str]
+) -> int:
+    """How many of a job's last runs the local tier should be tried with: none where it did some
+    itself, or failed twice (then its record has it tried again, later), and never many at once,
+    for judging them costs money and a few may do.
+    """
+    done = failed >= PROOF_FAILURES or any(work.tier in local_tiers for work in works)
+    if done or not local_tiers:
+        return 0
+    return min(runs_of(works), PROOF_NIGHT, max(0, PROOF_RUNS - tried))
 
 
 class Main(Protocol):
@@ -89,51 +121,72 @@ class QualityWatch:
     async def once(self) -> int:
         """Order what is to be judged now; how many jobs that concerns. Raises what main says."""
         window: Window | None = self._desk.around.window
-        if not self._sample.percent or (window and not window.holds(self._clock.now())):
+        if window and not window.holds(self._clock.now()):
             return 0
         ordered = 0
         for job in self._desk.around.jobs().values():
-            if job.tier in WATCHED and not job.terms.agent and await self._order(job):
-                ordered += 1
+            ordered += job.tier in WATCHED and await self._order(job)
         if ordered:
             self._desk.look()
         return ordered
 
     async def _order(self, job: Job) -> bool:
+        """One trial of a job's last day, if any is due."""
         now = self._clock.now()
-        before = [one for one in await self._store.of_job(job.name) if one.kind == QUALITY]
+        trials = await self._store.of_job(job.name)
+        before = [one for one in trials if one.kind in MINE]
         if before and (before[0].state == OPEN or before[0].made_ms > ms(now - PAUSE)):
             return False
         works = await self._store.works(job, runs_max=RUNS_MAX, after_ms=ms(now - DAY))
-        if not any(self._sample.takes(work) and not work.gone for work in works):
-            return False
+        works = [work for work in works if not work.gone]
+        since_ms = ms(now - PROOF_DAYS)
+        # What the owner had tried is known as well.
+        here = [one for one in trials if one.kind in PROVING and one.side == "local"]
+        proofs = [one for one in here if one.made_ms > since_ms]
+        tried = sum(one.runs for one in proofs)
+        failed = await self._failed(proofs)
+        if any(map(self._sample.takes, works)):
+            return await self._add(job, QUALITY, runs=runs_of(works))
+        local_tiers = self._sample.local_tiers
+        runs = to_prove(works, tried=tried, failed=failed, local_tiers=local_tiers)
+        free = self._sample.prove and job.tier is TierPolicy.AUTO and job.model == "auto"
+        return free and bool(runs) and await self._add(job, PROOF, runs=runs)
+
+    async def _failed(self, proofs: Sequence[Trial]) -> int:
+        """How many pieces of them the local tier did not do well enough."""
+        pairs = [row for one in proofs for row in await self._store.pairs(one.id)]
+        said = [Pair(row["fits"], Verdict(row["verdict"]), True).serves for row in pairs]
+        return said.count(False)
+
+    async def _add(self, job: Job, kind: str, *, runs: int) -> bool:
+        """The order, if there is money for it."""
         left = self._sample.limit_microusd - await self._spent()
         if left <= 0:
             LOG.info("quality watch", extra={"because": "its dollars of today are spent"})
             return False
         rates = await self._rates()
         trial = Trial(
-            id=f"quality-{secrets.token_hex(6)}",
+            id=f"{kind}-{secrets.token_hex(6)}",
             job=job.name,
-            kind=QUALITY,
-            side=FRONTIER,
-            policy=FRONTIER,
+            kind=kind,
+            side=FRONTIER if kind == QUALITY else "local",
+            policy=FRONTIER if kind == QUALITY else LOCAL,
             judge=FRONTIER,
-            runs=len({work.run.id for work in works}),
+            runs=runs,
             stored=True,
             limit_microusd=left,
-            rates=rates,
+            rates=rates if kind == QUALITY else FREE_RATES,
             judge_rates=rates,
-            made_ms=ms(now),
+            made_ms=ms(self._clock.now()),
         )
         await self._store.add(trial)
-        LOG.info("quality watch", extra={"job": job.name, "limit": usd(left)})
+        LOG.info("quality watch", extra={"job": job.name, "kind": kind, "limit": usd(left)})
         return True
 
     async def _spent(self) -> int:
         """Of the last day; an order that is open may still spend all of its limit."""
         since = ms(self._clock.now() - DAY)
-        mine = [one for one in await self._store.of_job() if one.kind == QUALITY]
+        mine = [one for one in await self._store.of_job() if one.kind in MINE]
         return sum(
             one.limit_microusd if one.state == OPEN else one.spent_microusd
             for one in mine

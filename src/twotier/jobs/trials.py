@@ -40,7 +40,7 @@ DONE_WELL = (RunState.DONE, RunState.LATE)
 LISTS = (trial_texts.c.own_effects, trial_texts.c.other_effects, trial_texts.c.held)
 NOT_OF_AN_ORDER = ("rates", "ended_ms", "owner")  # columns that stand in no field of a trial
 OPEN, DONE, STOPPED = "open", "done", "stopped"
-SHADOW, QUALITY = "shadow", "quality"
+SHADOW, QUALITY, PROOF = "shadow", "quality", "proof"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An order. `kind` is `shadow`, `test`, `model` or `quality` (a shadow of a sample); `side` is
-    where the other way is asked.
+    """An order. `kind` is `shadow`, `test`, `model`, `quality` (a shadow of a sample) or `proof` (a
+    shadow that nobody ordered); `side` is where the other way is asked.
 
     `runs` of the job's runs are done again: the last ones where it is `stored`, else the next ones.
     `policy` and `model` say who is asked, `prompt` what, empty for the job's own. `judge` is a tier

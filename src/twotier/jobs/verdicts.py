@@ -67,7 +67,8 @@ def ended(part: Part, made: Mapping[str, Any]) -> tuple[Verdict, ...]:
         return before, _of(part, tier, good=good, by=by)
     if found is False or (found and rung != CHECKS):
         good, by = found, rung
-    return (_of(part, tier, good=good, by=by),)
+    verdict = _of(part, tier, good=good, by=by)
+    return (replace(verdict, redone=bool(good) and redoes(part.job)),)
 
 
 def stuck(part: Part, worked: Worked) -> tuple[Verdict, ...]:
@@ -122,7 +123,7 @@ def tried(trial: Trial, work: Work, *, compared: Compared, job: Job) -> Verdict 
     judged = compared.verdict not in (Beside.NONE, Beside.UNDECIDED)
     if good is None or not tier or (good and not judged):
         return None
-    redone = not good and trial.other_cheaper and redoes(job)
+    redone = trial.other_cheaper and redoes(job)
     took = Took(0, compared.seconds, 0, compared.cost_microusd) if trial.other_cheaper else None
     return Verdict(
         key=job.name,

@@ -23,6 +23,7 @@ from twotier.router.beta import quantile
 from twotier.router.row import Abstains, Choice
 
 RUNS_MIN = 2.5  # three that are not old: each weighs a little less than 1
+COVERED_MIN = 0.9  # one that is not old, where what fails is done again
 FAILURES = 2  # of the last five
 AGAIN = 3  # good ones in a row that overrule them
 FAILURE_RUNS = 4.0
@@ -104,6 +105,9 @@ def _stands(here: Record, there: Record) -> Choice | Abstains:
         return Choice(f"{told(here)}, at most {seen.high:.0%}; {figures}", "frontier")
     if fell(there):
         return Choice(told(there), "local")
+    if here.covered and seen.weight >= COVERED_MIN and seen.mean >= need:
+        text = f"{told(here)}, {seen.mean:.0%} are likely, and what fails is done again; {figures}"
+        return Choice(text, "local", sure=seen.low >= SURE)
     if seen.weight < RUNS_MIN:
         return Abstains(f"{told(here)}; about 3 verified runs are needed")
     if seen.low >= need:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from twotier.domain.known import Record, Spread
-from twotier.domain.verdict import BAD, GOOD, Judgement
+from twotier.domain.verdict import BAD, GOOD, OWNER, Judgement
 
 HALF_RUNS = 20.0
 HALF_DAYS = 60.0
@@ -87,6 +87,7 @@ def record_of(past: Sequence[Judgement], present: Present) -> Record:
         steps=spread([one.steps for one in took]),
         cost_microusd=spread([one.cost_microusd for one in took], least=0.0),
         redone=tuple(one.good == BAD and one.redone for one in reversed(recent)),
+        covered=next((one.redone for one in recent if one.by != OWNER), False),
     )
 
 

@@ -14,6 +14,7 @@ def test_the_ready_jobs_are_seen_as_the_router_sees_them() -> None:
     assert len(ready) == 9
     assert ready["comment-check"].kind == "polling"
     assert ready["market-brief"].kind == ""
+    assert ready["blog-post"].kind == ""  # it waits for notes, and writes at length
 
 
 def test_luck_is_the_same_for_every_policy() -> None:
@@ -35,11 +36,15 @@ def test_a_job_that_fails_here_moves_and_one_that_does_not_stays() -> None:
 
 
 def test_a_job_of_unknown_kind_is_proven_by_a_shadow() -> None:
-    """Without one it stays where quality is."""
+    """Without one it stays where quality is, until the nights have proven it."""
     job = next(job for job in jobs() if job.name == "market-brief")
-    assert all(replayed(job, [ALWAYS] * RUNS, escalates=False).chosen)
-    shadowed = replayed(job, [ALWAYS] * RUNS, escalates=False, shadow=[True] * 10)
+    assert all(replayed(job, [ALWAYS] * RUNS, escalates=False, proves=False).chosen)
+    shadowed = replayed(job, [ALWAYS] * RUNS, escalates=False, shadow=[True] * 10, proves=False)
     assert not any(shadowed.chosen)
+    assert replayed(job, [ALWAYS] * RUNS, escalates=False).chosen == [True] * 3 + [False] * 27
+    failing = replayed(job, [NEVER] * RUNS, escalates=False)
+    assert sum(failing.chosen) >= RUNS - 3  # but for a recheck at night
+    assert sum(failing.judged) == 2 * regret.JUDGED  # two that did not do are enough
 
 
 def test_regret_is_what_is_lost_beside_the_better_tier() -> None:
