@@ -11,7 +11,7 @@ LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --upgra
 	--python-version 3.11 --exclude-newer "7 days"
 WHOLE := --ignore=tests/faults -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=json:.cache/coverage.json
 
-.PHONY: help up base dev check test faults soak fix docs lock bench bench-day bench-peers build clean
+.PHONY: help up base dev check test faults soak fix docs lock screenshots bench bench-day bench-peers build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1  /p' $(firstword $(MAKEFILE_LIST))
@@ -41,6 +41,9 @@ fix: dev ## formats and repairs what can be repaired
 
 docs: dev ## writes the generated parts of the docs anew
 	@$(BIN)/python -m tools.docs
+
+screenshots: dev ## the pictures in docs/dashboard.md, of the real pages
+	@$(BIN)/python -m tests.dashboard.screenshots
 
 lock: python ## new locks, the engines' too: nothing younger than a week
 	@command -v uv >/dev/null || { echo "make lock needs uv: python3 -m pip install uv"; exit 1; }

@@ -15,7 +15,7 @@ from tests.ledger.toys import HandClock
 from twotier.dashboard import live, words
 from twotier.dashboard.keep import Keep
 from twotier.dashboard.live import Streams
-from twotier.dashboard.pages.overview import headline, kind_of, listed, money
+from twotier.dashboard.pages.overview import Need, headline, kind_of, listed, money
 from twotier.dashboard.pages.spend import span_of
 from twotier.dashboard.render import environment, place_of
 from twotier.dashboard.sessions import CODE_SECONDS, IDLE_DAYS, SESSION_DAYS, Sessions
@@ -150,6 +150,13 @@ def test_the_headline_says_what_matters_most() -> None:
     assert said("down", "quarantined") == "t0 and t1 are down"
     assert headline({}, ())["kind"] == "bad"
     assert listed("abc") == "a, b and c"
+    up = [{"name": name, "state": "ready"} for name in ("local", "frontier")]
+    assert headline({"tiers": up}, ())["more"] == "Both tiers are up. Nothing waits for you."
+    worker = {"state": "down"}
+    down = [up[0], {"name": "frontier", "state": "no-key"}]
+    more = headline({"tiers": down, "worker": worker}, (Need("bad", "x", "y"),))["more"]
+    assert more == "local is up, and no job runs: the worker is down."
+    assert headline({"tiers": down[1:]}, ())["more"].startswith("No tier is up.")
 
 
 def test_a_budget_is_full_where_it_is_reached() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,15 +113,26 @@ class Home:
 
 
 @contextlib.contextmanager
-def world(folder: Path, more: str = MORE) -> Iterator[Home]:
-    """The service over a scripted frontier and a scripted local server, and some work behind it."""
+def world(
+    folder: Path,
+    more: str = MORE,
+    *,
+    before: Callable[[Service], None] = lambda _: None,
+    works: bool = True,
+) -> Iterator[Home]:
+    """The service over a scripted frontier and a scripted local server, and some work behind it;
+    `before` is done in its folder before it starts.
+    """
     with FakeOpenAI() as local, FakeAnthropic() as frontier:
         text = LOCAL_SERVER.format(base_url=local.base_url + "/v1")
         text += FRONTIER.format(base_url=frontier.base_url) + more
         env = {"FRONTIER_KEY": frontier.key, "HOME": str(folder)}
-        with Service(folder, text, env=env) as service:
+        service = Service(folder, text, env=env)
+        before(service)
+        with service:
             home = Home(service, local, frontier)
-            work(home)
+            if works:
+                work(home)
             yield home
 
 

@@ -57,6 +57,18 @@ def test_what_was_done_here_is_saved_and_a_failed_try_counts_against_us() -> Non
     assert seen.saved == 21_500
 
 
+def test_a_prompt_shorter_than_what_others_share_costs_what_it_costs() -> None:
+    """One client asks long and short things: the short ones read nothing of a cache that is longer
+    than they are. They once came out as less than nothing, and their tier had "saved" that.
+    """
+    long = [Done(at, "client c", 40_000, 10, same_tokens=30_000) for at in (0, 60, 120)]
+    short = Done(90, "client c", 500, 10, local=True)
+    seen = of(*long[:2], short, long[2])
+    alone = of(short)
+    assert seen.local == alone.local == 500 * 5 + 10 * 25
+    assert seen.fair.microusd == of(*long).fair.microusd + alone.fair.microusd
+
+
 def test_without_work_nothing_is_saved() -> None:
     seen = of()
     assert (seen.saved, seen.percent, seen.plain.calls) == (0, 0.0, 0)

@@ -170,12 +170,18 @@ def _ways(done: Sequence[Done], price: Price) -> Iterator[list[int]]:
         warm = [False, *(later.at - one.at <= seconds for one, later in pairwise(done))]
         for whole in (True, False):
             parts = [
-                (one.same_tokens, one.prompt_tokens) if whole else (common, common) for one in done
+                (one.same_tokens, one.prompt_tokens) if whole else _shared(one, common)
+                for one in done
             ]
             yield [
                 cost(_usage(one, read=same if hit else 0, kept=kept, life=life), price)
                 for one, hit, (same, kept) in zip(done, warm, parts, strict=True)
             ]
+
+
+def _shared(one: Done, common: int) -> tuple[int, int]:
+    """What it reads of what prompts have in common, and keeps: all, or nothing if it is shorter."""
+    return (common, common) if one.prompt_tokens >= common else (0, 0)
 
 
 def _usage(one: Done, *, read: int, kept: int, life: str) -> Usage:

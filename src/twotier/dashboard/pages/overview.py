@@ -25,6 +25,15 @@ KINDS = {
     "quarantined": "bad",
     "standby": "idle",
 }
+RUN_KINDS = {
+    "done": "good",
+    "late": "warn",
+    "missed": "warn",
+    "failed": "bad",
+    "interrupted": "bad",
+    "running": "busy",
+    "waiting-approval": "warn",
+}
 BAD_RUNS = ("failed", "interrupted", "missed")
 NIGHT_HOURS = 12
 MEMORY_HOURS = 0.25
@@ -62,6 +71,7 @@ async def told(visit: Visit) -> Told:
         "headline": headline(state, needs),
         "money": money(state),
         "parts": PARTS,
+        "run_kinds": RUN_KINDS,
         "night": night(runs, now - timedelta(hours=NIGHT_HOURS)),
         "next_runs": next_runs(jobs),
         "jobs": jobs,
@@ -102,20 +112,45 @@ def needed(
 
 
 def headline(state: Mapping[str, Any], needs: Sequence[Need]) -> Mapping[str, str]:
-    """The page in one sentence, without figures that change every second: it is read aloud."""
+    """The page in one sentence and a second, without figures that change every second: it is read
+    aloud.
+    """
+    return {**first_words(state, needs), "more": second_words(state, needs)}
+
+
+def second_words(state: Mapping[str, Any], needs: Sequence[Need]) -> str:
+    """Who is up, and whether anything waits."""
+    tiers = state.get("tiers", ())
+    up = [str(one["name"]) for one in tiers if one["state"] == "ready"]
+    if tiers and len(up) == len(tiers):
+        said = "Both tiers are up" if len(up) == 2 else f"{listed(up)} {verb(up)} up"
+    else:
+        said = f"{listed(up)} {verb(up)} up" if up else "No tier is up"
+    worker = (state.get("worker") or {}).get("state", "")
+    jobs = "" if worker in ("ready", "") else f", and no job runs: the worker is {worker}"
+    return f"{said}{jobs}." + ("" if needs else " Nothing waits for you.")
+
+
+def verb(names: Sequence[str]) -> str:
+    """`is` or `are`."""
+    return "is" if len(names) == 1 else "are"
+
+
+def first_words(state: Mapping[str, Any], needs: Sequence[Need]) -> Mapping[str, str]:
+    """What matters most."""
     down = [str(one["name"]) for one in state.get("tiers", ()) if kind_of(one["state"]) == "bad"]
     rising = [str(one["name"]) for one in state.get("tiers", ()) if one["state"] == "coming-up"]
     if not state:
         return {"kind": "bad", "text": "twotier cannot say how it is"}
     if down:
-        return {"kind": "bad", "text": f"{listed(down)} {'is' if len(down) == 1 else 'are'} down"}
+        return {"kind": "bad", "text": f"{listed(down)} {verb(down)} down"}
     if needs:
         return {
             "kind": "bad" if needs[0].kind == "bad" else "warn",
             "text": plural(len(needs), "thing needs you", many="things need you"),
         }
     if rising:
-        return {"kind": "busy", "text": f"{listed(rising)} is coming up"}
+        return {"kind": "busy", "text": f"{listed(rising)} {verb(rising)} coming up"}
     return {"kind": "good", "text": "All is well"}
 
 

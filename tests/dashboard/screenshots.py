@@ -1,0 +1,226 @@
+"""The pictures of docs/dashboard.md: the real pages over a month that was made up, marked so there.
+
+`python -m tests.dashboard.screenshots` (`make screenshots`) starts the service with that month in
+its ledger and writes `docs/screenshots/`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.dashboard.world import Home, chromium, world
+from tests.story.service import Service
+from twotier.clock import SystemClock
+from twotier.ledger.rollups import days_of_rows, rebuild
+from twotier.ledger.rows import USAGE_COLUMNS
+from twotier.ledger.store import transaction
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+DAYS = 30
+WIDE = {"width": 1180, "height": 760}
+LIGHT, DARK = "light", "dark"
+NARROW = {"width": 360, "height": 780}
+CONFIG = """
+[[budgets]]
+period = "day"
+alert_usd = 15
+limit_usd = 40
+at_limit = "local-only"
+
+[[budgets]]
+period = "month"
+limit_usd = 400
+at_limit = "local-only"
+
+[[jobs]]
+name = "comment-check"
+watch = { kind = "files", path = "inbox", settle_seconds = 0.01 }
+every = "30m"
+tier = "local-only"
+prompt = "Summarise each new comment in one line; say which need an answer."
+deliver = "file:outbox/{stem}.txt"
+
+[[jobs]]
+name = "morning-brief"
+cron = "30 6 * * 1-5"
+zone = "America/Los_Angeles"
+tier = "frontier"
+prompt = "Compile a morning market brief."
+deliver = "file:outbox/brief.txt"
+
+[[jobs]]
+name = "mail-check"
+watch = { kind = "files", path = "mail", settle_seconds = 0.01 }
+every = "15m"
+tier = "local-only"
+prompt = "Which of these letters need an answer today?"
+deliver = "file:outbox/mail.txt"
+"""
+
+
+WHY = {
+    "explicit": "{tier} was asked for by its name",
+    "kind": "a look at what is new, in the words of its job",
+    "record": "verified on {tier}: 28 of 28, the last five good",
+    "session": "the conversation is on {tier}, where its beginning lies in the cache",
+}
+
+
+class Kind(NamedTuple):
+    """A sort of work: who asks, where it goes and why, how often a day, tokens and cost of one."""
+
+    job: str
+    client: str
+    tier: str
+    rule: str
+    a_day: int
+    prompt: int
+    output: int
+    microusd: int
+
+
+KINDS = (
+    Kind("comment-check", "worker", "local", "kind", 14, 4_200, 180, 0),
+    Kind("mail-check", "worker", "local", "record", 22, 6_800, 240, 0),
+    Kind("morning-brief", "worker", "frontier", "kind", 1, 38_000, 2_900, 262_500),
+    Kind("", "claude-code", "frontier", "explicit", 18, 52_000, 1_900, 310_000),
+    Kind("", "claude-code", "local", "explicit", 26, 9_500, 420, 0),
+    Kind("", "default", "frontier", "session", 6, 12_000, 800, 80_000),
+)
+
+
+def chance(*parts: object) -> float:
+    """Between 0 and 1, the same for the same words."""
+    digest = sha256(" ".join(map(str, parts)).encode()).digest()
+    return int.from_bytes(digest[:6]) / (1 << 48)
+
+
+def rows(now: datetime) -> Iterator[dict[str, object]]:
+    """A month of work: less at night and at weekends, today until now."""
+    for back in range(DAYS):
+        day = (now - timedelta(days=back)).replace(hour=0, minute=0, second=0, microsecond=0)
+        busy = 0.35 if day.weekday() > 4 else 0.6 + 0.8 * chance("day", back)
+        for kind in KINDS:
+            for number in range(max(1, round(kind.a_day * busy))):
+                seed = (back, *kind[:4], number)
+                hour = 6 + 15 * chance("hour", *seed)
+                at = day + timedelta(hours=hour)
+                if at < now - timedelta(minutes=5):
+                    yield row(kind, at, size=0.4 + 1.2 * chance("size", *seed), seed=seed)
+
+
+def row(kind: Kind, at: datetime, *, size: float, seed: tuple[object, ...]) -> dict[str, object]:
+    """One request."""
+    name = sha256(repr(seed).encode()).hexdigest()[:16]
+    here = kind.tier == "local"
+    return {
+        "attempt_id": f"{name}-0",
+        "request_id": f"req_{name}",
+        "created_ms": int(at.timestamp() * 1000),
+        "tier": kind.tier,
+        "provider": "openai-local" if here else "anthropic",
+        "model": "toy" if here else "claude-opus-4-6",
+        "model_asked": kind.tier,
+        "rule": kind.rule,
+        "kind": "request",
+        "client": kind.client,
+        "job": kind.job,
+        "settled": "settled",
+        "outcome": "ok",
+        "input_tokens": round(kind.prompt * size * (1 if here else 0.3)),
+        "cache_read_tokens": 0 if here else round(kind.prompt * size * 0.7),
+        "output_tokens": round(kind.output * size),
+        "cost_microusd": round(kind.microusd * size),
+        "reserved_microusd": round(kind.microusd * size * 2),
+        "total_ms": round((3_000 + 40 * kind.output) * size),
+        "first_token_ms": round(900 * size),
+        "requests": 1,
+    }
+
+
+def decision(one: dict[str, object]) -> tuple[object, ...]:
+    """The decision of such a request."""
+    why = {"rule": one["rule"], "effect": "chose", "text": WHY[str(one["rule"])].format(**one)}
+    task = {"job": one["job"], "client": one["client"], "kind": "read-report", "tools": 4}
+    task |= {"model_asked": one["model_asked"], "prompt_tokens": one["input_tokens"]}
+    options = [{"tier": one["tier"]}]
+    texts = (json.dumps(options), one["rule"], json.dumps([why]), json.dumps(task))
+    return (one["request_id"], one["created_ms"], *texts)
+
+
+def month(service: Service) -> None:
+    """Into the service's ledger, with a decision for each."""
+    words = {"model_served", "run", "step", "error", "price_since", "price_source", "repairs"}
+    words |= {"price_terms", "price_applied", "owner"}
+    usual = {name: "" if name in words else 0 for name in USAGE_COLUMNS}
+    made = sorted(rows(SystemClock().now()), key=lambda one: str(one["created_ms"]))
+    with closing(sqlite3.connect(service.paths.ledger, isolation_level=None)) as connection:
+        marks = ", ".join("?" * len(USAGE_COLUMNS))
+        names = ", ".join(USAGE_COLUMNS)
+        with transaction(connection):
+            connection.executemany(
+                f"INSERT INTO usage ({names}) VALUES ({marks})",
+                [[{**usual, **one}[name] for name in USAGE_COLUMNS] for one in made],
+            )
+            connection.executemany(
+                "INSERT INTO decisions (request_id, created_ms, options, rule, because, task,"
+                " refusal, refusal_code) VALUES (?, ?, ?, ?, ?, ?, '', '')",
+                [decision(one) for one in made],
+            )
+            rebuild(connection, days_of_rows(connection))
+
+
+def shoot(home: Home, folder: Path) -> None:
+    """Every picture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    latest = home.service.main.get("/control/decisions", {"client": "claude-code", "limit": 1})
+    pages = {
+        "decision": (f"decisions/{latest['requests'][0]['request']}", "What was seen of it"),
+        "overview": ("", "Next runs"),
+        "decisions": ("decisions", "Elsewhere"),
+        "spend": ("spend?span=30d&by=job", "Where it went"),
+    }
+    looks = {"overview": ((LIGHT, WIDE), (DARK, NARROW)), "spend": ((DARK, WIDE),)}
+    with chromium() as browser:
+        for name, (place, shows) in pages.items():
+            for theme, size in looks.get(name, ((LIGHT, WIDE),)):
+                page = home.page(browser, color_scheme=theme, viewport=size)
+                page.goto(home.at(place))
+                page.get_by_text(shows).first.wait_for()
+                page.locator("#stream[data-kind=good]").wait_for()
+                page.locator(
+                    "#saved .figure, #savings .figure, #requests table, #decision h2"
+                ).first.wait_for()
+                width = "narrow" if size is NARROW else "wide"
+                page.screenshot(path=folder / f"{name}-{theme}-{width}.png")
+                page.context.close()
+        home.pages.clear()
+
+
+def main() -> None:
+    """Start, work a little, take the pictures."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    with tempfile.TemporaryDirectory() as place:
+        home_at = Path(place)
+        with world(home_at, CONFIG, before=month, works=False) as home:
+            (home_at / "mail").mkdir()
+            (home_at / "inbox" / "comment.txt").write_text("Nice. And the second chart?")
+            for job in ("comment-check", "mail-check", "morning-brief"):
+                run = home.service.worker.post(f"/jobs/{job}/run")["run"]
+                home.service.worker.get(f"/runs/{run}", {"wait_seconds": 30}, seconds=60)
+            shoot(home, folder)
+    names = ", ".join(sorted(path.name for path in folder.glob("*.png")))
+    sys.stdout.write(f"{folder}: {names}\n")
+
+
+if __name__ == "__main__":
+    main()
