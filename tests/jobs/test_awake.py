@@ -14,8 +14,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
+from tests.jobs.making import job
+from tests.jobs.workshop import INBOX, workshop
 from tests.story.service import eventually
+from tests.worker.playing_main import completion
+from twotier.domain.job import RunState
 from twotier.jobs.awake import INHIBIT, Awake, command_here
 
 KEEPS = """\
@@ -85,6 +90,31 @@ def test_one_child_for_all_runs_and_none_without(program: Path) -> None:
 
     asyncio.run(scenario())
     assert lines(program) == ["begun -i", "ended"] * 4
+
+
+def test_a_run_keeps_it_awake_and_a_look_that_finds_nothing_does_not(
+    program: Path, tmp_path: Path
+) -> None:
+    """It is held while the model is asked, and let go when the run is over."""
+    held: list[list[str]] = []
+
+    async def script(*_: object) -> web.StreamResponse:
+        await asyncio.to_thread(eventually, lambda: lines(program)[-1:] == ["begun -i"])
+        held.append(lines(program))
+        return completion('["one", "two", "three"]')
+
+    async def scenario() -> None:
+        each = job(watch=INBOX, answer_lines=3, every_seconds=86_400.0)
+        awake = Awake((str(program), "-i"))
+        async with workshop(tmp_path, [each], script=script, awake=awake) as shop:
+            assert (await shop.by_hand("inbox")).state is RunState.QUIET
+            assert lines(program) == []
+            shop.drop("a.txt")
+            assert (await shop.by_hand("inbox")).state is RunState.DONE
+
+    asyncio.run(scenario())
+    assert held == [["begun -i"]]
+    assert lines(program) == ["begun -i", "ended"]
 
 
 def test_it_ends_when_its_worker_is_killed(program: Path) -> None:

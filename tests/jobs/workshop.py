@@ -14,6 +14,7 @@ from tests.stores import laid
 from tests.worker.playing_main import PlayingMain, Script, three_lines
 from twotier.agent.model import MainClient
 from twotier.domain.job import Job, Run
+from twotier.jobs.awake import Awake
 from twotier.jobs.database import Database
 from twotier.jobs.delivery import Delivery
 from twotier.jobs.engine import Engine
@@ -114,6 +115,7 @@ async def workshop(
     ntfy_url: str = "http://127.0.0.1:9",
     places: Places | None = None,
     agents: Agents | None = None,
+    awake: Awake | None = None,
 ) -> AsyncIterator[Workshop]:
     """Build it, let it work, and stop it as a kill would: nothing is finished on purpose."""
     (home / "inbox").mkdir(exist_ok=True)
@@ -130,18 +132,20 @@ async def workshop(
             delivery = Delivery(home, stores.results, channels=channels)
             around = Around(home, clock, secret=from_environment)
             watchers = {job.name: make(job.watch, around) for job in jobs if job.watch}
+            runner = Runner(
+                stores,
+                client,
+                delivery=delivery,
+                watchers=watchers,
+                clock=clock,
+                agents=agents,
+            )
+            runner.awake = awake or runner.awake
             scheduler = Scheduler(
                 jobs,
                 store=runs,
                 triggers=TriggerStore(database, clock),
-                runner=Runner(
-                    stores,
-                    client,
-                    delivery=delivery,
-                    watchers=watchers,
-                    clock=clock,
-                    agents=agents,
-                ),
+                runner=runner,
                 places=places or Places(),
                 clock=clock,
             )
