@@ -4,6 +4,7 @@ may not, the run goes on as it is and says so.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from aiohttp import web
 
 from tests.agent.stage import UNTRUSTED, KeptSteps, Stage, Toy, lived, message, stage, turn_of
 from twotier.agent.loop import converse
-from twotier.agent.turn import Guard, Outcome, Turn
+from twotier.agent.turn import Guard, Limits, Outcome, Turn
 from twotier.domain.tier import TierPolicy
 from twotier.verify.guards import Usual
 
@@ -135,6 +136,39 @@ async def test_more_steps_than_usual_are_handed_over(tmp_path: Path) -> None:
         outcome = await on.play(turn_of(tmp_path, policy=BOTH, usual=usual), [Fresh()])
         (because,) = outcome.because
         assert because.endswith("guard steps: 5 steps; nine of ten earlier runs needed 4 at most")
+
+
+class Slow(Fresh):
+    """One that takes its time."""
+
+    async def call(self, arguments: Any, call: Any) -> Any:
+        await asyncio.sleep(0.4)
+        return await super().call(arguments, call)
+
+
+@pytest.mark.parametrize("each", [0.5, None])
+@lived
+async def test_at_the_last_moment_the_other_tier_gets_the_run(
+    tmp_path: Path, each: float | None
+) -> None:
+    """Some 140 calls are a long run here; the frontier would need 70 s for those, and 60 are left.
+    At 0.4 s a call, its tools counted, this tier would get less far. Replayed it decides the same.
+    """
+    usual = Usual(runs=9, steps_p50=40, steps_p90=80, elsewhere_each=each)
+    limits = Limits(seconds_max=60.0)
+    steps = KeptSteps()
+    async with stage(tmp_path, look(1), THERE if each else message("red"), THERE) as on:
+        turn = turn_of(tmp_path, policy=BOTH, usual=usual, limits=limits)
+        outcome = await on.play(turn, [Slow()], steps=steps)
+        if each is None:
+            assert (outcome.tier, outcome.because) == ("local", ())
+            return
+        (because,) = outcome.because
+        assert because.startswith("carried on by the frontier tier: guard late: ")
+        assert because.endswith("s are left, and elsewhere it takes 70 s")
+        asked = len(on.main.bodies)
+        assert await on.play(turn, [Slow()], steps=KeptSteps(steps.kept)) == outcome
+        assert len(on.main.bodies) == asked
 
 
 @lived

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +39,7 @@ from twotier.jobs.suggesting import suggest
 from twotier.jobs.trial_desk import Around, TrialDesk
 from twotier.jobs.trials import Rates, Trial, TrialStore
 from twotier.tools.mcp import Servers
+from twotier.verify.guards import Usual
 from twotier.watch.base import Look
 from twotier.worker import jobs_of
 
@@ -517,6 +518,26 @@ async def test_what_strangers_wrote_is_read_apart_in_a_trial_too(tmp_path: Path)
         pair = await one.tried(replace(SHADOW, id="trial-3", kind="test", policy="auto"))
         assert pair["because"] == "4 calls of tools failed in a row"
         assert {head["x-twotier-policy"] for head in one.main.headers[8:]} == {"auto"}
+
+
+@lived
+async def test_a_turn_knows_how_long_a_call_takes_elsewhere(tmp_path: Path) -> None:
+    """Asked of main where enough is known of earlier runs, and told to the guards."""
+    async with bench(tmp_path, Plot(script(READ_A), script(READ_A))) as one:
+        one.main.predicted = 8.0
+        notes = replace(one.jobs["notes"], tier=TierPolicy.AUTO)
+        for runs, each in ((4, None), (5, pytest.approx(10.0))):
+            one.agents.verifier.usual = usual_after(runs)
+            kept = await one.agents._known(notes)
+            assert kept["elsewhere_each"] == each
+        assert Usual.of(kept).most == notes.terms.steps_max
+
+
+def usual_after(runs: int) -> Callable[[str], Awaitable[Usual]]:
+    async def usual(_: str) -> Usual:
+        return Usual(runs, steps_p50=2, steps_p90=4)
+
+    return usual
 
 
 @lived

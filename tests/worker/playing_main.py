@@ -66,6 +66,7 @@ class PlayingMain:
         self.limits: dict[str, int] = {}  # of jobs, as the file has them
         self.verdicts: list[dict[str, Any]] = []
         self.refuses = ""  # what the router says where nobody may be asked
+        self.predicted = 0.0  # seconds for an answer of the frontier, 0 where nobody knows
         self.states: dict[str, dict[str, str]] = {}  # of tiers that are not ready
         self._socket = socket
         self._runner: web.AppRunner | None = None
@@ -125,6 +126,7 @@ class PlayingMain:
             "refusal_code": "tier_unavailable" if self.refuses else "",
             "options": [] if self.refuses else [{"tier": "frontier"}],
             "worst_case_usd": f"{microusd / 1e6:.6f}",
+            "predicted": {"frontier": self.predicted and {"seconds": self.predicted}},
         }
         return web.json_response(told)
 

@@ -89,6 +89,7 @@ class Course:
         self.taint = grown(self.taint, frozenset(Label(name) for name in given["labels"]))
         self.tools_microusd += int(given["cost_microusd"])
         self.refused += bool(given["refused"])
+        self.seconds += float(given.get("seconds", 0.0))  # not kept by versions before
         asked = short(json.dumps(arguments, sort_keys=True, ensure_ascii=False))
         self.story.append(f"{tool} {asked}: {short(str(given['text']))}")
         result = hashlib.sha256(f"{tool}\0{given['text']}".encode(errors="replace")).hexdigest()
@@ -106,7 +107,7 @@ class Course:
 
     def flight(self) -> Flight:
         """How far it has come, for those who ask whether it had better be handed over. Seconds are
-        those of its model calls, which a run that is replayed counts the same again.
+        those of its calls of models and tools, which a run that is replayed counts the same again.
         """
         return Flight(
             steps=self.steps,

@@ -8,6 +8,7 @@ worker end the turn.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -59,10 +60,14 @@ class Hands:
         if judgement.verdict is Verdict.ASK:
             judgement = await self._approved(asked, judgement, number=number)
         key = self._steps.key_of(f"tool:{name}")
-        given = await self._steps.do(
-            f"tool:{name}",
-            lambda: self._do(tool, asked, judgement=judgement, number=number, key=key),
-        )
+
+        async def done() -> Json:
+            clock = asyncio.get_running_loop().time
+            began = clock()
+            given = await self._do(tool, asked, judgement=judgement, number=number, key=key)
+            return given | {"seconds": clock() - began}
+
+        given = await self._steps.do(f"tool:{name}", done)
         self._course.called(name, arguments, given=given)
         return str(given["text"])
 

@@ -161,7 +161,8 @@ class Talk:
         """Between two steps: raises `StuckError` where a guard speaks and the other tier may carry
         on. Where it may not, the run goes on as it is, and says so.
         """
-        may = self._guarded and not self._escalations and turn.may_escalate(self.course.taint)
+        begun = self._guarded and self.course.steps > 0
+        may = begun and not self._escalations and turn.may_escalate(self.course.taint)
         found = fired(self.course.flight(), turn.usual) if may else None
         if found is None:
             return

@@ -21,6 +21,7 @@ from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.terms import Terms
 from twotier.domain.tier import TierPolicy
 from twotier.jobs.agents import JobAgents
+from twotier.jobs.elsewhere import step_seconds
 from twotier.jobs.verifying import Verifier
 from twotier.tools.base import Call, Result, Tool, ToolSpec
 
@@ -45,7 +46,7 @@ class Tooling:
         clock: Clock,
     ) -> None:
         self._loaded = loaded
-        self._client = client
+        self.client = client
         self._servers = servers
         self._clock = clock
         self._seen: Loaded | None = None
@@ -63,7 +64,7 @@ class Tooling:
             tools += theirs if job.tier is TierPolicy.FRONTIER else map(Brief, theirs)
         if DELEGATE in job.terms.tools:
             pages = next((tool for tool in tools if tool.spec.name == FETCH), None)
-            tools.append(self._delegate(job, chat or self._client.chat, pages=pages))
+            tools.append(self._delegate(job, chat or self.client.chat, pages=pages))
         return tools
 
     def _renew(self) -> None:
@@ -85,7 +86,7 @@ class Tooling:
             local_asks(chat),
             clock=self._clock,
             files=files if "read_file" in bench.names else None,
-            window=partial(window_or_usual, self._client),
+            window=partial(window_or_usual, self.client),
             pages=pages,
         )
 
@@ -116,7 +117,7 @@ def agents_of(
     loaded: Loaded, owner: Owner, *, tooling: Tooling, verifier: Verifier, clock: Clock
 ) -> JobAgents:
     """Who works on jobs with tools, and looks at what local tiers answer."""
-    return JobAgents(
+    agents = JobAgents(
         owner.desk,
         owner.transcripts,
         tooling=tooling.tools,
@@ -124,6 +125,8 @@ def agents_of(
         verifier=verifier,
         clock=clock,
     )
+    agents.elsewhere = partial(step_seconds, tooling.client)
+    return agents
 
 
 def terms_of(config: JobConfig) -> Terms:

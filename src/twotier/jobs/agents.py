@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -39,8 +39,19 @@ class Tooling(Protocol):
         ...
 
 
+# The seconds that a model call of a job takes at the frontier tier, None where nobody knows.
+Elsewhere = Callable[[Job], Awaitable[float | None]]
+
+
+async def nobody_knows(_: Job) -> float | None:
+    """Of any job."""
+    return None
+
+
 class JobAgents:
-    """Works on parts of jobs with tools, or with a form for their result."""
+    """Works on parts of jobs with tools, or with a form for their result. `elsewhere` tells how
+    long a call takes at the frontier tier; whoever knows sets it.
+    """
 
     def __init__(
         self,
@@ -53,6 +64,7 @@ class JobAgents:
         clock: Clock,
     ) -> None:
         self.tools = tooling
+        self.elsewhere: Elsewhere = nobody_knows
         self._desk = desk
         self._transcripts = transcripts
         self.artifacts = artifacts
@@ -89,8 +101,12 @@ class JobAgents:
         )
 
     async def _known(self, job: Job) -> Json:
-        """What earlier runs of the job needed."""
-        return asdict(await self.verifier.usual(job.name))
+        """What earlier runs of the job needed here, and how long a call takes elsewhere."""
+        usual = await self.verifier.usual(job.name)
+        if usual.known:
+            each = await self.elsewhere(job)
+            usual = replace(usual, most=float(job.terms.steps_max), elsewhere_each=each)
+        return asdict(usual)
 
     def turn_of(self, part: Part) -> Turn:
         """The turn of a part."""
