@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def looked(folder: Path, *wanted: Wanted) -> list[Stretch]:
         book = await Book.open(folder / "ledger.db", clock=clock)
         try:
             await work(book, clock)
-            return [await book.read(lambda connection, w=w: stretch(connection, w)) for w in wanted]
+            return [await book.read(functools.partial(stretch, wanted=one)) for one in wanted]
         finally:
             await book.close()
 
