@@ -86,8 +86,8 @@ def test_a_text_that_nobody_says_is_found() -> None:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A main that runs, with a local tier, a frontier without its key, and a job."""
     folder = tmp_path_factory.mktemp("pages")
-    parts = (TOY, FRONTIER.format(base_url="http://127.0.0.1:9"))
-    parts += (INBOX.format(every="1h", tier="local-only"),)
+    frontier = FRONTIER.format(base_url="http://127.0.0.1:9")
+    parts = (TOY, frontier, INBOX.format(every="1h", tier="local-only"))
     with Service(folder, *parts, env={"HOME": str(folder)}) as running:
         yield running
 
