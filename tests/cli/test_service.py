@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import plistlib
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from twotier.cli.service_place import Here, Service, every_place
 from twotier.cli.service_status import findings, status
 from twotier.config.load import Loaded, load
 from twotier.config.paths import paths_of
+from twotier.config.secrets import resolve
 from twotier.errors import ConfigError, NotRunningError, ServiceError, UsageError
 from twotier.service.launchd import NOT_LOADED
 from twotier.supervisor.owner import Said
@@ -286,6 +288,53 @@ def test_secrets_of_a_terminal_move_into_files(
     assert mac.config.read_text() == CONFIG
     with pytest.raises(UsageError, match="keyring"):
         moved(mac.loaded(), to="drawer")
+
+
+KEYRING = """\
+import json, pathlib
+FILE = pathlib.Path(__file__).with_name("kept.json")
+def kept():
+    return json.loads(FILE.read_text()) if FILE.exists() else {}
+def get_password(service, user):
+    return kept().get(f"{service}/{user}")
+def set_password(service, user, secret):
+    if (FILE.parent / "locked").exists():
+        from keyring.errors import KeyringError
+        raise KeyringError("locked")
+    if not (FILE.parent / "forgets").exists():
+        FILE.write_text(json.dumps(kept() | {f"{service}/{user}": secret}))
+"""
+
+
+@pytest.fixture
+def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package of that name, with the three functions that are used; the extra is not here."""
+    folder = tmp_path / "site" / "keyring"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(KEYRING)
+    (folder / "errors.py").write_text("class KeyringError(Exception):\n    pass\n")
+    before = {name: sys.modules.pop(name, None) for name in ("keyring", "keyring.errors")}
+    monkeypatch.syspath_prepend(str(folder.parent))
+    yield folder
+    for name, module in before.items():
+        sys.modules.pop(name, None)
+        if module is not None:
+            sys.modules[name] = module
+
+
+def test_secrets_of_a_terminal_move_into_the_keyring(mac: Mac, keyring: Path) -> None:
+    """It is asked whether it gives back what it got, before the configuration names it."""
+    assert moved(mac.loaded(), to="keyring") == ["keyring:ANTHROPIC_API_KEY"]
+    assert mac.loaded().config.tiers["frontier"].key == "keyring:ANTHROPIC_API_KEY"
+    assert resolve("keyring:ANTHROPIC_API_KEY", home=keyring) == CANARY
+    for trouble, words in (("locked", "cannot be used"), ("forgets", "does not give back")):
+        (keyring / "kept.json").unlink(missing_ok=True)
+        (keyring / trouble).touch()
+        mac.config.write_text(CONFIG)
+        with pytest.raises(ConfigError, match=words):
+            moved(mac.loaded(), to="keyring")
+        (keyring / trouble).unlink()
+        assert mac.config.read_text() == CONFIG
 
 
 def test_what_a_service_cannot_reach_is_found(

@@ -135,7 +135,7 @@ def test_from_install_to_uninstall(env: dict[str, str], tmp_path: Path) -> None:
         service.command("service", "install", "--unchecked")  # as it should be again
         sixth = other_main(service, fifth)
         assert (engine_pid(service), facts(service)["different"]) == (engine, [])
-        service.command("down")
+        assert "at the next login or boot" in service.command("down").stderr
         eventually(lambda: facts(service)["running"] is False, what="down stays down")
         assert not alive(sixth)
         assert not alive(engine)

@@ -28,9 +28,24 @@ def down(config: Path, *, as_json: bool) -> int:
         return 0
     if stopped is not None:
         say(f"stopped (pid {stopped})")
+        if is_service(config):
+            say("as a service it starts again at the next login or boot, or by")
+            say("`twotier service install`; `twotier service uninstall`: never")
     for pid in engines:
         say(f"ended a process that a killed twotier had left (pid {pid})")
     return 0
+
+
+def is_service(config: Path) -> bool:
+    """Whether launchd or systemd has a file of ours for this configuration. Read without loading
+    what would make this command slow.
+    """
+    places = (".config/systemd/user/twotier.service", "Library/LaunchAgents/twotier.plist")
+    for place in places:
+        with contextlib.suppress(OSError):
+            if str(config) in (Path.home() / place).read_text(encoding="utf-8", errors="replace"):
+                return True
+    return False
 
 
 def stop_main(config: Path, paths: Paths) -> int | None:
