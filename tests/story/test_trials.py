@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.fakes.anthropic_api import FakeAnthropic
-from tests.fakes.mind import Said, Thought, answer
+from tests.fakes.mind import Mind, Said, Thought, answer
 from tests.fakes.openai_server import FakeOpenAI
-from tests.story.service import FRONTIER, INBOX, LOCAL_SERVER, Service
+from tests.story.service import FRONTIER, INBOX, LOCAL_SERVER, Service, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -66,3 +67,76 @@ def test_a_shadow_pays_judges_and_changes_nothing_until_its_owner_does(tmp_path:
             assert 'tier = "frontier"' in service.config.read_text(encoding="utf-8")
             service.command("forget", "inbox", "--yes")
             assert service.runs() == []
+
+
+AGENT = """
+[trials]
+hours = ""
+[[jobs]]
+name = "stock"
+every = "24h"
+tier = "auto"
+tools = ["files"]
+prompt = "Look into a.txt and say what is low."
+deliver = "log"
+"""
+
+
+def keeper(text: str) -> Mind:
+    """Reads the file, then says this; of two answers neither is better."""
+
+    def mind(said: Said) -> Thought:
+        if said.schema is not None and "better" in str(said.schema):
+            return Thought(json.dumps({"because": "both serve", "better": "same"}))
+        if not said.results:
+            return Thought("Let me look.", [("read_file", {"path": "a.txt"})])
+        return Thought(text)
+
+    return mind
+
+
+def test_a_job_that_nobody_knows_proves_the_local_tier_by_itself(tmp_path: Path) -> None:
+    """An agent's job with `tier = "auto"`: the frontier does it, since nothing tells its kind. Its
+    run is done again on the local tier without an order, judged, and told to main, whose record has
+    the next one done here.
+    """
+    here, there = FakeOpenAI(mind=keeper("Milk is low.")), FakeAnthropic(mind=keeper("Milk is."))
+    with here as local, there as frontier:
+        parts = (
+            LOCAL_SERVER.format(base_url=f"{local.base_url}/v1"),
+            FRONTIER.format(base_url=frontier.base_url),
+            AGENT,
+        )
+        with Service(tmp_path, *parts, env={"FRONTIER_KEY": frontier.key}) as service:
+            root = tmp_path / "jobs-files" / "stock"
+            root.mkdir(parents=True, exist_ok=True)
+            (root / "a.txt").write_text("milk: 0", encoding="utf-8")
+            service.command("job", "run", "stock")
+            (run,) = service.runs("stock", "done")
+            assert run["tier"] == "frontier"
+            assert "unproven" in service.command("route", "--job", "stock").stdout
+
+            again(service)  # whoever orders proofs looks when it starts, and then now and then
+            proven = eventually(lambda: over(service, "proof"), what="a proof")
+            assert [one["side"] for one in proven] == ["local"]
+            document = service.worker.get(f"/trials/{proven[0]['id']}", {"wait_seconds": 30})
+            (pair,) = document["pairs"]
+            assert (pair["tier"], pair["verdict"]) == ("local", "same")
+            record = service.main.get("/control/records", {"key": "stock"})["records"][0]
+            assert record["says"] == "local", record
+            service.command("job", "run", "stock")
+            assert service.runs("stock", "done")[0]["tier"] == "local"
+
+
+def again(service: Service) -> None:
+    """Ended, and started anew."""
+    assert service.process is not None
+    service.process.terminate()
+    service.process.wait(40)
+    service.up()
+
+
+def over(service: Service, kind: str) -> list[Any]:
+    """Those of a kind, once one is over."""
+    found = service.worker.get("/trials", {"job": "stock"})["trials"]
+    return [one for one in found if one["kind"] == kind and one["state"] != "open"]
