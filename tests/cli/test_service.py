@@ -132,9 +132,8 @@ def mac(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mac:
     config = tmp_path / "twotier.toml"
     config.write_text(CONFIG)
     launchd = Launchd()
-    here = Here(
-        mac=True, uid=501, user="ann", home=tmp_path / "home", ask=launchd, daemons=tmp_path / "d"
-    )
+    here = Here(mac=True, uid=501, user="ann", home=tmp_path / "home", daemons=tmp_path / "d")
+    here = replace(here, ask=launchd, do=launchd)
     return Mac(config, launchd, here)
 
 
@@ -243,7 +242,7 @@ def test_launchd_says_no(mac: Mac, capsys: pytest.CaptureFixture[str]) -> None:
             return Said(125, err="Bootstrap failed: 125: Domain does not support specified action")
         return mac.launchd(argv)
 
-    here = replace(mac.here, ask=refuses)
+    here = replace(mac.here, ask=refuses, do=refuses)
     with pytest.raises(ServiceError, match=r"launchctl bootstrap gui/501.*125"):
         install(mac.config, Wanted(), as_json=False, here=here)
     assert service_check.check(mac.config, name="twotier", as_json=False, here=here) == 0

@@ -276,7 +276,8 @@ class Manager:
             self.enabled.add(unit.name)
         elif verb == "disable":
             self.enabled.discard(unit.name)
-        if verb in ("stop", "restart") or (verb == "disable" and now):
+        waits = verb == "start" and unit.state == "auto-restart"
+        if waits or verb in ("stop", "restart") or (verb == "disable" and now):
             await unit.stop()
         if verb in ("start", "restart"):
             unit.start()

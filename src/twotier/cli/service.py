@@ -114,7 +114,10 @@ def put(service: Service) -> bool:
         here.order(*job.enable, *job.start)
     else:
         here.order(*job.enable)
+        # It may have been given up for too many starts; that was the file before.
+        here.ask(("systemctl", "--user", "reset-failed", f"{service.name}.service"))
         again = told.running and before != after
+        say("starting it; the first time it may have to fetch an engine, which takes minutes")
         begin(service, job.owner.restart() if again else job.owner.start())
     return True
 

@@ -89,7 +89,7 @@ def looked(service: Service) -> list[dict[str, Any]]:
 def by_systemd(service: Service, once: Program) -> str:
     """Run it as a unit that is there only once; why it could not be, else empty."""
     env = [f"--setenv={name}={value}" for name, value in once.env.items()]
-    said = service.here.ask(
+    said = service.here.do(
         (
             *("systemd-run", "--user", "--quiet", "--collect", "--wait"),
             *(f"--unit={once.name}", f"--working-directory={once.folder}", *env, "--"),

@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -25,28 +25,38 @@ from twotier.service.definition import flag
 from twotier.service.launchd import NOT_LOADED, Launchd
 from twotier.service.moving import Command, Job
 from twotier.service.plist_text import plist_text
-from twotier.service.program import MARK, NAME, Program, carried
+from twotier.service.program import MARK, NAME, START_SECONDS, Program, carried
 from twotier.service.unit_text import unit_text
-from twotier.supervisor.owner import Owner, Run, Told
+from twotier.supervisor.owner import Owner, Run, Said, Told
 
 ENV = "env:"
+# `systemctl start` returns when it is ready: the first time it may install an engine before that.
+ORDER_SECONDS_MAX = START_SECONDS + 30.0
+
+
+def patient(argv: Sequence[str]) -> Said:
+    """One command that has something done, with the time for it."""
+    return run(argv, seconds=ORDER_SECONDS_MAX)
 
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """This machine and its user. `daemons` is where launchd's own for the machine lie."""
+    """This machine and its user. `ask` runs what only asks, `do` what has something done. `daemons`
+    is where launchd's own for the machine lie.
+    """
 
     mac: bool = sys.platform == "darwin"
     uid: int = field(default_factory=os.getuid)
     user: str = field(default_factory=getpass.getuser)
     home: Path = field(default_factory=Path.home)
     ask: Run = run
+    do: Run = patient
     daemons: Path = Path("/Library/LaunchDaemons")
 
     def order(self, *commands: Command) -> None:
         """Have each done. Raises `ServiceError` with what it said for the first that was not."""
         for command in commands:
-            said = self.ask(command)
+            said = self.do(command)
             if said.code != 0:
                 raise ServiceError(
                     f"`{shlex.join(command)}` failed: {said.err.strip() or said.out.strip()}"
