@@ -37,7 +37,7 @@ from twotier.errors import NotFoundError, RequestError, TwotierError
 from twotier.jobs.folding import Fold
 from twotier.jobs.items import ItemStore
 from twotier.jobs.results import ResultStore
-from twotier.jobs.schedule_words import schedule_text
+from twotier.jobs.schedule_words import schedule_text, spoken
 from twotier.jobs.scheduler import Scheduler
 from twotier.jobs.store import RunStore
 
@@ -110,6 +110,7 @@ class Api:
         return {
             "name": job.name,
             "trigger": schedule_text(job),
+            "schedule": spoken(job),
             "watch_kind": job.watch["kind"] if job.watch is not None else None,
             "tier": job.tier.value,
             "enabled": job.enabled,
