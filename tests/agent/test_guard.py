@@ -19,6 +19,7 @@ from twotier.agent.guard import (
     judge,
     plain,
     plain_arguments,
+    unlinked,
 )
 from twotier.domain.label import NO_LABELS, UNKNOWN, Labels
 
@@ -185,3 +186,11 @@ def test_every_text_of_a_call_becomes_plain() -> None:
         "b": {"c": "(link removed)"},
         "n": 3,
     }
+
+
+@pytest.mark.parametrize("word", ["a-", "a.", "aa.b-", "a", "http"])
+def test_a_long_text_of_a_stranger_costs_no_more_than_its_length(word: str) -> None:
+    """It once cost the square, and held everything up that this process does."""
+    text = word * 200_000
+    assert plain(text) == text
+    assert unlinked(text) == text

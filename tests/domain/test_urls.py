@@ -63,3 +63,10 @@ def test_the_path_of_a_target_is_hidden_too(text: str, shown: str) -> None:
 def test_loopback_is_parsed_and_not_guessed_from_its_beginning(host: str, ours: bool) -> None:
     """`127.` at the start of a name proves nothing."""
     assert is_loopback(host) is ours
+
+
+def test_a_long_word_costs_no_more_than_its_length() -> None:
+    """A line of 64 KB once kept a worker from starting: its texts are shown when it begins."""
+    word = "x" * 2_000_000
+    assert shown_url(word) == word
+    assert shown_url(f"{word}https://me:pw@host/") == f"{word}https://me:***@host/"

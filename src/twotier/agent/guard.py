@@ -36,9 +36,11 @@ ADDRESS = re.compile(
 IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 TAG = re.compile(r"<[/!a-z][^>]*>", re.IGNORECASE)
-WITH_SCHEME = re.compile(r"\b(?:[a-z][a-z0-9+.-]*://|(?:mailto|data|tel):)\S+", re.IGNORECASE)
-HOST_LIKE = re.compile(r"\b[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b", re.IGNORECASE)
-PATH_LIKE = re.compile(r"\b[\w-]+(?:\.[\w-]+)+[/?]\S*")
+WITH_SCHEME = re.compile(r"\b(?:[a-z][a-z0-9+.-]{0,80}://|(?:mailto|data|tel):)\S+", re.IGNORECASE)
+# Looked for where a name begins and nowhere inside of it: a long text costs no more than its length.
+BEGIN = r"(?<![\w-])(?<![\w-]\.)"
+HOST_LIKE = re.compile(BEGIN + r"[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b", re.IGNORECASE)
+PATH_LIKE = re.compile(BEGIN + r"[\w-]+(?:\.[\w-]+)+[/?]\S*")
 LINK_GONE = "(link removed)"
 
 

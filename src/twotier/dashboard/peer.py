@@ -32,6 +32,7 @@ class Found(Generic[T]):
 
     value: T | None = None
     because: str = ""
+    error: TwotierError | None = None
 
     def __bool__(self) -> bool:
         """Whether there is an answer."""
@@ -43,7 +44,7 @@ async def found(asking: Awaitable[T]) -> Found[T]:
     try:
         return Found(await asking)
     except TwotierError as exc:
-        return Found(None, exc.message)
+        return Found(None, exc.message, exc)
 
 
 async def all_found(*asking: Awaitable[dict[str, Any]]) -> list[Found[dict[str, Any]]]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from twotier.dashboard import words
 from twotier.dashboard.static import link
+from twotier.dashboard.visible import visible
 
 if TYPE_CHECKING:
     import jinja2
@@ -32,11 +33,23 @@ def environment() -> jinja2.Environment:
         auto_reload=False,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=shown,
     )
     made.filters.update(words.FILTERS)
     # Blocks are rendered alone too, so what they call is not imported by a page but known to all.
-    made.globals.update(link=link, shapes=made.get_template("shapes.html").module)
+    made.globals.update(
+        link=link,
+        shapes=made.get_template("shapes.html").module,
+        work=made.get_template("work.html").module,
+    )
     return made
+
+
+def shown(value: object) -> object:
+    """What stands in a template: in plain text no sign hides or turns round another; what is markup
+    already was made by us.
+    """
+    return visible(value) if type(value) is str else value
 
 
 def whole(template: str, told: Mapping[str, Any]) -> str:

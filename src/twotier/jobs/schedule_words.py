@@ -10,6 +10,7 @@ DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Satur
 DAY_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 
+
 def schedule_text(job: Job) -> str:
     """When a job runs, for people, and to notice that it was changed."""
     spread = f", spread over {duration(job.jitter_seconds)}" if job.jitter_seconds else ""

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from twotier.dashboard.page import Page
-from twotier.dashboard.pages import decisions, overview, spend
+from twotier.dashboard.pages import (
+    approvals,
+    decisions,
+    job,
+    job_dry,
+    job_edit,
+    jobs,
+    new_job,
+    overview,
+    run,
+    spend,
+)
 
 PAGES: tuple[Page, ...] = (
     *(overview.PAGE, decisions.PAGE, decisions.ONE, spend.PAGE, spend.TABLE),
+    *(jobs.PAGE, job.PAGE, job_dry.PAGE, job_edit.PAGE, new_job.PAGE, run.PAGE, approvals.PAGE),
 )
