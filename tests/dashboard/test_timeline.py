@@ -20,10 +20,10 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 def test_signs_that_hide_or_turn_text_are_named() -> None:
-    assert visible(COLOURED) == "␛[31mred␛[0m"
+    assert visible(COLOURED) == "[U+001B][31mred[U+001B][0m"
     assert visible(TURNED) == "invoice[U+202E]txt.exe"
     assert visible("a\r\nb\tc\n") == "a\nb\tc\n"
-    assert visible("a\rb\x7f\x85\ud800") == "a␍b␡[U+0085][U+D800]"
+    assert visible("a\rb\x7f\x85\ud800") == "a[U+000D]b[U+007F][U+0085][U+D800]"
     plain = "naïve 日本語 שלום 👩‍🚀"
     assert visible(plain) == plain
 
@@ -141,7 +141,7 @@ APPROVAL: dict[str, Any] = {
 
 
 def test_an_approval_tells_the_exact_call_and_what_the_run_holds() -> None:
-    told = approval_told(APPROVAL)
+    told = approval_told(APPROVAL, NOON)
     assert (told["taint"], told["does"]) == (["private", "untrusted"], ["changes", "sends"])
     assert (told["usd"], told["run_at"], told["more"]) == ("0.020000", "runs/mail-1", 0)
     assert "<script>" in told["arguments_text"]
@@ -154,7 +154,7 @@ def test_an_approval_tells_the_exact_call_and_what_the_run_holds() -> None:
     [("yes", "dashboard", "allowed"), ("no", "link", "refused"), ("no", "time", "ran out")],
 )
 def test_what_was_answered_says_how(verdict: str, by: str, word: str) -> None:
-    told = answered_told({**APPROVAL, "verdict": verdict, "decided_by": by})
+    told = answered_told({**APPROVAL, "verdict": verdict, "decided_by": by}, NOON)
     assert told["word"] == word
     assert "\n" not in told["line"]
 

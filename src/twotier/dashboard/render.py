@@ -37,11 +37,8 @@ def environment() -> jinja2.Environment:
     )
     made.filters.update(words.FILTERS)
     # Blocks are rendered alone too, so what they call is not imported by a page but known to all.
-    made.globals.update(
-        link=link,
-        shapes=made.get_template("shapes.html").module,
-        work=made.get_template("work.html").module,
-    )
+    made.globals.update(link=link, shapes=made.get_template("shapes.html").module)
+    made.globals.update(work=made.get_template("work.html").module)
     return made
 
 

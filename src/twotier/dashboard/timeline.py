@@ -43,6 +43,7 @@ def timeline(steps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
         found.append(
             {
                 **step,
+                "tokens": step.get("tokens"),
                 "words": words(step),
                 "kind": kind(step),
                 "grown": grown,

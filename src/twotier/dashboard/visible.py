@@ -15,8 +15,6 @@ CONTROL = re.compile(
     "\N{SOFT HYPHEN}\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f\ud800-\udfff]"
 )
-PICTURES = 0x2400  # a picture of each of the first 32 controls
-DELETE = "\N{SYMBOL FOR DELETE}"
 
 
 def visible(text: str) -> str:
@@ -25,11 +23,8 @@ def visible(text: str) -> str:
 
 
 def named(match: re.Match[str]) -> str:
-    """A picture of a control, the number of another sign."""
-    sign = ord(match[0])
-    if sign < 0x20:
-        return chr(PICTURES + sign)
-    return DELETE if sign == 0x7F else f"[U+{sign:04X}]"
+    """The number of a sign."""
+    return f"[U+{ord(match[0]):04X}]"
 
 
 def cut(text: str, characters_max: int) -> tuple[str, int]:

@@ -21,7 +21,9 @@ WORDS = frozenset({"prompt"})
 # Where messages go: the path too may be a secret.
 TARGET_KEYS = frozenset({"deliver", "ping_url", "target", "to"})
 # A scheme has an end: without one, a long word costs the square of its length.
-URL = re.compile(r"([a-z][a-z0-9+.-]{0,40}://)([^\s/?#]*)([^\s?#]*)(\?[^\s#]*)?(#\S*)?", re.IGNORECASE)
+URL = re.compile(
+    r"([a-z][a-z0-9+.-]{0,40}://)([^\s/?#]*)([^\s?#]*)(\?[^\s#]*)?(#\S*)?", re.IGNORECASE
+)
 
 
 @lru_cache(maxsize=64)

@@ -33,11 +33,10 @@ async def told(visit: Visit) -> Told:
     now = visit.clock.now()
     return {
         "found": waiting,
-        "asks": [
-            {**approval_told(one), "soon": is_soon(one, now)}
-            for one in (waiting.value or {}).get("approvals", ())
+        "asks": [approval_told(one, now) for one in (waiting.value or {}).get("approvals", ())],
+        "answered": [
+            answered_told(one, now) for one in (answered.value or {}).get("approvals", ())
         ],
-        "answered": [answered_told(one) for one in (answered.value or {}).get("approvals", ())],
     }
 
 
@@ -46,30 +45,40 @@ async def waiting(visit: Visit) -> int:
     return len((await visit.worker.get("/approvals"))["approvals"])
 
 
-def approval_told(one: Mapping[str, Any]) -> dict[str, Any]:
+def approval_told(one: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """A call as it is shown: its arguments whole, what it would do, and what the run holds."""
     text = pretty(one["arguments"])
     source = str(one["source"])
     held = source.partition(";")[0]
     return {
         **one,
+        "arguments_list": listed(one["arguments"]),
         "arguments_text": cut(text, ARGUMENTS_CHARACTERS_MAX)[0],
         "more": cut(text, ARGUMENTS_CHARACTERS_MAX)[1],
         "does": str(one["labels"]).split(),
         "taint": [label for label in TAINTS if label in held],
+        "soon": is_soon(one, now),
         "usd": f"{one['price_microusd'] / MICRO:.6f}",
         "run_at": f"runs/{quote(str(one['run']), safe='')}",
     }
 
 
-def answered_told(one: Mapping[str, Any]) -> dict[str, Any]:
+def listed(arguments: Any) -> list[tuple[str, str]]:
+    """Arguments one by one, a text as it would be read."""
+    if not isinstance(arguments, Mapping):
+        return [("", cut(pretty(arguments), ARGUMENTS_CHARACTERS_MAX)[0])]
+    texts = ((key, one if isinstance(one, str) else pretty(one)) for key, one in arguments.items())
+    return [(str(key), cut(text, ARGUMENTS_CHARACTERS_MAX)[0]) for key, text in texts]
+
+
+def answered_told(one: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """A call that was answered, in a line."""
     late = one["decided_by"] == "time"
     word = "ran out" if late else "allowed" if one["verdict"] == "yes" else "refused"
     text, more = cut(pretty(one["arguments"]).replace("\n", " "), LINE_CHARACTERS_MAX)
     kind = {"allowed": "good", "refused": "bad"}.get(word, "warn")
     line = f"{text} …" if more else text
-    return {**approval_told(one), "word": word, "kind": kind, "line": line}
+    return {**approval_told(one, now), "word": word, "kind": kind, "line": line}
 
 
 def is_soon(one: Mapping[str, Any], now: datetime) -> bool:

@@ -12,6 +12,7 @@ from twotier.dashboard.page import Done, Form, Page, Told, Visit
 from twotier.dashboard.pages.jobs import place_of
 
 WHOLE = ""
+ROWS_MIN, ROWS_MAX = 8, 30
 
 
 async def told(visit: Visit) -> Told:
@@ -28,6 +29,7 @@ async def told(visit: Visit) -> Told:
         "path": there["path"],
         "own": there["own"],
         "text": draft["text"] if draft else there["text"],
+        "rows": max(ROWS_MIN, min(ROWS_MAX, there["text"].count("\n") + 3)),
         "sha256": draft["present"] if draft else there["sha256"],
         "draft": draft,
         "problem": (draft or {}).get("problems", {}).get(WHOLE, ""),

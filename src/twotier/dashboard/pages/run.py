@@ -42,7 +42,7 @@ async def told(visit: Visit) -> Told:
         "run": told_of(run.value, line) if run.value else None,
         "steps": line,
         "steps_because": steps.because,
-        "asks": [approval_told(one) for one in open_ones],
+        "asks": [approval_told(one, visit.clock.now()) for one in open_ones],
         "calls": [one for one in (calls.value or {}).get("calls", ()) if one["event"] != "judged"],
         "refused": refused((calls.value or {}).get("calls", ())),
         "talk": talk(turns),
