@@ -33,7 +33,7 @@ from twotier.jobs.database import Database
 from twotier.jobs.desk import JobDesk
 from twotier.jobs.links import Links
 from twotier.jobs.retention import Elsewhere, Keep, Retention
-from twotier.jobs.store import RunStore, new_run
+from twotier.jobs.store import Ended, RunStore, new_run
 from twotier.jobs.transcripts import TranscriptStore
 from twotier.notify.base import Message
 
@@ -222,6 +222,21 @@ async def test_a_run_goes_on_when_nothing_of_it_is_open(tmp_path: Path) -> None:
         at.clock.turn(DAY)
         assert sorted(await at.desk.again()) == ["late-1", "mail-1"]
         assert len(await at.approvals.of_run("mail-1")) == 2
+
+
+@lived
+async def test_a_run_that_was_ended_waits_for_nobody(tmp_path: Path) -> None:
+    """Its call is open again where it goes on."""
+    async with office(tmp_path) as at:
+        slot = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+        row = replace(new_run("mail", slot), id="mail-1", state=RunState.WAITING)
+        await at.runs.write_due([row], job="mail", seen=slot)
+        await at.desk.decision(SEND)
+        assert [one.id for one in await at.approvals.open()] == [id_of(SEND)]
+        await at.runs.end("mail-1", Ended(RunState.INTERRUPTED, "it was cancelled by hand"))
+        assert await at.approvals.open() == []
+        await at.runs.reopen("mail-1")
+        assert [one.id for one in await at.approvals.open()] == [id_of(SEND)]
 
 
 @lived

@@ -37,7 +37,7 @@ IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
 LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 TAG = re.compile(r"<[/!a-z][^>]*>", re.IGNORECASE)
 WITH_SCHEME = re.compile(r"\b(?:[a-z][a-z0-9+.-]{0,80}://|(?:mailto|data|tel):)\S+", re.IGNORECASE)
-# Looked for where a name begins and nowhere inside of it: a long text costs no more than its length.
+# Looked for where a name begins, not inside of it: a text costs no more than its length.
 BEGIN = r"(?<![\w-])(?<![\w-]\.)"
 HOST_LIKE = re.compile(BEGIN + r"[\w-]+(?:\.[\w-]+)*\.[a-z]{2,}\b", re.IGNORECASE)
 PATH_LIKE = re.compile(BEGIN + r"[\w-]+(?:\.[\w-]+)+[/?]\S*")

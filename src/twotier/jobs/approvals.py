@@ -23,7 +23,7 @@ from twotier.domain.job import RunState
 from twotier.domain.label import Labels
 from twotier.errors import NotFoundError, RequestError
 from twotier.jobs.database import Database
-from twotier.jobs.store import instant, ms
+from twotier.jobs.store import ON_THE_WAY, instant, ms
 from twotier.jobs.tables import approvals, runs
 
 ID_CHARACTERS = 12
@@ -131,8 +131,11 @@ class ApprovalStore:
         return found[0]
 
     async def open(self) -> list[Approval]:
-        """Those that wait, oldest first."""
-        return await self._select(approvals.c.verdict == "")
+        """Those that wait, oldest first; none of a run that was ended meanwhile. Such a one is open
+        again where its run goes on.
+        """
+        over = sa.select(runs.c.id).where(runs.c.state.not_in(ON_THE_WAY))
+        return await self._select((approvals.c.verdict == "") & approvals.c.run.not_in(over))
 
     async def answered(self, limit: int) -> list[Approval]:
         """The last ones that were answered or ran out, the newest first."""
