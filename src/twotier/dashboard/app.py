@@ -33,6 +33,7 @@ from twotier.errors import AuthError, NotFoundError, QueueFullError, TwotierErro
 
 log = logging.getLogger("twotier.dashboard")
 SEE_OTHER = 303
+NAV = "nav"  # how many wait there changes on every page
 Answer = Callable[[Request], Awaitable[Response]]
 
 
@@ -124,7 +125,10 @@ class Dashboard:
             told = await page.told(self._visit(request, live=True))
             assert not isinstance(told, Download)  # noqa: S101 - a file has no live parts
             frame = await self._frame(page, request, told=told)
-            return blocks(f"{page.name}.html", page.live, told=frame)
+            return {
+                **blocks("base.html", (NAV,), told=frame),
+                **blocks(f"{page.name}.html", page.live, told=frame),
+            }
 
         stream = self.streams.changes(parts, stays=lambda: bool(self.door.session(request)))
         return StreamingResponse(stream, media_type="text/event-stream")

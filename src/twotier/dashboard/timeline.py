@@ -44,6 +44,7 @@ def timeline(steps: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             {
                 **step,
                 "tokens": step.get("tokens"),
+                "request": step.get("request", ""),
                 "words": words(step),
                 "kind": kind(step),
                 "grown": grown,

@@ -89,15 +89,15 @@ def is_soon(one: Mapping[str, Any], now: datetime) -> bool:
 
 async def yes(visit: Visit, form: Form) -> Done:
     """Allow this one call."""
-    return await decide(visit, form, "yes")
+    return await decide(visit, form, verdict="yes")
 
 
 async def no(visit: Visit, form: Form) -> Done:
     """Refuse it."""
-    return await decide(visit, form, "no")
+    return await decide(visit, form, verdict="no")
 
 
-async def decide(visit: Visit, form: Form, verdict: str) -> Done:
+async def decide(visit: Visit, form: Form, *, verdict: str) -> Done:
     """The owner's word, bound to the arguments that were shown."""
     approval, seen = form.get("id", ""), form.get("sha256", "")
     if not approval or not seen:

@@ -43,14 +43,14 @@ async def told(visit: Visit) -> Told:
         "name": name,
         "at": at,
         "found": job,
-        "job": told_of(job.value, strips.value, visit) if job.value else None,
+        "job": told_of(job.value, strips.value, visit=visit) if job.value else None,
         "settings": settings(job.value or {}),
         "runs": [run_told(one) for one in (runs.value or {}).get("runs", ())],
         "revisions": changes((revisions.value or {}).get("revisions", ())),
     }
 
 
-def told_of(job: Mapping[str, Any], strips: Mapping[str, Any] | None, visit: Visit) -> Any:
+def told_of(job: Mapping[str, Any], strips: Mapping[str, Any] | None, *, visit: Visit) -> Any:
     """The job with its strip."""
     runs = {one["name"]: one["runs"] for one in (strips or {}).get("jobs", ())}
     return row(job, runs.get(job["name"], ()), zone=visit.zone, now=visit.clock.now())
@@ -88,7 +88,7 @@ PAGE = Page(
     path="jobs/{name}",
     title="Job",
     told=told,
-    live=("top", "lately"),
+    live=("all",),
     actions=ACTIONS,
     under="jobs",
 )

@@ -43,7 +43,6 @@ async def told(visit: Visit) -> Told:
         "steps": line,
         "steps_because": steps.because,
         "asks": [approval_told(one, visit.clock.now()) for one in open_ones],
-        "calls": [one for one in (calls.value or {}).get("calls", ()) if one["event"] != "judged"],
         "refused": refused((calls.value or {}).get("calls", ())),
         "talk": talk(turns),
         "answers": [answer(one) for one in (run.value or {}).get("answers", ())],
