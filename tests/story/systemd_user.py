@@ -2,15 +2,18 @@
 
 The real one needs root, its own `/run` in a mount namespace (so that it takes the machine for one
 that systemd started), and a control group hierarchy that can be written. Where that is not to be
-had, the played one has to do; with TWOTIER_PLAYED=1 it does everywhere.
+had, the played one has to do; with TWOTIER_PLAYED=1 it does everywhere. There is one real one at a
+time: two of them would have their units in the same control groups.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +70,7 @@ def real(folder: Path) -> Iterator[dict[str, str]]:
     env = {"HOME": str(home), "XDG_RUNTIME_DIR": str(run)}
     command = ("unshare", "-m", "sh", "-c", OWN_RUN, "sh", str(REAL), "--user")
     with (
+        alone(),
         (folder / "systemd.log").open("wb") as log,
         subprocess.Popen(
             command, env={"PATH": os.environ["PATH"], **env}, stdout=log, stderr=log
@@ -79,6 +83,17 @@ def real(folder: Path) -> Iterator[dict[str, str]]:
             if manager.poll() is None:
                 manager.terminate()
             manager.wait(60)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Nobody else on this machine has one meanwhile. Raises `NotHereError` where somebody has."""
+    with (Path(tempfile.gettempdir()) / "twotier-systemd.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise NotHereError("another test has it now") from exc
+        yield
 
 
 def wait_for(manager: subprocess.Popen[bytes], env: dict[str, str]) -> None:

@@ -10,7 +10,6 @@ import os
 import re
 import subprocess
 import sys
-import sysconfig
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -66,7 +65,8 @@ def environment(folder: Path) -> Path:
     """The python of a fresh environment that sees the packages of this one, and twotier's wheel."""
     subprocess.run((sys.executable, "-m", "venv", "--without-pip", str(folder)), check=True)
     site = next(folder.glob("lib/*/site-packages"))
-    (site / "shared.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    ours = [path for path in sys.path if Path(path).name == "site-packages"]
+    (site / "shared.pth").write_text("\n".join(ours) + "\n")
     return folder / "bin/python"
 
 
