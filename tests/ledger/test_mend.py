@@ -298,7 +298,7 @@ def test_a_check_that_runs_out_of_time_says_so(tmp_path: Path, template: Templat
     with closing(connect(path)) as connection:
         connection.execute(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
-            " INSERT INTO decisions SELECT NULL, 'r' || i, 0, '', '', '', '', '', '', '' FROM n"
+            " INSERT INTO decisions SELECT NULL, 'r' || i, 0, '', '', '', '', '', '', '', '' FROM n"
         )
     assert examine(path, seconds=60).whole
     ticks = iter(range(10**6))
