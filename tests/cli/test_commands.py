@@ -39,6 +39,7 @@ EVERY_COMMAND = [
     "job resume-run", "job templates", "job diff", "job revert", "job set", "job shadow",
     "job suggest", "job test", "job trials", "models try",
     "connect",
+    "import", "import openclaw",
     "watch", "watch list", "watch peek", "watch reset", "watch test",
     "service", "service install", "service uninstall", "service status", "service check",
     "service upgrade", "service rollback",

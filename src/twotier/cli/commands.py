@@ -20,6 +20,7 @@ from twotier.cli.budget_words import budget
 from twotier.cli.chat_words import chat
 from twotier.cli.connect_words import connect
 from twotier.cli.engine_words import engine
+from twotier.cli.import_words import import_
 from twotier.cli.init_words import init
 from twotier.cli.job_add_words import job
 from twotier.cli.mcp_words import mcp, mcp_servers
@@ -56,7 +57,7 @@ app = App(
 models = App(name="models", help="What can be asked, what lies on this disk, and what fits.")
 config_app = App(name="config", help="The configuration file.")
 key = App(name="key", help="The keys that clients of the gateway send.")
-for group in (job, runs, record, models, engine, prices, config_app, key, budget, notify):
+for group in (job, runs, record, models, engine, prices, config_app, key, budget, notify, import_):
     app.command(group)
 for one in (
     approve,

@@ -57,6 +57,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "twotier init --yes --mode local --local http://127.0.0.1:11434",
         "twotier init --yes --mode both --frontier-key env:ANTHROPIC_API_KEY",
     ),
+    "import": ("twotier import openclaw",),
+    "import openclaw": (
+        "twotier import openclaw  # says what it would write",
+        "twotier import openclaw --write --watchers",
+        "twotier import openclaw --handover  # OpenClaw's jobs end where ours have run well",
+    ),
     "job": ("twotier job add", "twotier job list", "twotier job run inbox"),
     "job add": (
         "twotier job add  # lists the templates",

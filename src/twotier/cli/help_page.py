@@ -36,6 +36,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "dashboard",
         "down",
         "engine",
+        "import",
         "key",
         "mcp",
         "mcp-servers",

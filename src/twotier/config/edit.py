@@ -21,7 +21,7 @@ def value(thing: object) -> str:
         case bool():
             return "true" if thing else "false"
         case str():
-            return json.dumps(thing, ensure_ascii=False)
+            return json.dumps(thing, ensure_ascii=False).replace("\x7f", "\\u007f")
         case Mapping():
             inside = ", ".join(
                 f"{json.dumps(str(key))} = {value(one)}" for key, one in thing.items()
