@@ -32,7 +32,6 @@ from twotier.build.standby import places
 from twotier.build.telemetry import Telemetry
 from twotier.build.tiers import Workshop
 from twotier.build.worker import worker_spec
-from twotier.clock import SystemClock
 from twotier.config.load import Loaded
 from twotier.errors import first_cause
 from twotier.exchange import Ground
@@ -68,7 +67,7 @@ class Main:
         self, loaded: Loaded, on_ready: OnReady, *, on_stopping: OnStopping, kept: Kept
     ) -> None:
         self.loaded = loaded
-        self.clock = SystemClock()
+        self.clock = kept.clock
         self.new_id = new_ids()
         self.learned = learned_of(loaded, self.clock)
         alerts = alerts_of(loaded, self.clock)
@@ -107,7 +106,7 @@ class Main:
             await self.learned.open(book)
             await hold_again(dispatch, book)
             stack.callback(self.learned.close)
-            worker = self.house.keep(worker_spec(self.loaded))
+            worker = self.house.keep(worker_spec(self.loaded, self.house.kept.worker))
             front = Front(
                 self.loaded, dispatch, ground, telemetry, self.stop, self.closing, self.house
             )

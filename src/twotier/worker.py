@@ -92,9 +92,9 @@ POSTED = {"kind": "inbox", "items_max": 50, "item_bytes_max": 12_000}
 MAIN_GONE_SECONDS = 0.5  # nobody is left to answer it
 
 
-async def work(loaded: Loaded, named: secrets.Named) -> None:
+async def work(loaded: Loaded, named: secrets.Named, *, clock: Clock) -> None:
     """Run the jobs until SIGTERM, or until main has gone."""
-    clock, stop = SystemClock(), Stop()
+    stop = Stop()
     url = named.get(place) if (place := loaded.config.work.database) else ""
     database = Database.open(loaded.paths.work, url=url)
     engine = Engine.on(loaded.paths.engine, url=url, leave=LEAVE)
@@ -386,8 +386,8 @@ def ntfy_token(loaded: Loaded) -> str:
     return (secrets.resolve(place, home=loaded.home) if place else None) or ""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the worker; returns its exit code."""
+def main(arguments: Sequence[str] | None = None, *, clock: Clock | None = None) -> int:
+    """Run the worker, by the system's clock if no other is handed in; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m twotier.worker")
     parser.add_argument("--config", required=True, type=Path, help="the configuration file")
     options = parser.parse_args(arguments)
@@ -413,7 +413,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             secrets=[*named.all(), *hidden(loaded)],
         )
         with only_one(loaded.paths.worker_lock):
-            asyncio.run(work(loaded, named))
+            asyncio.run(work(loaded, named, clock=clock or SystemClock()))
     except* TwotierError as group:
         code = complain(group)
     return code

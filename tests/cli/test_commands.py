@@ -40,6 +40,7 @@ EVERY_COMMAND = [
     "job suggest", "job test", "job trials", "models try",
     "connect",
     "import", "import openclaw",
+    "demo",
     "watch", "watch list", "watch peek", "watch reset", "watch test",
     "service", "service install", "service uninstall", "service status", "service check",
     "service upgrade", "service rollback",

@@ -13,6 +13,8 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 
+from twotier.build.worker import WORKER
+from twotier.clock import SystemClock
 from twotier.domain.clock import Clock
 from twotier.service.notify import Notifier
 
@@ -24,10 +26,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Who keeps us alive. `by_service`: a signal to end comes from one who may begin anew."""
+    """Who keeps us alive. `by_service`: a signal to end comes from one who may begin anew.
+
+    `clock` is what all of main goes by, `worker` how its worker is started: the demo has its own.
+    """
 
     notifier: Notifier = field(default_factory=Notifier)
     by_service: bool = False
+    clock: Clock = field(default_factory=SystemClock)
+    worker: tuple[str, ...] = WORKER
 
     @contextlib.contextmanager
     def renewing(self, clock: Clock) -> Iterator[None]:

@@ -17,12 +17,13 @@ from twotier.errors import NotRunningError
 from twotier.supervisor.spec import KeptSpec
 
 WORKER_SECONDS_MAX = 30.0
+WORKER = (sys.executable, "-m", "twotier.worker")
 
 
-def worker_spec(loaded: Loaded) -> KeptSpec:
+def worker_spec(loaded: Loaded, command: tuple[str, ...] = WORKER) -> KeptSpec:
     """The worker as a kept process. It ends with us, so it is never adopted."""
     paths = loaded.paths
-    argv = (sys.executable, "-m", "twotier.worker", "--config", str(loaded.path))
+    argv = (*command, "--config", str(loaded.path))
     launch = Launch(argv, env=worker_environment(loaded), cwd=loaded.home)
     return KeptSpec(
         name="worker",

@@ -19,6 +19,7 @@ from twotier.cli.backup_words import backup, restore
 from twotier.cli.budget_words import budget
 from twotier.cli.chat_words import chat
 from twotier.cli.connect_words import connect
+from twotier.cli.demo_words import demo
 from twotier.cli.engine_words import engine
 from twotier.cli.import_words import import_
 from twotier.cli.init_words import init
@@ -64,6 +65,7 @@ for one in (
     backup,
     chat,
     connect,
+    demo,
     forget,
     init,
     mcp,

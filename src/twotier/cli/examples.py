@@ -36,6 +36,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "twotier connect codex --undo",
     ),
     "dashboard": ("twotier dashboard", "twotier dashboard --print"),
+    "demo": ("twotier demo", "twotier demo --stay"),
     "doctor": ("twotier doctor", "twotier doctor --json", "twotier doctor --mac --report mac.json"),
     "down": ("twotier down",),
     "engine": ("twotier engine why", "twotier engine restart local", "twotier engine logs -f"),

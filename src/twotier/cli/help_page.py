@@ -34,6 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "config",
         "connect",
         "dashboard",
+        "demo",
         "down",
         "engine",
         "import",
