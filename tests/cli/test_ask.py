@@ -170,8 +170,8 @@ class Tiers:
         return reply
 
 
-@pytest.mark.parametrize("down", [True, False])
-def test_nothing_is_read_where_nobody_could_write(tmp_path: Path, down: bool) -> None:
+@pytest.mark.parametrize("state", ["no-key", "down", ""])
+def test_nothing_is_read_where_nobody_could_write(tmp_path: Path, state: str) -> None:
     """The local tier read for minutes, and then there was no key for the frontier."""
     text = tmp_path / "long.txt"
     text.write_text("filler\n" * 3_000 + "The price is 7.\n", encoding="utf-8")
@@ -179,8 +179,8 @@ def test_nothing_is_read_where_nobody_could_write(tmp_path: Path, down: bool) ->
     async def scenario() -> None:
         tiers = Tiers()
         async with playing_main(tmp_path, tiers) as main:
-            if down:
-                main.states["frontier"] = {"state": "down", "because": "KEY is not set"}
+            if state:
+                main.states["frontier"] = {"state": state, "because": "KEY is not set"}
             else:
                 main.refuses = "no tier may answer this: price"
             config = str(tmp_path / "twotier.toml")
@@ -188,7 +188,7 @@ def test_nothing_is_read_where_nobody_could_write(tmp_path: Path, down: bool) ->
                 "--config", config, "ask", "The price?", "--split", "--file", str(text)
             )
             assert said.code == TierUnavailableError.exit_code
-            why = "frontier: KEY is not set" if down else "no tier may answer this: price"
+            why = "frontier: KEY is not set" if state else "no tier may answer this: price"
             assert why in said.err
             assert tiers.policies == []
 

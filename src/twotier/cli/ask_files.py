@@ -25,6 +25,7 @@ from twotier.tools.splitting import Split, split, worth
 FILE_BYTES_MAX = 2_000_000
 FILES_MAX = 60
 SECONDS_MAX = 1_800.0
+GONE = {TierState.DOWN.value, TierState.NO_KEY.value, TierState.QUARANTINED.value}
 
 
 def with_files(
@@ -55,7 +56,7 @@ def able_to_write(main: Peer, prompt: str) -> None:
         raise error_of({"error": error}, 0)
     tiers = {one["name"]: one for one in main.get("/control/status")["tiers"]}
     asked = [tiers[one["tier"]] for one in told["options"] if one["tier"] in tiers]
-    if asked and all(one["state"] == TierState.DOWN.value for one in asked):
+    if asked and all(one["state"] in GONE for one in asked):
         because = "; ".join(f"{one['name']}: {one['because']}" for one in asked)
         raise TierUnavailableError(f"nobody could write from what is read: {because}")
 
