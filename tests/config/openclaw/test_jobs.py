@@ -161,6 +161,14 @@ def test_an_agents_own_model_is_its_jobs() -> None:
     raw = config(agents={"entries": {"helper": {"model": "m25"}}})
     assert one(plan(raw, [job(agentId="helper")]))["tier"] == "local-only"
     assert one(plan(raw, [job(agentId="stranger")]))["tier"] == "frontier"
+    raw = config(agents={"list": [{"id": "x"}, {"id": "helper", "default": True, "model": "m25"}]})
+    assert one(plan(raw, [job()]))["tier"] == "local-only"
+
+
+def test_a_job_that_its_owner_declared_by_a_key_is_his() -> None:
+    assert len(plan(config(), [job(declarationKey="my-team:report")]).steps) == 1
+    for own in ({"declarationKey": "heartbeat:main"}, {"description": "[managed-by=x] y"}):
+        assert "OpenClaw made it for itself" in said(plan(config(), [job(**own)]), "dropped")
 
 
 def test_a_model_that_is_not_allowed_or_not_there_is_told() -> None:

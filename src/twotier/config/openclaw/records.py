@@ -18,6 +18,7 @@ from twotier.config.openclaw.variables import without_keys
 
 KINDS = {"agentturn": "agentTurn", "systemevent": "systemEvent"}
 NAME_CHARACTERS_MAX = 60
+OWN = re.compile(r"(memory-core|heartbeat|skill-collection-review):")
 # What changes by itself, or is only about who made the job: no reason to write a twin anew.
 FLEETING = frozenset(
     [
@@ -102,9 +103,16 @@ def original(raw: Any, *, number_: int) -> Original | None:
         tools=None if tools is None else tuple(map(text, rows(tools))),
         delivery=delivery_of(job, payload, announced=kind == "agentTurn" and session != "main"),
         created_ms=number(job.get("createdAtMs")) or 0.0,
-        own=bool(text(job.get("declarationKey"))) or message.startswith("__openclaw_"),
+        own=is_own(job, message),
         extras=tuple(extras(job, payload)),
     )
+
+
+def is_own(job: Mapping[str, Any], message: str) -> bool:
+    """Whether OpenClaw made a job for itself. Owners may declare jobs by a key too."""
+    managed = text(job.get("description")).startswith("[managed-by=")
+    declared = OWN.match(text(job.get("declarationKey"))) is not None
+    return managed or declared or message.startswith("__openclaw_")
 
 
 def payload_of(job: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,6 +87,7 @@ class Settings:
     providers: Mapping[str, Provider] = field(default_factory=dict)
     choice: Choice = Choice()
     agents: Mapping[str, Choice] = field(default_factory=dict)
+    agent: str = "main"  # who works where nobody is named
     aliases: Mapping[str, str] = field(default_factory=dict)
     listed: tuple[str, ...] = ()
     allowed: tuple[str, ...] | None = None
@@ -127,6 +128,10 @@ def settings(raw: Any, *, env: Mapping[str, str]) -> Settings:
         providers={one.id: one for one in providers(table(top.get("models")), env)},
         choice=choice(defaults.get("model")),
         agents={id_: choice(agent.get("model")) for id_, agent in agents(table(top.get("agents")))},
+        agent=next(
+            (id_ for id_, one in agents(table(top.get("agents"))) if one.get("default") is True),
+            "main",
+        ),
         aliases=dict(aliases(listed)),
         listed=tuple(listed),
         allowed=allowed(listed, policy),

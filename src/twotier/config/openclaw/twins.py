@@ -162,7 +162,7 @@ def unsayable(original: Original) -> str:
 
 def model_of(original: Original, settings: Settings) -> str:
     """The name of the model a job asks: its own, its agent's, or everybody's."""
-    agent = settings.agents.get(original.agent)
+    agent = settings.agents.get(original.agent or settings.agent)
     return original.model or (agent.primary if agent else "") or settings.choice.primary
 
 
