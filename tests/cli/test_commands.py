@@ -27,7 +27,7 @@ EVERY_COMMAND = [
     "replay", "rules", "rules tune",
     "prices", "prices set", "prices show", "prices update",
     "models", "models list", "models fit", "models pull", "models use", "models rm",
-    "models probe", "models speed", "doctor", "config", "config check",
+    "models probe", "models speed", "doctor", "completion", "config", "config check",
     "engine", "engine start", "engine stop", "engine restart", "engine why", "engine logs",
     "engine upgrade", "engine rollback", "engine take-over",
     "config show", "config path", "config schema", "key", "key add", "key list", "key set",

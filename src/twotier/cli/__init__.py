@@ -15,11 +15,26 @@ from typing import NoReturn
 
 from twotier.cli.output import emit, say
 from twotier.config.paths import find, paths_of
-from twotier.errors import TwotierError, UsageError
+from twotier.errors import ConfigError, NotFoundError, TwotierError, UsageError
 
 # What shells report for a program that ended by SIGINT and by SIGPIPE.
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
+
+# Where what is not there is listed.
+LISTS = {
+    "approve": "twotier approve list",
+    "chat": "twotier chat list",
+    "engine": "twotier status",
+    "forget": "twotier job list",
+    "job": "twotier job list",
+    "key": "twotier key list",
+    "models": "twotier models list",
+    "notify": "twotier notify list",
+    "runs": "twotier runs",
+    "tools": "twotier tools list",
+    "watch": "twotier watch list",
+}
 
 
 def main() -> NoReturn:
@@ -36,7 +51,7 @@ def run(words: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except TwotierError as exc:
-        return explain(exc, as_json="--json" in words)
+        return explain(exc, words)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -45,7 +60,7 @@ def run(words: Sequence[str]) -> int:
     except OSError as exc:
         # A folder that cannot be written, a full disk: the system's own sentence says most.
         drop_output()
-        return explain(TwotierError(f"{exc}; see `twotier doctor`"), as_json="--json" in words)
+        return explain(TwotierError(f"{exc}; see `twotier doctor`"), words)
     except Exception as exc:  # noqa: BLE001 - the top: a defect of ours is one line like the rest
         return defect(exc, words)
 
@@ -71,9 +86,9 @@ def defect(error: Exception, words: Sequence[str]) -> int:
     what = " ".join(f"{type(error).__name__}: {error}".split())
     message = (
         f"{what}; this is a defect of twotier, not of yours."
-        f" TWOTIER_TRACE=1 shows where, the log is in {logs}"
+        f" The log is in {logs}; to see where: `TWOTIER_TRACE=1 twotier ...`"
     )
-    return explain(TwotierError(message), as_json="--json" in words)
+    return explain(TwotierError(message), words)
 
 
 def answer(words: Sequence[str]) -> int:
@@ -118,13 +133,29 @@ def take_config(words: Sequence[str]) -> tuple[list[str], str | None]:
     return rest, named
 
 
-def explain(error: TwotierError, *, as_json: bool) -> int:
-    """Say what went wrong, to people and, with `--json`, to scripts; the exit code."""
+def explain(error: TwotierError, words: Sequence[str] = ()) -> int:
+    """Say what went wrong, to people and, with `--json`, to scripts; the exit code. People are told
+    what to type next where the sentence itself does not say it.
+    """
+    as_json = "--json" in words
     if as_json:
         emit({"error": {"code": error.code, "message": error.message}})
         drop_output()  # at its own exit Python would complain of a reader that left
-    say(f"twotier: {error.message}")
+    way = "" if "`" in error.message else f"; see `{next_command(error, words)}`"
+    say(f"twotier: {error.message}{way}")
     return error.exit_code
+
+
+def next_command(error: TwotierError, words: Sequence[str]) -> str:
+    """What helps on: the help of what was typed wrong, the list of what is not there."""
+    named = [word for word in words if word.isidentifier()][:1]
+    if isinstance(error, UsageError):
+        return " ".join(["twotier", *named, "--help"])
+    if isinstance(error, ConfigError):
+        return "twotier config check"
+    if isinstance(error, NotFoundError) and named and named[0] in LISTS:
+        return LISTS[named[0]]
+    return "twotier doctor"
 
 
 __all__ = ["main", "run"]

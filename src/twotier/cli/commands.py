@@ -18,6 +18,7 @@ from twotier.cli.approve_words import approve
 from twotier.cli.backup_words import backup, restore
 from twotier.cli.budget_words import budget
 from twotier.cli.chat_words import chat
+from twotier.cli.completion_words import completion
 from twotier.cli.connect_words import connect
 from twotier.cli.demo_words import demo
 from twotier.cli.engine_words import engine
@@ -64,6 +65,7 @@ for one in (
     approve,
     backup,
     chat,
+    completion,
     connect,
     demo,
     forget,
@@ -116,8 +118,20 @@ def down(*, as_json: Json = False, config: Config) -> int:
 
 
 @app.command
-def status(*, as_json: Json = False, config: Config) -> int:
-    """Tiers and their state, worker, money."""
+def status(*, watch: bool = False, as_json: Json = False, config: Config) -> int:
+    """Tiers and their state, worker, money.
+
+    Parameters
+    ----------
+    watch
+        Go on until Ctrl-C: drawn in place on a terminal, elsewhere whenever something has changed.
+    """
+    if watch:
+        import time
+
+        from twotier.cli import status_watch
+
+        return status_watch.watch(config, as_json=as_json, sleep=time.sleep)
     from twotier.cli.status import status
 
     return status(config, as_json=as_json)

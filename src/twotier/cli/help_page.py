@@ -31,6 +31,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "This machine and its clients": (
         "backup",
+        "completion",
         "config",
         "connect",
         "dashboard",

@@ -32,6 +32,18 @@ def columns(rows: Iterable[Sequence[object]]) -> list[str]:
     return fitted(rows, terminal_columns())
 
 
+def prose(line: str) -> list[str]:
+    """A sentence as wide as the terminal, its later lines indented like its first and some more."""
+    width = terminal_columns()
+    if width is None or len(line) <= width:
+        return [line]
+    from twotier.cli.table import INDENT, wrapped
+
+    begin = line[: len(line) - len(line.lstrip())]
+    first, *more = wrapped(line.strip(), width - len(begin) - len(INDENT))
+    return [f"{begin}{first}", *(f"{begin}{INDENT}{part}" for part in more)]
+
+
 def terminal_columns() -> int | None:
     """How wide the terminal is, or is said to be; None for a file or a pipe: a row is one line."""
     said = os.environ.get("COLUMNS", "")

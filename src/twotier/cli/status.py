@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from twotier.cli.budgets import budget_lines
-from twotier.cli.output import dollars, emit, local_time, show
+from twotier.cli.output import columns, dollars, emit, local_time, prose
 from twotier.cli.outside import outside_lines
 from twotier.cli.peers import main_of
 from twotier.cli.repairs import repair_lines
 from twotier.domain.urls import without_secrets
 
 ALERTS_SHOWN = 10
+NO_TIER = (
+    "no model: what needs one is parked; add a tier to the file that `twotier config path` names"
+)
 
 
 def status(config: Path, *, as_json: bool) -> int:
@@ -22,25 +25,28 @@ def status(config: Path, *, as_json: bool) -> int:
     if as_json:
         emit(told)
         return 0
-    print(
-        f"twotier {told['version']}, pid {told['pid']}, {told.get('public_url') or told['address']}"
-    )
-    for line in also_lines(told):
-        print(line)
-    print(f"since {local_time(told['started_at'])}\n")
-    show([*(tier_row(tier) for tier in told["tiers"]), worker_row(told["worker"])])
-    repaired = repair_lines(told.get("repairs", ()))
-    for line in (*found_lines(told["tiers"]), *memory_lines(told["tiers"]), *repaired):
-        print(line)
-    print()
-    for line in alert_lines(told):
-        print(line)
-    print(request_line(told))
-    for line in batch_lines(told):
-        print(line)
-    for line in money_lines(told):
+    for line in lines(told):
         print(line)
     return 0
+
+
+def lines(told: Mapping[str, Any]) -> list[str]:
+    """The whole page, as wide as the terminal."""
+    tiers = told["tiers"]
+    place = told.get("public_url") or told["address"]
+    after = [*found_lines(tiers), *memory_lines(tiers), *repair_lines(told.get("repairs", ()))]
+    money = [*alert_lines(told), request_line(told), *batch_lines(told), *money_lines(told)]
+    return [
+        *prose(f"twotier {told['version']}, pid {told['pid']}, {place}"),
+        *(part for line in also_lines(told) for part in prose(line)),
+        f"since {local_time(told['started_at'])}",
+        "",
+        *columns([*(tier_row(tier) for tier in tiers), worker_row(told["worker"])]),
+        *([] if tiers else prose(NO_TIER)),
+        *(part for line in after for part in prose(line)),
+        "",
+        *(part for line in money for part in prose(line)),
+    ]
 
 
 def also_lines(told: Mapping[str, Any]) -> Iterator[str]:
