@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from twotier.cli.output import dollars, emit, local_time
+from twotier.cli.output import dollars, emit, local_time, prose
 from twotier.cli.peers import main_of
 from twotier.clock import SystemClock
 
@@ -33,7 +33,8 @@ def told(budgets: Sequence[Mapping[str, Any]], *, as_json: bool) -> int:
         emit({"budgets": budgets})
         return 0
     for line in budget_lines(budgets):
-        print(line)
+        for part in prose(line):
+            print(part)
     if not budgets:
         print("no budgets; [[budgets]] in the configuration sets them")
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from twotier.cli.output import dollars, emit, local_time, show
+from twotier.cli.output import dollars, emit, local_time, show, terminal_columns
 from twotier.cli.peers import worker_of
 from twotier.cli.runs_wanted import Wanted
 from twotier.errors import NotFoundError, UsageError
@@ -16,6 +16,7 @@ HEADS = ("RUN", "JOB", "SLOT", "STATE", "ITEMS", "CALLS", "TOKENS", "COST", "TIE
 STEP_HEADS = ("STEP", "NAME", "SECONDS", "TIER", "TOKENS", "COST")
 CALL_HEADS = ("AT", "TOOL", "VERDICT", "RULE", "LABELS", "COST", "BECAUSE")
 MICROUSD = 1_000_000
+NARROW = 110
 FAILED = "failed,interrupted"
 LIMIT_MAX = 1_000  # the worker's own limit
 FIELDS_SHOWN = (
@@ -63,8 +64,11 @@ def one(config: Path, run_id: str, *, as_json: bool) -> int:
 
 
 def show_runs(runs: Sequence[Mapping[str, Any]]) -> None:
-    """Runs as a table."""
-    show([HEADS, *(row(run) for run in runs)])
+    """Runs as a table; a narrow one leaves out what a run's id says already."""
+    table: list[tuple[object, ...]] = [HEADS, *(row(run) for run in runs)]
+    if (terminal_columns() or NARROW) < NARROW:
+        table = [(line[0], *line[3:]) for line in table]
+    show(table)
 
 
 def row(run: Mapping[str, Any]) -> tuple[object, ...]:

@@ -1,7 +1,7 @@
 """Aligned text that fits a terminal. Pure; `output` knows how wide the terminal is.
 
 Prose is broken between words, under its own column. Words are never broken: names, paths and
-commands are there to be copied. Where prose alone does not help, the last column goes below.
+commands are there to be copied. Where prose alone does not help, the last columns go below.
 """
 
 from __future__ import annotations
@@ -65,10 +65,13 @@ def narrowed(natural: Sequence[int], least: Sequence[int], *, width: int) -> lis
 
 
 def stacked(cells: Cells, natural: Sequence[int], *, width: int) -> Iterator[list[str]]:
-    """All columns but the last beside one another, and the last below, where it says something."""
-    upper = fitted([row[:-1] for row in cells], natural[:-1], width=width)
+    """As many columns beside one another as may be, and the rest below, where it says something."""
+    least = [narrowest(row[place] for row in cells) for place in range(len(natural))]
+    most = max([1, *(count for count in range(1, len(least)) if total(least[:count]) <= width)])
+    upper = fitted([row[:most] for row in cells], natural[:most], width=width)
     for row, lines in zip(cells, upper, strict=True):
-        yield [*lines, *(f"{INDENT}{part}" for part in wrapped(row[-1], width - len(INDENT)))]
+        below = (" " * GAP).join(cell for cell in row[most:] if cell)
+        yield [*lines, *(f"{INDENT}{part}" for part in wrapped(below, width - len(INDENT)))]
 
 
 def side_by_side(row: Sequence[str], widths: Sequence[int]) -> list[str]:
