@@ -63,7 +63,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "import openclaw": (
         "twotier import openclaw  # says what it would write",
         "twotier import openclaw --write --watchers",
-        "twotier import openclaw --handover  # OpenClaw's jobs end where ours have run well",
+        "twotier import openclaw --handover  # its jobs end where ours ran well",
     ),
     "job": ("twotier job add", "twotier job list", "twotier job run inbox"),
     "job add": (
