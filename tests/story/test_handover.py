@@ -40,6 +40,8 @@ def openclaw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "openclaw.json").write_text(json.dumps(config))
     (folder / "cron").mkdir()
     jobs = [job("tea"), job("milk"), job("sugar", enabled=False)]
+    look = {"kind": "agentTurn", "message": "Check ${X} for changes.", "model": "m25"}
+    jobs.append(job("poll", schedule=HALF | {"everyMs": 3_600_000}, payload=look))
     (folder / "cron" / "jobs.json").write_text(json.dumps({"version": 1, "jobs": jobs}))
     return folder
 
@@ -52,6 +54,9 @@ def service(tmp_path_factory: pytest.TempPathFactory, openclaw: Path) -> Iterato
         env = {"LOCAL_URL": local.base_url, "PATH": f"{empty}:{without_openclaw()}"}
         made = Service(folder, env=env)
         made.command("import", "openclaw", str(openclaw), "--write")
+        twin = folder / "jobs" / "poll.toml"  # its owner gives it something to look at
+        text = twin.read_text().replace("enabled = false\n", "")
+        twin.write_text(text + '[watch]\nkind = "files"\npath = "inbox"\n')
         with made:
             yield made
 
@@ -85,8 +90,10 @@ def test_a_job_changes_hands_after_one_good_run_and_comes_back(
     """
     off = ("waits", "the twin is off")
     waits = ("waits", "no good run yet")
-    assert handed(service, "--handover") == {"tea": waits, "milk": waits, "sugar": off}
-    assert switches(openclaw) == {"tea": True, "milk": True, "sugar": False}
+    assert handed(service, "--handover") == {
+        "tea": waits, "milk": waits, "sugar": off, "poll": waits,
+    }  # fmt: skip
+    assert switches(openclaw) == {"tea": True, "milk": True, "sugar": False, "poll": True}
 
     service.command("job", "run", "tea")
     with socket.create_server(("127.0.0.1", port_of(openclaw))):
@@ -102,16 +109,28 @@ def test_a_job_changes_hands_after_one_good_run_and_comes_back(
     assert found["tea"] == ("off", f"by {openclaw / 'cron' / 'jobs.json'}")
     assert found["milk"] == ("waits", "the twin is paused")
     service.command("job", "resume", "milk")
-    assert switches(openclaw) == {"tea": False, "milk": True, "sugar": False}
+    assert switches(openclaw) == {"tea": False, "milk": True, "sugar": False, "poll": True}
     kept = json.loads((openclaw / "cron" / "jobs.json.before-twotier").read_text())
     assert kept["jobs"][0]["enabled"] is True
     assert handed(service, "--handover")["tea"][1].startswith("handed over ")
     assert "nothing to change" in service.command("import", "openclaw", "--write").stderr
 
     assert handed(service, "--undo")["tea"][0] == "on"
-    assert switches(openclaw) == {"tea": True, "milk": True, "sugar": False}
+    assert switches(openclaw) == {"tea": True, "milk": True, "sugar": False, "poll": True}
     assert handed(service, "--undo") == {}
     assert "nothing is handed over" in service.command("import", "openclaw", "--undo").stderr
+
+
+@pytest.mark.slow
+def test_a_job_with_a_watcher_has_proved_itself_by_looking(
+    service: Service, openclaw: Path
+) -> None:
+    """Days may go by without anything new, and the original would cost money all the while."""
+    service.command("job", "run", "poll")
+    assert service.runs("poll")[0]["state"] == "quiet"
+    assert handed(service, "--handover")["poll"][0] == "off"
+    assert switches(openclaw)["poll"] is False
+    handed(service, "--undo")
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 
 from twotier.cli.client import Peer
+from twotier.cli.job import path_of
 from twotier.cli.output import emit, local_time, say, show
 from twotier.cli.peers import worker_of
 from twotier.clock import SystemClock
@@ -127,7 +128,8 @@ def why_not_yet(worker: Peer, job: Job, *, twin: Mapping[str, Any] | None) -> st
         return "the twin is off"
     if twin.get("paused"):
         return "the twin is paused"
-    good = GOOD if twin.get("watch") is None else (*GOOD, "quiet")
+    watches = worker.get(path_of(worker, name))["watch"] is not None
+    good = (*GOOD, "quiet") if watches else GOOD
     asked = {"job": name, "state": ",".join(good), "limit": 1}
     latest = next(iter(worker.get("/runs", asked)["runs"]), None)
     if latest is None or not after(latest, job.since):
