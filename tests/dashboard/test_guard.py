@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.dashboard.world import HOSTILE, WAIT_MS, Home
+from tests.story.service import eventually
 
 pytestmark = pytest.mark.slow
 expect.set_options(timeout=WAIT_MS)
@@ -159,6 +160,31 @@ def test_a_login_leads_back_to_our_own_pages_alone(home: Home) -> None:
         form = {"code": str(home.told()["code"]), "to": to}
         _, told, _ = ask(home, "POST", "/ui/login", form=form, origin=home.address)
         assert told["location"] == leads
+
+
+def test_the_command_opens_a_browser_and_no_argument_holds_the_code(home: Home) -> None:
+    """A file for the owner alone leads there; `--print` says where to go instead."""
+    folder = home.service.folder
+    browser = folder / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$@" > {folder}/opened\n', encoding="utf-8")
+    browser.chmod(0o755)
+    home.service.env["BROWSER"] = f"{browser} %s &"
+    try:
+        said = home.service.command("dashboard")
+    finally:
+        del home.service.env["BROWSER"]
+    assert "opened http://127.0.0.1" in said.stderr
+    opened = eventually(lambda: (folder / "opened").read_text(encoding="utf-8").strip())
+    assert opened == home.service.paths.state.as_uri() + "/dashboard.html"
+    leads = home.service.paths.state / "dashboard.html"
+    assert stat.S_IMODE(leads.stat().st_mode) == 0o600
+    assert "/ui/login#" in leads.read_text(encoding="utf-8")
+    printed = home.service.command("dashboard", "--print")
+    code = printed.stdout.strip().partition("#")[2]
+    assert code in printed.stderr
+    told = json.loads(home.service.command("dashboard", "--json").stdout)
+    assert told["link"].endswith(told["code"])
+    assert ask(home, "POST", "/ui/login", form={"code": code}, origin=home.address)[0] == 303
 
 
 def test_who_guesses_codes_is_told_to_wait(home: Home) -> None:

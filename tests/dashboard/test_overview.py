@@ -41,6 +41,30 @@ def test_what_changes_is_shown_without_a_reload(home: Home, browser: Browser) ->
     assert page.locator("#night").get_attribute("data-same") == "yes", "the page was loaded anew"
 
 
+def test_all_of_it_can_be_reached_by_keyboard(home: Home, browser: Browser) -> None:
+    """To the content first; then every link and button in order, each with a name and seen."""
+    page = home.page(browser)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="To the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.goto(home.at())
+    reach = "a[href], button, summary, [tabindex='0']"
+    wanted = page.locator(reach).evaluate_all(
+        "all => all.filter(one => one.checkVisibility()).length"
+    )
+    names: list[str] = []
+    for _ in range(wanted):
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("document.activeElement.textContent.trim()"))
+        seen = "(one => one.matches(':focus-visible') && one.checkVisibility())"
+        assert page.evaluate(f"{seen}(document.activeElement)"), names
+    assert all(names)
+    assert {"Overview", "Decisions", "Spend", "Dark", "Log out", "inbox"} <= set(names)
+    page.get_by_role("button", name="Dark").press("Enter")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
 def test_without_a_script_the_page_says_the_same(home: Home, browser: Browser) -> None:
     """Only the news needs one."""
     page = home.context(browser, java_script_enabled=False).new_page()
