@@ -165,8 +165,8 @@ def test_what_needs_a_person_stands_on_top(tmp_path: Path) -> None:
 
 def test_memory_is_shown_against_what_must_stay_free(tmp_path: Path) -> None:
     """What the servers hold, the rest, and the line."""
-    tier: dict[str, Any] = {"name": "local", "state": "coming-up", "ref": "m", "because": "it loads"}
-    tier |= {"slots": {"in_use": 1, "waiting": 2, "slots": 4}}
+    tier: dict[str, Any] = {"name": "local", "state": "coming-up", "ref": "m"}
+    tier |= {"because": "it loads", "slots": {"in_use": 1, "waiting": 2, "slots": 4}}
     status = {**STATUS, "tiers": [{**tier, "memory": {"headroom_bytes": 30_000_000_000}}]}
     sample = {"total_bytes": 100_000_000_000, "free_bytes": 20_000_000_000}
     samples = {"samples": [{**sample, "held": {"local": 60_000_000_000}}]}
