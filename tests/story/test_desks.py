@@ -137,6 +137,8 @@ def test_a_key_is_made_changed_and_ended_as_by_the_command(world: World) -> None
     made = main.post("/control/keys/add", {"name": "tablet", "policy": "local-only"})
     assert world.chat(made["key"]) == "hi"
     main.post("/control/keys/change", {"name": "tablet", "budget_usd": "2.50", "period": "month"})
+    # The row of a free answer is written a moment behind it.
+    eventually(lambda: "tablet" in main.get("/control/keys")["used"])
     listed = json.loads(world.service.command("key", "list", "--json").stdout)["keys"]
     told = main.get("/control/keys")
     assert told["keys"] == listed

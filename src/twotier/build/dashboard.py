@@ -52,12 +52,12 @@ def codes_route(sessions: Sessions, status: Status) -> Route:
 
 
 def dashboard_app(
-    loaded: Loaded, status: Status, *, control: App, sessions: Sessions, closing: asyncio.Event
+    loaded: Loaded, status: Status, *, main: MainPeer, sessions: Sessions, closing: asyncio.Event
 ) -> App:
-    """The pages over this control application."""
+    """The pages over this main."""
     state = sha256(str(loaded.paths.state).encode("utf-8", "surrogateescape")).hexdigest()
     return Dashboard(
-        main=MainPeer(control),
+        main=main,
         worker=WorkerPeer(loaded.paths.worker_socket),
         clock=status.clock,
         zone=ZoneInfo(status.zone),

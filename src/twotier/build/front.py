@@ -26,6 +26,7 @@ from twotier.build.household import Household
 from twotier.build.job_desk import JobDesk
 from twotier.build.learned import learn_of
 from twotier.build.lookout import Lookout, Ping, Sources, standings_of
+from twotier.build.main_peer import MainPeer
 from twotier.build.memory import calm_collector
 from twotier.build.money import budgets, job_limits, price_on, priced, unit_price_on
 from twotier.build.outside import auditor_of
@@ -184,8 +185,9 @@ class Front:
         )
         sessions = sessions_of(self.loaded, status)
         ordered = control.app(codes_route(sessions, status))
+        peer = MainPeer(ordered, {"/control/ask": control.asking.asked})
         pages = dashboard_app(
-            self.loaded, status, control=ordered, sessions=sessions, closing=self.closing
+            self.loaded, status, main=peer, sessions=sessions, closing=self.closing
         )
         hooks = HookRoute(partial(forward, self.loaded.paths.worker_socket))
         public = make(door, routes, hooks=hooks, pages=pages)
@@ -206,6 +208,8 @@ class Front:
         engines = EngineControl(
             self.house.minders(self.dispatch.tiers), self.in_use, self.telemetry.learned.renew
         )
+        probing = Probing(self.dispatch, self.telemetry.learned, self.ground.clock, self.closing)
+        self.house.probing = probing
         return Control(
             status,
             self.dispatch,
@@ -215,7 +219,7 @@ class Front:
             clients,
             engines,
             PlaceControl(self.house.places, self.dispatch.router.names),
-            Probing(self.dispatch, self.telemetry.learned, self.ground.clock, self.closing),
+            probing,
             AlertControl(self.house.alerts, self.reload_channels),
             self.savings(),
             self.outside(),

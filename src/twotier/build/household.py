@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from twotier.alerts.desk import Alerts
 from twotier.batch.desk import Desk
@@ -20,6 +21,7 @@ from twotier.build.spare import Spare
 from twotier.domain.clock import Clock
 from twotier.domain.money import Attempt, Settlement
 from twotier.domain.tier import TierFacts, TierState
+from twotier.gateway.control_probe import Probing
 from twotier.ledger.upkeep import Upkeep
 from twotier.outside.auditor import Auditor
 from twotier.service.program import EXIT_TOLD
@@ -61,9 +63,9 @@ class Ours:
         """What to show."""
         return self.keeper.facts()
 
-    def since_seconds(self) -> float:
-        """How long it has stood so."""
-        return self.keeper.since_seconds
+    def since(self) -> datetime:
+        """Since when it has stood so."""
+        return self.keeper.since
 
     def gate(self) -> str:
         """Why a start is held up now."""
@@ -112,6 +114,7 @@ class Household:
     desk: Desk | None = None
     sampler: Sampler | None = None
     heart: Heart | None = None
+    probing: Probing | None = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _swaps: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -167,6 +170,8 @@ class Household:
             self._tasks.append(group.create_task(self.sampler.run()))
         if self.heart is not None:
             self._tasks.append(group.create_task(self.heart.run()))
+        if self.probing is not None:
+            self._tasks.append(group.create_task(self.probing.run()))
         self._swaps = [group.create_task(one.run()) for one in set(self.places.values())]
 
     def hear(self, attempt: Attempt, end: Settlement) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,9 +14,12 @@ from twotier.gateway.asgi import App, Message
 
 @dataclass(frozen=True, slots=True)
 class MainPeer:
-    """The control application, without a socket between."""
+    """The control application, without a socket between. `streams` are its paths that answer line
+    by line: who begins one, given the body.
+    """
 
     app: App
+    streams: Mapping[str, Callable[[bytes], AsyncGenerator[bytes]]] = field(default_factory=dict)
 
     async def get(self, path: str, query: Mapping[str, object] | None = None) -> dict[str, Any]:
         """The document at a path below `/control`. Raises what main says."""
@@ -26,6 +29,10 @@ class MainPeer:
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The answer to a document. Raises the same."""
         return await self._ask("POST", path, query="", body=json.dumps(body or {}).encode())
+
+    def lines(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes]:
+        """The lines of a path that streams. Raises what main says to the question."""
+        return self.streams[path](json.dumps(body).encode())
 
     async def _ask(self, method: str, path: str, *, query: str, body: bytes) -> dict[str, Any]:
         scope = {

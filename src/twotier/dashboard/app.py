@@ -25,7 +25,7 @@ from twotier.dashboard.keep import Keep
 from twotier.dashboard.live import Streams
 from twotier.dashboard.page import Download, Page, Told, Visit
 from twotier.dashboard.pages import PAGES
-from twotier.dashboard.peer import Peer, found
+from twotier.dashboard.peer import MainLike, Peer, found
 from twotier.dashboard.render import Place, blocks, place_of, whole
 from twotier.dashboard.sessions import Session
 from twotier.domain.clock import Clock
@@ -43,7 +43,7 @@ class Dashboard:
     is where browsers elsewhere find us.
     """
 
-    main: Peer
+    main: MainLike
     worker: Peer
     clock: Clock
     zone: tzinfo
@@ -54,6 +54,7 @@ class Dashboard:
     pages: Sequence[Page] = PAGES
     streams: Streams = field(init=False)
     keep: Keep = field(init=False)
+    once: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "streams", Streams(self.closing))
@@ -91,7 +92,7 @@ class Dashboard:
         routes = [Route(below, self._answered(shown))]
         if page.live:
             routes.append(Route(f"/ui/live/{page.path}", self._answered(live)))
-        if page.actions:
+        if page.actions or page.streams:
             to = f"{below.rstrip('/')}/{{verb}}"
             routes.insert(0, Route(to, self._answered(acted), methods=["POST"]))
         return routes
@@ -108,12 +109,8 @@ class Dashboard:
             headers = {"content-disposition": f'attachment; filename="{told.name}"'}
             return Response(told.body, media_type=told.media_type, headers=headers)
         notice, session.notice = session.notice, ""
-        return HTMLResponse(
-            whole(
-                f"{page.name}.html",
-                await self._frame(page, request, told={**told, "notice": notice}),
-            )
-        )
+        now = {**told, "notice": notice, "once": self.once.pop(session.digest, {})}
+        return HTMLResponse(whole(f"{page.name}.html", await self._frame(page, request, told=now)))
 
     async def _live(self, page: Page, request: Request) -> Response:
         if self.door.session(request) is None:
@@ -135,13 +132,18 @@ class Dashboard:
 
     async def _acted(self, page: Page, request: Request) -> Response:
         session, form = await self._order(request)
-        act = page.actions.get(request.path_params["verb"])
+        verb = request.path_params["verb"]
+        if verb in page.streams:
+            lines = page.streams[verb](self._visit(request), form)
+            return StreamingResponse(lines, media_type="application/x-ndjson")
+        act = page.actions.get(verb)
         if act is None:
             raise NotFoundError("there is no such order")
         place = place_of(request.url.path)
         try:
             done = await act(self._visit(request), form)
             session.notice, to = done.text, done.to
+            self.once[session.digest] = done.once
         except TwotierError as exc:
             session.notice, to = f"Not done: {exc.message}", ""
         back = place.here.rpartition("/")[0]
@@ -226,6 +228,7 @@ class Dashboard:
             "nav": [(one, await self._waiting(one, visit)) for one in self.pages if one.nav],
             "csrf": session.csrf if session is not None else "",
             "live_at": f"{place.root}live/{place.here}{query}" if page.live else "",
+            "once": {},
             **told,
         }
 

@@ -62,6 +62,10 @@ class Keep:
             self._put(key, value, seconds=max(seconds, took * times))
             return value
 
+    def forget(self, key: str) -> None:
+        """Find it out anew the next time."""
+        self._kept.pop(key, None)
+
     def _put(self, key: str, value: Any, *, seconds: float) -> None:
         """Keep one; the oldest goes where there are too many, since keys hold dates."""
         now = self._clock.monotonic()

@@ -6,13 +6,13 @@ that `live` names are sent again over the page's stream whenever their text has 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
 from twotier.dashboard.keep import Keep
-from twotier.dashboard.peer import Peer
+from twotier.dashboard.peer import MainLike, Peer
 from twotier.domain.clock import Clock
 
 STATUS_SECONDS = 0.8
@@ -27,7 +27,7 @@ class Visit:
     stream, which may take its time.
     """
 
-    main: Peer
+    main: MainLike
     worker: Peer
     clock: Clock
     zone: tzinfo
@@ -52,11 +52,13 @@ class Visit:
 @dataclass(frozen=True, slots=True)
 class Done:
     """What came of an order: the sentence the next page shows, and that page's place below `/ui/`,
-    empty for the one that the order came from.
+    empty for the one that the order came from. `once` is what its template finds as `once`, that
+    one time: kept in memory alone, for what must not lie about, such as a new key.
     """
 
     text: str
     to: str = ""
+    once: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Download:
 
 Told = Mapping[str, Any]
 Form = Mapping[str, str]
+Stream = Callable[[Visit, Form], AsyncGenerator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,8 @@ class Page:
     template `NAME.html` shows. `actions`: POST to `PATH/VERB` (the page's own place, then the verb)
     does it; they raise an error of ours to say why not. `nav` is its word in the navigation, empty
     for a page behind another one, whose name `under` tells. `charts`: it needs the chart library.
+    `streams` are orders like `actions` that a script sends, answered with lines of JSON while they
+    come. `scripts` are further files that the page loads.
     """
 
     name: str
@@ -89,5 +94,7 @@ class Page:
     nav: str = ""
     under: str = ""
     charts: bool = False
+    streams: Mapping[str, Stream] = field(default_factory=dict)
+    scripts: tuple[str, ...] = ()
     # Beside its word in the navigation: how many wait there. 0 and errors show nothing.
     waiting: Callable[[Visit], Awaitable[int]] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -24,6 +24,18 @@ class Peer(Protocol):
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The answer to a document."""
         ...
+
+
+class Lines(Protocol):
+    """A peer that has paths which answer line by line."""
+
+    def lines(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes]:
+        """The lines while they come, each one document. Raises what is wrong with the question."""
+        ...
+
+
+class MainLike(Peer, Lines, Protocol):
+    """Main."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,9 +91,14 @@ class Asking:
 
     async def __call__(self, request: HttpRequest) -> Response:
         """Begin; what is wrong with the question itself is an ordinary error."""
-        question = read(await request.body())
+        lines = self.asked(await request.body())
+        return StreamingResponse(lines, media_type="application/x-ndjson")
+
+    def asked(self, body: bytes) -> AsyncGenerator[bytes]:
+        """The lines of an answer. Raises what is wrong with the question, before the first."""
+        question = read(body)
         self.allowed(question)
-        return StreamingResponse(self.lines(question), media_type="application/x-ndjson")
+        return self.lines(question)
 
     def allowed(self, question: Question) -> None:
         """Raises `UsageError` for one that costs money and nobody said that it may."""

@@ -88,6 +88,8 @@ class Control:
                 Route("/control/tune", told(self.tuning), methods=["POST"]),
                 Route("/control/replay", told(self.replay), methods=["POST"]),
                 Route("/control/probe", told(self.probing), methods=["POST"]),
+                Route("/control/probe", told(self.probing.listed), methods=["GET"]),
+                Route("/control/probe/begin", told(self.probing.left), methods=["POST"]),
                 Route("/control/stop", told(self.begin_stop), methods=["POST"]),
                 Route("/control/budgets/reload", told(self.limits), methods=["POST"]),
                 Route("/control/budgets/settle-clock", told(self.settle_clock), methods=["POST"]),

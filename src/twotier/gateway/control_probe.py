@@ -2,11 +2,15 @@
 
 One probe at a time for a tier, because two would measure each other. It ends when its caller
 leaves or the process stops, and then nothing of it is kept.
+
+A page does not stay to listen: what it has begun goes on by itself (`POST /control/probe/begin`),
+and `GET /control/probe` tells how far every such probe is, or how the last one ended.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +18,7 @@ from typing import Any
 
 import msgspec
 from starlette.requests import Request as HttpRequest
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from twotier import errors
 from twotier.dispatch import Dispatch
@@ -25,27 +29,98 @@ from twotier.ledger.findings import ProbeRow
 from twotier.matrix.ask import ASK_SECONDS_MAX, FULL_SECONDS_MAX, Asker
 from twotier.matrix.probe import Order, Probe, Tally
 
+log = logging.getLogger("twotier.gateway")
 REPEAT_MAX = 100
+SCHEMA_VERSION = 1
+
+
+@dataclass(slots=True)
+class Begun:
+    """A probe that nobody stays with: what it has told so far. `failed` says why it has no end."""
+
+    order: Order
+    began_at: str
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ended: bool = False
+    failed: str = ""
+    seconds: float = 0.0
+
+    def hear(self, told: dict[str, Any]) -> None:
+        """One line of it."""
+        if "row" in told:
+            self.rows[told["row"]] = told
+        elif "error" in told:
+            self.failed = told["error"]["message"]
+        else:
+            self.seconds = told["seconds"]
+
+    def told(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "tier": self.order.tier,
+            "began_at": self.began_at,
+            "rows": list(self.rows.values()),
+            "ended": self.ended,
+            "failed": self.failed,
+            "seconds": self.seconds,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Probing:
-    """The path. `closing` is set when the process stops."""
+    """The paths. `closing` is set when the process stops. `run` must be running for what is begun
+    and left.
+    """
 
     dispatch: Dispatch
     learned: Learned
     clock: Clock
     closing: asyncio.Event
     running: set[str] = field(default_factory=set)
+    begun: dict[str, Begun] = field(default_factory=dict)
+    _orders: asyncio.Queue[Begun] = field(default_factory=asyncio.Queue)
 
     async def __call__(self, request: HttpRequest) -> Response:
         """Begin; errors before the first question are ordinary ones."""
-        order = order_of(await request.body())
+        order = self.order(await request.body())
+        with self.alone(order.tier):
+            return StreamingResponse(self.lines(order), media_type="application/x-ndjson")
+
+    def order(self, body: bytes) -> Order:
+        """What to do, of a tier that there is. Raises `RequestError` and `UnknownModelError`."""
+        order = order_of(body)
         if order.tier not in self.dispatch.tiers:
             known = ", ".join(self.dispatch.tiers)
             raise errors.UnknownModelError(f"there is no tier {order.tier!r}; there are: {known}")
-        with self.alone(order.tier):
-            return StreamingResponse(self.lines(order), media_type="application/x-ndjson")
+        return order
+
+    async def left(self, request: HttpRequest) -> Response:
+        """Begin one that goes on by itself."""
+        order = self.order(await request.body())
+        before = self.begun.get(order.tier)
+        if order.tier in self.running or (before is not None and not before.ended):
+            raise errors.UnderWayError(f"{order.tier} is being probed already; wait for its end")
+        begun = self.begun[order.tier] = Begun(order, self.clock.now().isoformat())
+        self._orders.put_nowait(begun)
+        return JSONResponse({"schema_version": SCHEMA_VERSION, **begun.told()}, 202)
+
+    async def listed(self, _: HttpRequest) -> Response:
+        """Every such probe of this life, one for each tier."""
+        told = [one.told() for one in self.begun.values()]
+        return JSONResponse({"schema_version": SCHEMA_VERSION, "probes": told})
+
+    async def run(self) -> None:
+        """Those that were begun, one after another, until cancelled."""
+        while True:
+            begun = await self._orders.get()
+            try:
+                async for told in self.lines(begun.order):
+                    begun.hear(msgspec.json.decode(told))
+            except Exception:  # top of a task: what is wrong with a probe must not end the program
+                log.exception("a probe broke", extra={"tier": begun.order.tier})
+                begun.failed = "something in twotier is broken; its log says more"
+            finally:
+                begun.ended = True
 
     @contextmanager
     def alone(self, tier: str) -> Generator[None]:

@@ -38,10 +38,13 @@ class EngineView:
     clock: Clock
 
     async def memory(self, request: HttpRequest) -> Response:
-        """The last `hours` of the machine's memory, and what each server held."""
+        """The last `hours` of the machine's memory in at most so many `points`, and what each
+        server held.
+        """
         hours = number(request, "hours", usual=HOURS_USUAL, most=HOURS_MAX)
         since_ms = int((self.clock.now().timestamp() - hours * 3600) * 1000)
-        samples = [told(one) for one in thinned(self.course.since(since_ms), SAMPLES_MAX)]
+        points = int(number(request, "points", usual=SAMPLES_MAX, most=SAMPLES_MAX))
+        samples = [told(one) for one in thinned(self.course.since(since_ms), points)]
         return JSONResponse({"schema_version": SCHEMA_VERSION, "hours": hours, "samples": samples})
 
     async def log(self, request: HttpRequest) -> Response:

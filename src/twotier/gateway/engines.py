@@ -101,7 +101,7 @@ class EngineControl:
             "tier": name,
             "state": facts.state.value,
             "because": facts.because,
-            "since_seconds": round(minder.since_seconds(), 1),
+            "since": minder.since().isoformat(timespec="seconds"),
             "pid": facts.pid,
             "started_at": began(facts.pid),
             "address": facts.address,

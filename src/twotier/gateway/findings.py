@@ -8,7 +8,8 @@ from twotier.learned.speeds import Pace
 from twotier.learned.tiers import Learned
 from twotier.learned.verdicts import Standing
 from twotier.ledger.findings import ProbeRow
-from twotier.router.speed import DEPTHS, Mean
+from twotier.matrix.rows import means
+from twotier.router.speed import DEPTHS, Mean, depth_of
 from twotier.router.tokens import Scale
 from twotier.telemetry.families import (
     TIER_CACHED,
@@ -84,9 +85,11 @@ def probe_state(standing: Standing) -> dict[str, Any] | None:
 
 
 def row_told(row: ProbeRow) -> dict[str, Any]:
-    """A row of a matrix; a rate that was not measured is null."""
+    """A row of a matrix; a rate that was not measured is null. `depth` as in `speed_state`."""
     return {
         "row": row.row,
+        "means": means().get(row.row, ""),
+        "depth": DEPTHS[depth_of(row.tokens)] if row.tokens else None,
         "passed": row.passed,
         "tries": row.tries,
         "repaired": row.repaired,

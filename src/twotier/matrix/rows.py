@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -28,6 +29,13 @@ SCHEMA: Mapping[str, Any] = {
     "additionalProperties": False,
 }
 Body = dict[str, Any]
+# The rows that measure: see `depths`.
+MEASURED: Mapping[str, str] = {
+    "shallow": "reads a short prompt, and answers",
+    "middle": "reads a longer prompt, and answers",
+    "deep": "reads a prompt as long as its window, or as it reads in ten seconds",
+    "window": "remembers the first and the last word of the longest prompt",
+}
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -62,6 +70,12 @@ def rows(window_tokens: int) -> Sequence[Row]:
         Row("json", "answers with JSON that fits a schema", structured, judge_structured),
         Row("stop", "stops before the stop sequence", stop, judge_stop),
     )
+
+
+@cache
+def means() -> Mapping[str, str]:
+    """What each row has to do, by its name; the same for every window."""
+    return {**MEASURED} | {row.name: row.passes for row in rows(AGENT_TOKENS_MAX)}
 
 
 def file(number: int) -> str:

@@ -50,7 +50,9 @@ LINES_SHOWN = 5
 
 
 class Keeper:
-    """`domain.endpoint.Kept` for one process. `run` must be running for anything to happen."""
+    """`domain.endpoint.Kept` for one process. `run` must be running for anything to happen. `since`
+    is when it came to stand as it does; ready and busy are one.
+    """
 
     def __init__(
         self,
@@ -83,7 +85,7 @@ class Keeper:
         self._closed = False
         self._scope: asyncio.Timeout | None = None
         self._news = asyncio.Event()
-        self._since = clock.monotonic()
+        self._since, self.since = clock.monotonic(), clock.now()
         self._next_start_at = 0.0
         self._drain_seconds = spec.drain_seconds_max
         self._suspicion = ""
@@ -147,11 +149,6 @@ class Keeper:
     def state(self) -> State:
         """Where it stands; for pages and tests, never to decide on."""
         return self._state
-
-    @property
-    def since_seconds(self) -> float:
-        """How long it has stood there; busy and ready are one."""
-        return self._clock.monotonic() - self._since
 
     def history(self) -> tuple[DeathNote, ...]:
         """Its last deaths, the newest last."""
@@ -270,7 +267,7 @@ class Keeper:
         if before is after:
             return
         if self._work[before] != self._work[after]:
-            self._since = self._clock.monotonic()
+            self._since, self.since = self._clock.monotonic(), self._clock.now()
             self._interrupt()
         self._tell()
         self._note(before, signal, text=self._because())

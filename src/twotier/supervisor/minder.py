@@ -45,8 +45,8 @@ class Minder(Protocol):
         """What to show."""
         ...
 
-    def since_seconds(self) -> float:
-        """How long it has stood so."""
+    def since(self) -> datetime:
+        """Since when it has stood so."""
         ...
 
     def gate(self) -> str:

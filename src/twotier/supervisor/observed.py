@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import psutil
@@ -87,7 +88,7 @@ class Observer:
         self._alert = alert
         self._endpoint = Endpoint(spec.base_url, 1)
         self._facts = TierFacts(spec.name, TierState.COMING_UP, "not looked at yet")
-        self._since = clock.monotonic()
+        self._since = clock.now()
         self._looked = False
         self._news = asyncio.Event()
         self._nudges = Nudges()
@@ -121,9 +122,9 @@ class Observer:
         """Whose server it is."""
         return self._owner.name
 
-    def since_seconds(self) -> float:
-        """How long it has stood so, as far as we looked."""
-        return self._clock.monotonic() - self._since
+    def since(self) -> datetime:
+        """Since when it has stood so, as far as we looked."""
+        return self._since
 
     def gate(self) -> str:
         """Its memory is for its owner to judge."""
@@ -244,7 +245,7 @@ class Observer:
         log.info("an owner was asked", extra={"child": name, "done": done, "command": command})
         self._suspicion = done
         self._facts = TierFacts(name, TierState.COMING_UP, f"{done} by {self.owner}")
-        self._since = self._clock.monotonic()
+        self._since = self._clock.now()
 
     def _show(self, verdict: Verdict) -> None:
         state, because = _SHOWN[verdict.standing], verdict.because
@@ -256,7 +257,7 @@ class Observer:
         if verdict.standing is Standing.GIVEN_UP and before.state is not state:
             self._alert(Alert(self._spec.name, "hung", because))
         if before.state is not state:
-            self._since = self._clock.monotonic()
+            self._since = self._clock.now()
             text = f"{self._spec.name}: {verdict.standing.value}"
             log.info(text, extra={"because": because})
         self._news.set()

@@ -10,13 +10,17 @@ from twotier.dashboard.pages import (
     job_dry,
     job_edit,
     jobs,
+    local,
     new_job,
     overview,
+    playground,
     run,
+    setup,
     spend,
 )
 
 PAGES: tuple[Page, ...] = (
     *(overview.PAGE, decisions.PAGE, decisions.ONE, spend.PAGE, spend.TABLE),
     *(jobs.PAGE, job.PAGE, job_dry.PAGE, job_edit.PAGE, new_job.PAGE, run.PAGE, approvals.PAGE),
+    *(local.PAGE, playground.PAGE, setup.PAGE),
 )

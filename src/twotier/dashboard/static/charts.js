@@ -36,6 +36,10 @@
     return unit === "usd" ? `$${text}` : unit ? `${text} ${unit}` : text;
   };
 
+  // A day where the steps are days, else the time of the clock.
+  const moment = (seconds, step) => new Date(seconds * 1000).toLocaleString([], step >= 86400
+    ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+
   const series = (head) => {
     const kind = head.dataset.series;
     const ink = color(head.dataset.color || "accent");
@@ -75,7 +79,7 @@
         y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high ?? 0) > 0 ? high * 1.08 : 1] },
       },
       axes: [
-        { ...axis, grid: { show: false }, space: 56, size: 34, ...(told.kind === "label" ? { values: labels, incrs: [1, 2, 5, 7, 14, 30] } : told.kind === "number" ? { values: (_, all) => all.map((one) => short(one, "")) } : {}) },
+        { ...axis, grid: { show: false }, space: 56, size: 34, ...(told.kind === "label" ? { values: labels, incrs: [1, 2, 5, 7, 14, 30] } : told.kind === "number" ? { values: (_, all) => all.map((one) => short(one, "")) } : { values: (_, all, axis, space, step) => all.map((one) => moment(one, step)) }) },
         { ...axis, size: 56, values: (_, all) => all.map((one) => short(one, unit)) },
       ],
       series: [{}, ...told.heads.map(series)],
