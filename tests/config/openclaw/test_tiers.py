@@ -137,6 +137,16 @@ def test_a_key_that_stands_in_the_file_stays_there() -> None:
     assert "sk-very" not in found.text + str(found.notes)
 
 
+@pytest.mark.parametrize(
+    "address", ["https://me:pass-word@h.example.org/v1", "https://h.example.org/v1/?k=pass-word#x"]
+)
+def test_a_login_in_an_address_stays_there(address: str) -> None:
+    found = with_far(baseUrl=address)
+    assert section(found)["base_url"] == "https://h.example.org/v1"
+    assert "the login or query in its address was left out" in said(found, "warning")
+    assert "pass-word" not in found.text + str(found.notes)
+
+
 def test_prices_and_what_is_wrong_with_them() -> None:
     model = {"id": "m", "cost": {"input": 2, "output": 8, "cacheRead": 0}}
     found = with_far(models=[model])

@@ -19,6 +19,7 @@ from twotier.config.openclaw.variables import Secret, filled, secret
 from twotier.domain.urls import is_loopback
 
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+LOGIN = re.compile(r"//[^/]*@")  # it may hold a password, which gets into no file of ours
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 PRIVATE = re.compile(
     r"10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\.|f[cd]"
@@ -55,6 +56,7 @@ class Provider:
     api: str
     key: Secret
     models: tuple[Model, ...]
+    stripped: bool = False  # a login or a query was left out of its address
 
     @property
     def host(self) -> str:
@@ -149,7 +151,8 @@ def providers(models: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Pro
     """The servers somebody named."""
     for name, raw in table(models.get("providers")).items():
         one, id_ = table(raw), name.strip().lower()
-        address = filled(text(one.get("baseUrl")), env).rstrip("/")
+        said = filled(text(one.get("baseUrl")), env)
+        address = LOGIN.sub("//", said.partition("?")[0].partition("#")[0], count=1).rstrip("/")
         yield Provider(
             id=id_,
             address=address,
@@ -160,6 +163,7 @@ def providers(models: Mapping[str, Any], env: Mapping[str, str]) -> Iterator[Pro
                 for row in rows(one.get("models"))
                 if table(row).get("id")
             ),
+            stripped=address != said.rstrip("/"),
         )
 
 

@@ -184,7 +184,9 @@ def tier_of(ref: Ref, settings: Settings, *, known: Known, notes: list[Note]) ->
         for key, value in (("images", model.images or None), ("tools", model.tools))
         if value is not None and not (messages and value)
     }
-    notes += filter(None, [note, home_note(provider, ref), key_note(provider, ref)])
+    notes += filter(
+        None, [note, home_note(provider, ref), key_note(provider, ref), address_note(provider, ref)]
+    )
     notes += cost_notes(model, known=known, vendor=vendor, local=local)
     price = own_price(model, known=known, vendor=vendor)
     return Tier("", ref, local, put, price, comment=model.name)
@@ -241,6 +243,12 @@ def home_note(provider: Provider, ref: Ref) -> Note | None:
         return None
     text = f'taken for {engine} by its name or port; say engine = "openai" if it is another server'
     return Note("changed", str(ref), text)
+
+
+def address_note(provider: Provider, ref: Ref) -> Note | None:
+    """That a part of its address was left out."""
+    text = 'the login or query in its address was left out: a key belongs into key = "env:NAME"'
+    return Note("warning", str(ref), text) if provider.stripped else None
 
 
 def key_note(provider: Provider, ref: Ref) -> Note | None:
