@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.applications import Starlette
@@ -351,6 +351,37 @@ def test_a_job_that_nobody_knows_is_proven_by_its_first_runs(tmp_path: Path) -> 
                 await watch.once()
             assert [told["good"] for told in one.main.verdicts] == [True, True, False, False]
             assert await watch.once() == 0  # two did not do
+
+    asyncio.run(scenario())
+
+
+def test_the_next_job_is_ordered_as_soon_as_the_first_is_over(tmp_path: Path) -> None:
+    """An open order holds all of the day's dollars: a second job had to wait a quarter of an hour
+    for what was left of them.
+    """
+
+    async def scenario() -> None:
+        auto = replace(REPORT, tier=TierPolicy.AUTO)
+        jobs = {"report": auto, "other": replace(auto, name="other")}
+        async with bench(tmp_path, says(OWN), jobs=jobs) as one:
+            await one.done()
+            watch = watch_of(one, 0, local=frozenset({"local"}))
+            waits: list[float] = []
+
+            class Clock:
+                now = staticmethod(one.clock.now)
+
+                async def sleep(self, seconds: float) -> None:
+                    waits.append(seconds)
+                    if len(waits) == 2:
+                        await one.desk.once()
+                    if len(waits) == 4:
+                        raise asyncio.CancelledError
+
+            watch._clock = cast("Any", Clock())
+            with pytest.raises(asyncio.CancelledError):
+                await watch.run()
+            assert waits == [quality.SOON_SECONDS] * 2 + [quality.LOOK_SECONDS] * 2
 
     asyncio.run(scenario())
 

@@ -12,6 +12,7 @@ from tests.fakes.anthropic_api import FakeAnthropic
 from tests.fakes.mind import Mind, Said, Thought, answer
 from tests.fakes.openai_server import FakeOpenAI
 from tests.story.service import FRONTIER, INBOX, LOCAL_SERVER, Service, eventually
+from twotier.jobs.quality import drawn
 
 pytestmark = pytest.mark.slow
 
@@ -70,15 +71,21 @@ def test_a_shadow_pays_judges_and_changes_nothing_until_its_owner_does(tmp_path:
 
 
 AGENT = """
-[trials]
-hours = ""
 [[jobs]]
-name = "stock"
+name = "{name}"
 every = "24h"
-tier = "auto"
+tier = "{tier}"
 tools = ["files"]
 prompt = "Look into a.txt and say what is low."
 deliver = "log"
+"""
+
+
+AT_ANY_HOUR = """
+[trials]
+hours = ""
+[routing.quality]
+shadow_percent = 5
 """
 
 
@@ -95,29 +102,44 @@ def keeper(text: str) -> Mind:
     return mind
 
 
-def test_a_job_that_nobody_knows_proves_the_local_tier_by_itself(tmp_path: Path) -> None:
-    """An agent's job with `tier = "auto"`: the frontier does it, since nothing tells its kind. Its
-    run is done again on the local tier without an order, judged, and told to main, whose record has
-    the next one done here.
+def test_what_nobody_ordered_is_tried_all_the_same(tmp_path: Path) -> None:
+    """Two agents' jobs. With `tier = "auto"` the frontier does one, since nothing tells its kind:
+    its run is done again on the local tier, judged, and told to main, whose record has the next one
+    done here. Of the other, which the local tier does, a run that the watch over quality has drawn
+    is done again by the frontier.
     """
     here, there = FakeOpenAI(mind=keeper("Milk is low.")), FakeAnthropic(mind=keeper("Milk is."))
     with here as local, there as frontier:
         parts = (
             LOCAL_SERVER.format(base_url=f"{local.base_url}/v1"),
             FRONTIER.format(base_url=frontier.base_url),
-            AGENT,
+            AT_ANY_HOUR,
+            AGENT.format(name="stock", tier="auto"),
+            AGENT.format(name="known", tier="local-then-frontier"),
         )
         with Service(tmp_path, *parts, env={"FRONTIER_KEY": frontier.key}) as service:
-            root = tmp_path / "jobs-files" / "stock"
-            root.mkdir(parents=True, exist_ok=True)
-            (root / "a.txt").write_text("milk: 0", encoding="utf-8")
+            for name in ("stock", "known"):
+                root = tmp_path / "jobs-files" / name
+                root.mkdir(parents=True, exist_ok=True)
+                (root / "a.txt").write_text("milk: 0", encoding="utf-8")
             service.command("job", "run", "stock")
             (run,) = service.runs("stock", "done")
             assert run["tier"] == "frontier"
             assert "unproven" in service.command("route", "--job", "stock").stdout
 
+            watched = drawn_run(service, "known")
+
             again(service)  # whoever orders proofs looks when it starts, and then now and then
             proven = eventually(lambda: over(service, "proof"), what="a proof")
+            (watch,) = eventually(lambda: over(service, "quality"), what="a watch")
+            (pair,) = service.worker.get(f"/trials/{watch['id']}")["pairs"]
+            assert (pair["of_run"], pair["own_tier"], pair["tier"]) == (
+                watched,
+                "local",
+                "frontier",
+            )
+            record = service.main.get("/control/records", {"key": "known"})["records"][0]
+            assert record["tiers"][0]["lately"][-1] == "good"
             assert [one["side"] for one in proven] == ["local"]
             document = service.worker.get(f"/trials/{proven[0]['id']}", {"wait_seconds": 30})
             (pair,) = document["pairs"]
@@ -136,7 +158,17 @@ def again(service: Service) -> None:
     service.up()
 
 
+def drawn_run(service: Service, job: str) -> str:
+    """The job's first run that is one of five in a hundred by its name, which nobody can choose."""
+    while True:
+        run = str(service.worker.post(f"/jobs/{job}/run")["run"])
+        ended = service.worker.get(f"/runs/{run}", {"wait_seconds": 30})
+        assert (ended["state"], ended["tier"]) == ("done", "local")
+        if drawn(run, 5):
+            return run
+
+
 def over(service: Service, kind: str) -> list[Any]:
-    """Those of a kind, once one is over."""
-    found = service.worker.get("/trials", {"job": "stock"})["trials"]
+    """Trials of a kind, once one is over."""
+    found = service.worker.get("/trials")["trials"]
     return [one for one in found if one["kind"] == kind and one["state"] != "open"]

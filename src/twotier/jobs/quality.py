@@ -34,6 +34,7 @@ from twotier.jobs.trials import OPEN, PROOF, QUALITY, SHADOW, Rates, Trial, Tria
 LOG = logging.getLogger("twotier.trials")
 
 LOOK_SECONDS = 900.0
+SOON_SECONDS = 20.0
 DAY = timedelta(days=1)
 PAUSE = timedelta(hours=20)  # between two orders for a job: once in each night
 RUNS_MAX = 200
@@ -112,11 +113,18 @@ class QualityWatch:
     async def run(self) -> None:
         """Never returns."""
         while True:
+            soon = False
             try:
-                await self.once()
+                soon = await self.once() > 0 or await self._open()
             except TwotierError as exc:
                 LOG.warning("quality watch", extra={"because": exc.message})
-            await self._clock.sleep(LOOK_SECONDS)
+            await self._clock.sleep(SOON_SECONDS if soon else LOOK_SECONDS)
+
+    async def _open(self) -> bool:
+        """Whether an order of ours is not over. It holds all of the day's dollars until it is, and
+        another job may wait for what is left.
+        """
+        return any(one.kind in MINE for one in await self._store.open())
 
     async def once(self) -> int:
         """Order what is to be judged now; how many jobs that concerns. Raises what main says."""
