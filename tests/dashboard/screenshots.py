@@ -26,6 +26,7 @@ from twotier.ledger.store import transaction
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 DAYS = 30
+READY = "#saved .figure, #savings .figure, #requests table, #decision h2, .job .strip, .timeline li"
 WIDE = {"width": 1180, "height": 760}
 LIGHT, DARK = "light", "dark"
 NARROW = {"width": 360, "height": 780}
@@ -96,6 +97,16 @@ KINDS = (
     Kind("", "claude-code", "local", "explicit", 26, 9_500, 420, 0),
     Kind("", "default", "frontier", "session", 6, 12_000, 800, 80_000),
 )
+
+
+# How many hours lie between two runs of a job, and how they usually end.
+RUNS = {"comment-check": (1, "quiet"), "mail-check": (1, "quiet"), "morning-brief": (24, "done")}
+INSERT_RUN = (
+    "INSERT INTO runs (id, job, slot_ms, state, trigger, late, tries, started_ms, ended_ms, items,"
+    " model_calls, tokens, cost_microusd, tier, model, because, result, owner, forked_from)"
+    " VALUES (?, ?, ?, ?, 'schedule', 0, 1, ?, ?, 0, ?, ?, ?, '', '', ?, '', '', '')"
+)
+INSERT_LOOK = "INSERT OR IGNORE INTO looks (quarter_ms, job, looks) VALUES (?, ?, ?)"
 
 
 def chance(*parts: object) -> float:
@@ -179,6 +190,49 @@ def month(service: Service) -> None:
             rebuild(connection, days_of_rows(connection))
 
 
+def past(service: Service) -> None:
+    """The last runs of its jobs, and how often nothing was new this month."""
+    now = SystemClock().now().replace(minute=0, second=0, microsecond=0)
+    backs = [(job, *how, back) for job, how in RUNS.items() for back in range(1, 48)]
+    work = sqlite3.connect(service.paths.work, isolation_level=None)
+    with closing(work) as connection, transaction(connection):
+        for job, hours, usual, back in backs:
+            at = now - timedelta(hours=hours * back)
+            how = state_of(job, back, usual=usual)
+            connection.execute(INSERT_RUN, run_row(job, at, how=how))
+            if usual == "quiet":
+                quarter = int(at.timestamp()) // 900 * 900 * 1000
+                connection.execute(INSERT_LOOK, (quarter, job, 3))
+
+
+def state_of(job: str, back: int, *, usual: str) -> tuple[str, str]:
+    """How such a run went, and why."""
+    lucky = chance("run", job, back)
+    if lucky > 0.97:
+        return "failed", "model: local: the server answered with status 500"
+    if lucky > 0.94:
+        return "late", "1 new item; due while twotier was not running"
+    new = usual == "done" or lucky > 0.72
+    return ("done", "1 new item") if new else ("quiet", "nothing new")
+
+
+def run_row(job: str, at: datetime, *, how: tuple[str, str]) -> tuple[object, ...]:
+    """A run as the worker keeps it."""
+    state, because = how
+    asked = int(state != "quiet")
+    ms = int(at.timestamp() * 1000)
+    costs = 262_500 * asked if job == "morning-brief" else 0
+    name = f"{job}-{at:%Y%m%dT%H%M%S}Z"
+    tokens = 4_400 * asked
+    return (name, job, ms, state, ms, ms + 2_000 + 9_000 * asked, asked, tokens, costs, because)
+
+
+def before(service: Service) -> None:
+    """All that is made up."""
+    month(service)
+    past(service)
+
+
 def shoot(home: Home, folder: Path) -> None:
     """Every picture."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -188,8 +242,11 @@ def shoot(home: Home, folder: Path) -> None:
         "overview": ("", "Next runs"),
         "decisions": ("decisions", "Elsewhere"),
         "spend": ("spend?span=30d&by=job", "Where it went"),
+        "jobs": ("jobs", "Run now"),
+        "run": (f"runs/{home.service.runs('comment-check', 'done')[0]['id']}", "Step by step"),
     }
     looks = {"overview": ((LIGHT, WIDE), (DARK, NARROW)), "spend": ((DARK, WIDE),)}
+    looks |= {"run": ((DARK, WIDE),)}
     with chromium() as browser:
         for name, (place, shows) in pages.items():
             for theme, size in looks.get(name, ((LIGHT, WIDE),)):
@@ -197,9 +254,7 @@ def shoot(home: Home, folder: Path) -> None:
                 page.goto(home.at(place))
                 page.get_by_text(shows).first.wait_for()
                 page.locator("#stream[data-kind=good]").wait_for()
-                page.locator(
-                    "#saved .figure, #savings .figure, #requests table, #decision h2"
-                ).first.wait_for()
+                page.locator(READY).first.wait_for()
                 width = "narrow" if size is NARROW else "wide"
                 page.screenshot(path=folder / f"{name}-{theme}-{width}.png")
                 page.context.close()
@@ -211,7 +266,7 @@ def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
     with tempfile.TemporaryDirectory() as place:
         home_at = Path(place)
-        with world(home_at, CONFIG, before=month, works=False) as home:
+        with world(home_at, CONFIG, before=before, works=False) as home:
             (home_at / "mail").mkdir()
             (home_at / "inbox" / "comment.txt").write_text("Nice. And the second chart?")
             for job in ("comment-check", "mail-check", "morning-brief"):
