@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -62,6 +63,9 @@ class Says:
     async def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         self.told.append(path)
         return await self.get(path)
+
+    async def lines(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[bytes]:
+        yield json.dumps(await self.post(path, body)).encode()
 
 
 def pages(folder: Path, **answers: Any) -> tuple[TestClient, Says]:
