@@ -83,7 +83,7 @@ def test_a_refusal_keeps_its_sentence_and_its_exit_code(
             stand.answers["POST /v1/chat/completions"] = (status, {"error": error})
             done = await twotier(*words(stand))
             assert (done.code, done.out) == (exit_code, "")
-            assert done.err == "twotier: no, because; do this\n"
+            assert done.err.startswith("twotier: no, because; do this; see `twotier ")
             told = await twotier(*words(stand, "--json"))
             assert told.code == exit_code
             assert told.document["error"]["message"] == "no, because; do this"

@@ -145,7 +145,7 @@ def test_a_defect_is_one_line_with_the_way_to_more(tmp_path: Path) -> None:
             done = await twotier(*at)
             assert done.code == 1
             assert len(done.err.splitlines()) == 1
-            assert "KeyError: 'version'; this is a defect of twotier" in done.err
+            assert "KeyError: 'tiers'; this is a defect of twotier" in done.err
             assert str(tmp_path / ".twotier" / "logs") in done.err
             traced = await twotier(*at, env={"TWOTIER_TRACE": "1"})
             assert "Traceback" in traced.err

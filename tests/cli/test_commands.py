@@ -302,7 +302,8 @@ def test_a_job_that_there_is_not_lists_those_there_are(tmp_path: Path, name: str
     """Whatever was typed; a name with `/` must not become another path of the worker."""
     done = run(tmp_path, "job", "show", name)
     assert done.code == 1
-    assert done.err == f"twotier: there is no job {name!r}; there are: inbox\n"
+    said = f"twotier: there is no job {name!r}; there are: inbox; see `twotier job list`\n"
+    assert done.err == said
 
 
 def test_models_are_listed_with_what_they_are_and_can(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from twotier.cli import explain, run
-from twotier.errors import ConfigError, NotFoundError, TwotierError, UsageError
+from twotier.errors import BudgetError, ConfigError, NotFoundError, TwotierError, UsageError
 
 CASES: list[tuple[TwotierError, str, str]] = [
     (UsageError("two words too many"), "job list x y", "`twotier job --help`"),
@@ -16,6 +16,7 @@ CASES: list[tuple[TwotierError, str, str]] = [
     (NotFoundError("there is no job 'x'"), "job show x", "`twotier job list`"),
     (NotFoundError("there is no such thing"), "savings", "`twotier doctor`"),
     (ConfigError("jobs.0.name: is needed"), "job list", "`twotier config check`"),
+    (BudgetError("the limit is reached"), "ask x", "`twotier budget list`"),
     (TwotierError("odd"), "--config x status", "`twotier doctor`"),
     (TwotierError("odd; try `twotier up`"), "status", "`twotier up`"),
 ]

@@ -21,6 +21,13 @@ from twotier.errors import ConfigError, NotFoundError, TwotierError, UsageError
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
 
+BY_CODE = {
+    "budget_reached": "twotier budget list",
+    "model_not_found": "twotier models list",
+    "price_unknown": "twotier prices show",
+    "tier_unavailable": "twotier status",
+    "upstream_error": "twotier status",
+}
 # Where what is not there is listed.
 LISTS = {
     "approve": "twotier approve list",
@@ -155,7 +162,7 @@ def next_command(error: TwotierError, words: Sequence[str]) -> str:
         return "twotier config check"
     if isinstance(error, NotFoundError) and named and named[0] in LISTS:
         return LISTS[named[0]]
-    return "twotier doctor"
+    return BY_CODE.get(error.code, "twotier doctor")
 
 
 __all__ = ["main", "run"]
