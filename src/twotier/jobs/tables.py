@@ -165,7 +165,7 @@ approvals = sa.Table(
     sa.Column("created_ms", sa.BigInteger, nullable=False),
     sa.Column("expires_ms", sa.BigInteger, nullable=False),
     sa.Column("verdict", sa.Text, nullable=False),  # empty, yes, no
-    sa.Column("decided_by", sa.Text, nullable=False),  # command line, link, time
+    sa.Column("decided_by", sa.Text, nullable=False),  # command line, link, dashboard, time
     sa.Column("decided_ms", sa.BigInteger),
     sa.Column("told", sa.Boolean, nullable=False),
     sa.Index("approvals_verdict", "verdict", "expires_ms"),
