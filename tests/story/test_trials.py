@@ -86,6 +86,7 @@ AT_ANY_HOUR = """
 hours = ""
 [routing.quality]
 shadow_percent = 5
+prove = true
 """
 
 

@@ -42,7 +42,7 @@ class QualityConfig(Section):
         " 0 (none) to 5; those of local-only jobs never. They wait for the hours of [trials].",
     )
     prove: bool = Field(
-        True,
+        False,
         description="Whether a job with tier = auto that the frontier does, because nobody knows"
         " whether the local tier would, has ten runs at most done again by it and judged by the"
         " frontier, in the hours of [trials]; its record then decides.",
