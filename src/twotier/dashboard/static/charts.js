@@ -40,10 +40,13 @@
   const moment = (seconds, step) => new Date(seconds * 1000).toLocaleString([], step >= 86400
     ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
+  // One value makes no line: it is a point.
+  const alone = (chart, at) => chart.data[at].filter((one) => one != null).length === 1;
+
   const series = (head) => {
     const kind = head.dataset.series;
     const ink = color(head.dataset.color || "accent");
-    const made = { label: head.textContent.trim(), stroke: ink, width: 2, points: { show: false }, spanGaps: kind === "dash" };
+    const made = { label: head.textContent.trim(), stroke: ink, width: 2, points: { show: alone, size: 9, fill: ink }, spanGaps: kind === "dash" };
     if (kind === "bar") Object.assign(made, { fill: ink, width: 0, paths: uPlot.paths.bars({ size: [0.7, 36], radius: 0.15 }) });
     if (kind === "dash") made.dash = [5, 4];
     if (kind === "step") made.paths = uPlot.paths.stepped({ align: 1 });
