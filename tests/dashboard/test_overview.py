@@ -34,8 +34,7 @@ def test_what_changes_is_shown_without_a_reload(home: Home, browser: Browser) ->
     expect(page.locator("#stream-word")).to_have_text("live")
     page.evaluate("document.getElementById('night').dataset.same = 'yes'")
     before = len(home.service.runs("inbox"))
-    (home.service.folder / "inbox" / "more.txt").write_text("More.", encoding="utf-8")
-    run = home.service.worker.post("/jobs/inbox/run")["run"]
+    run = home.news("more.txt")
     expect(page.locator(f'#night a[href$="runs/{run}"]')).to_be_visible()
     assert len(home.service.runs("inbox")) == before + 1
     assert page.locator("#night").get_attribute("data-same") == "yes", "the page was loaded anew"
@@ -49,6 +48,8 @@ def test_all_of_it_can_be_reached_by_keyboard(home: Home, browser: Browser) -> N
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
     page.goto(home.at())
+    expect(page.locator("#stream-word")).to_have_text("live")
+    expect(page.locator("#saved .figure")).to_be_visible()
     reach = "a[href], button, summary, [tabindex='0']"
     wanted = page.locator(reach).evaluate_all(
         "all => all.filter(one => one.checkVisibility()).length"
@@ -63,6 +64,17 @@ def test_all_of_it_can_be_reached_by_keyboard(home: Home, browser: Browser) -> N
     assert {"Overview", "Decisions", "Spend", "Dark", "Log out", "inbox"} <= set(names)
     page.get_by_role("button", name="Dark").press("Enter")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_news_leave_the_focus_where_it_is(home: Home, browser: Browser) -> None:
+    """On the run that somebody was about to open, though the list around it is a new one."""
+    page = home.page(browser)
+    expect(page.locator("#stream-word")).to_have_text("live")
+    page.locator("#night li a").last.focus()
+    before = page.evaluate("document.activeElement.href")
+    run = home.news("news.txt")
+    expect(page.locator(f'#night a[href$="runs/{run}"]')).to_be_visible()
+    assert page.evaluate("document.activeElement.href") == before
 
 
 def test_without_a_script_the_page_says_the_same(home: Home, browser: Browser) -> None:

@@ -10,6 +10,7 @@ One service and one browser for each test module. Names, prompts and answers are
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -88,6 +89,13 @@ class Home:
     def address(self) -> str:
         """The gateway."""
         return str(self.service.status()["address"])
+
+    def news(self, name: str) -> str:
+        """A file that has settled, and the run of the job that finds it."""
+        file = self.service.folder / "inbox" / name
+        file.write_text("News.", encoding="utf-8")
+        os.utime(file, (0, 0))
+        return str(self.service.worker.post("/jobs/inbox/run")["run"])
 
     def told(self) -> Mapping[str, Any]:
         """A code and the link with it, as the command prints them."""

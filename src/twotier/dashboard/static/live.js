@@ -19,9 +19,15 @@
   const swap = (id, html) => {
     const old = document.getElementById(id);
     if (!old) return;
+    const made = document.createElement("template");
+    made.innerHTML = html;
+    if (made.innerHTML === old.innerHTML) return; // the first words of a stream are the page's own
     const active = document.activeElement;
     if (old.contains(active) && active.matches("input, select, textarea")) return;
-    const held = old.contains(active) ? active.id || active.getAttribute("href") || active.textContent : null;
+    const key = (one) => one.id || one.getAttribute("href") || one.textContent;
+    const same = () => [...old.querySelectorAll("a, button, summary, [tabindex]")].filter((one) => key(one) === held);
+    const held = old.contains(active) ? key(active) : null;
+    const place = held === null ? 0 : same().indexOf(active);
     const open = [...old.querySelectorAll("details[open]")].map((one) => one.id);
     old.innerHTML = html;
     for (const one of open) {
@@ -29,9 +35,8 @@
       if (found) found.open = true;
     }
     if (held !== null) {
-      const all = [...old.querySelectorAll("a, button, summary, [tabindex]")];
-      const same = all.find((one) => (one.id || one.getAttribute("href") || one.textContent) === held);
-      if (same) same.focus({ preventScroll: true });
+      const found = same();
+      if (found.length) found[Math.max(0, Math.min(place, found.length - 1))].focus({ preventScroll: true });
     }
     document.dispatchEvent(new CustomEvent("part", { detail: old }));
   };
