@@ -129,6 +129,8 @@ def test_servers_are_found_and_a_key_is_tried_for_nothing(
     (home / ".openclaw").mkdir()
     (home / ".openclaw" / "openclaw.json").write_text("{}")
     (home / ".claude").mkdir()
+    oauth = {"claudeAiOauth": {"accessToken": CANARY, "subscriptionType": "max"}}
+    (home / ".claude" / ".credentials.json").write_text(json.dumps(oauth))
     path = home / "twotier.toml"
     places = (Place("ollama", ollama.port, "ollama"), Place("nobody", 9))
     assert init(path, Wanted(yes=True), commands=["import", "connect"], places=places) == 0
@@ -138,6 +140,7 @@ def test_servers_are_found_and_a_key_is_tried_for_nothing(
     assert "ANTHROPIC_API_KEY, OPENAI_API_KEY (for a tier of your own)" in said.out
     assert "`twotier import openclaw`" in said.out
     assert "`twotier connect claude-code`" in said.out
+    assert "/.claude is paid by the token, with a key: ANTHROPIC_API_KEY in the env" in said.out
     assert "mode both: " in said.out
     assert f"tier local     qwen3:8b at http://127.0.0.1:{ollama.port}" in said.out
     assert "tier frontier  http://127.0.0.1:9 cannot be reached now" in said.out

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from twotier.build.around import Around, look_around
+from twotier.cli.connect_paid import document as fields
 from twotier.cli.finding import MARKS
 from twotier.cli.init_choice import MEANS, Choice, Wanted, choose, found_lines, mode_of
 from twotier.cli.init_probe import Probed, probe
@@ -26,6 +27,7 @@ from twotier.cli.output import emit, say, show
 from twotier.config.job_templates import template_names
 from twotier.config.load import Loaded, load
 from twotier.config.starter import Mode, starter_toml, write_starter
+from twotier.connect.login import Login, login_of
 from twotier.errors import UsageError
 from twotier.models import discover
 
@@ -56,7 +58,8 @@ def init(
     around = asyncio.run(look_around(os.environ, home=Path.home(), places=places))
     if wanted.as_json:
         return for_scripts(config, wanted, around=around)
-    show(found_lines(around, commands=commands))
+    login = claude_login(around)
+    show(found_lines(around, login=login.text if login else "", commands=commands))
     asks = sys.stdin.isatty() and not wanted.yes
     began = begin(config, wanted, around=around, asks=asks)
     for line in began_lines(began):
@@ -202,9 +205,23 @@ def next_lines(loaded: Loaded) -> list[str]:
     return lines
 
 
+def claude_login(around: Around) -> Login | None:
+    """How Claude Code is paid for: which fields its files have, never what is in them."""
+    folder = around.claude_code
+    if folder is None:
+        return None
+    state = folder if "CLAUDE_CONFIG_DIR" in os.environ else Path.home()
+    return login_of(
+        os.environ,
+        settings=fields(folder / "settings.json"),
+        state=fields(state / ".claude.json"),
+        credentials=fields(folder / ".credentials.json"),
+    )
+
+
 def document(loaded: Loaded, around: Around, *, probed: list[Probed]) -> Mapping[str, Any]:
     """Everything, for scripts. No value of a key is in it, nor was any read."""
-    local = around.local
+    local, login = around.local, claude_login(around)
     return {
         "config": str(loaded.path),
         "mode": str(mode_of(loaded.config)),
@@ -221,6 +238,7 @@ def document(loaded: Loaded, around: Around, *, probed: list[Probed]) -> Mapping
             "keys": list(around.keys),
             "openclaw": around.openclaw and str(around.openclaw),
             "claude_code": around.claude_code and str(around.claude_code),
+            "claude_login": login and login.kind,
             "local": local and {"engine": local.engine, "model": local.model},
         },
         "tiers": [

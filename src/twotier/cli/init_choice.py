@@ -98,9 +98,11 @@ def place_of_key(text: str) -> str:
         raise UsageError(f"--frontier-key {exc}") from exc
 
 
-def found_lines(around: Around, *, commands: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-    """What was seen, a line each: what, and what of it. `commands` are those that there are, so
-    that none is named that is not.
+def found_lines(
+    around: Around, *, login: str = "", commands: Collection[str] = ()
+) -> Iterator[tuple[str, str]]:
+    """What was seen, a line each: what, and what of it. `login` is how Claude Code is paid for.
+    `commands` are those that there are, so that none is named that is not.
     """
     for server in around.servers:
         yield "server", server.text()
@@ -119,7 +121,8 @@ def found_lines(around: Around, *, commands: Collection[str] = ()) -> Iterator[t
         yield "OpenClaw", f"{around.openclaw}{way}"
     if around.claude_code is not None:
         way = ": `twotier connect claude-code`" if "connect" in commands else ""
-        yield "Claude Code", f"{around.claude_code}{way}"
+        paid = f" {login}" if login else ""
+        yield "Claude Code", f"{around.claude_code}{paid}{way}"
 
 
 def keys_text(names: tuple[str, ...]) -> str:
