@@ -18,7 +18,6 @@ from twotier.cli.approve_words import approve
 from twotier.cli.backup_words import backup, restore
 from twotier.cli.budget_words import budget
 from twotier.cli.chat_words import chat
-from twotier.cli.completion_words import completion
 from twotier.cli.connect_words import connect
 from twotier.cli.demo_words import demo
 from twotier.cli.engine_words import engine
@@ -65,7 +64,6 @@ for one in (
     approve,
     backup,
     chat,
-    completion,
     connect,
     demo,
     forget,
@@ -458,6 +456,22 @@ def key_path(*, as_json: Json = False, config: Config) -> int:
     from twotier.cli.key import where
 
     return where(config, as_json=as_json)
+
+
+@app.command
+def completion(shell: str = "", /, *, install: bool = False) -> int:
+    """What your shell needs to complete commands and flags with the Tab key.
+
+    Parameters
+    ----------
+    shell
+        bash, zsh or fish; default: yours.
+    install
+        Write it where that shell looks, in place of printing it. No settings of yours are changed.
+    """
+    from twotier.cli.completion import completion
+
+    return completion(app, shell, install=install)
 
 
 def way_out(words: Sequence[str]) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, cast, get_args
 
+from cyclopts import App
+
 from twotier.cli.output import say
 from twotier.config.write import put_file
 from twotier.errors import UsageError
@@ -20,10 +22,8 @@ THEN = {
 }
 
 
-def completion(shell: str, *, install: bool) -> int:
+def completion(app: App, shell: str, *, install: bool) -> int:
     """Print the script, or write it. A shell's own settings are never changed."""
-    from twotier.cli.commands import app
-
     named = shell_of(shell, os.environ)
     script = app.generate_completion(prog_name="twotier", shell=named)
     if not install:
