@@ -37,7 +37,7 @@ RUN_KINDS = {
 BAD_RUNS = ("failed", "interrupted", "missed")
 NIGHT_HOURS = 12
 MEMORY_HOURS = 0.25
-RUNS_ASKED, RUNS_SHOWN, NEXT_SHOWN, ALERTS_SHOWN = 200, 8, 6, 6
+RUNS_ASKED, RUNS_SHOWN, NEXT_SHOWN = 200, 5, 6
 
 
 @dataclass(frozen=True, slots=True)
