@@ -157,7 +157,10 @@ def work(home: Home) -> None:
         client.chat.completions.create(
             model="gone", messages=[{"role": "user", "content": "Hello"}]
         )
-    (home.service.folder / "inbox" / "a.txt").write_text(HOSTILE, encoding="utf-8")
+    letter = home.service.folder / "inbox" / "a.txt"
+    letter.write_text(HOSTILE, encoding="utf-8")
+    settled = letter.stat().st_mtime - 60  # a quick run would find it unsettled, and be quiet
+    os.utime(letter, (settled, settled))
     for job in ("inbox", "morning-brief", "broken"):
         home.service.worker.post(f"/jobs/{job}/run")
     ended = ("done", "failed", "late", "quiet")
