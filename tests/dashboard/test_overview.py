@@ -33,10 +33,8 @@ def test_what_changes_is_shown_without_a_reload(home: Home, browser: Browser) ->
     page = home.page(browser)
     expect(page.locator("#stream-word")).to_have_text("live")
     page.evaluate("document.getElementById('night').dataset.same = 'yes'")
-    before = len(home.service.runs("inbox"))
     run = home.news("more.txt")
     expect(page.locator(f'#night a[href$="runs/{run}"]')).to_be_visible()
-    assert len(home.service.runs("inbox")) == before + 1
     assert page.locator("#night").get_attribute("data-same") == "yes", "the page was loaded anew"
 
 
