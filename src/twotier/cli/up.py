@@ -104,6 +104,7 @@ def banner(loaded: Loaded, status: Mapping[str, Any], *, next_job: str | None) -
         *key_lines(loaded, tiers),
         f"clients send the token in {loaded.paths.client_key}: `twotier key show`",
         f"next job: {next_job}" if next_job else "no jobs yet: add [[jobs]]",
+        "pages: `twotier dashboard`",
         f"settings: {loaded.path}; stop with Ctrl-C or `twotier down`",
     ]
 

@@ -237,7 +237,7 @@ def night(runs: Found[dict[str, Any]], since: datetime) -> Mapping[str, Any]:
 def next_runs(jobs: Found[dict[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """The next slots of all jobs, in the order of time."""
     found = [
-        {"name": one["name"], "at": one["next"][0], "trigger": one["trigger"]}
+        {"name": one["name"], "at": one["next"][0], "when": one["schedule"]}
         for one in (jobs.value or {}).get("jobs", ())
         if one["enabled"] and not one["paused"] and one["next"]
     ]
