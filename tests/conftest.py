@@ -37,6 +37,8 @@ if "PYTHONPATH" in os.environ:
     os.environ["PYTHONPATH"] = os.pathsep.join(str(Path(path).resolve()) for path in paths)
 # Some hundred children load the same modules: they may keep what they compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# A table that goes to nobody's terminal has a row a line, however wide somebody's is.
+os.environ.pop("COLUMNS", None)
 # A shell that starts us in the background has Ctrl-C ignored, and every child would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -166,7 +166,9 @@ def test_the_command_opens_a_browser_and_no_argument_holds_the_code(home: Home) 
     """A file for the owner alone leads there; `--print` says where to go instead."""
     folder = home.service.folder
     browser = folder / "browser"
-    browser.write_text(f'#!/bin/sh\necho "$@" > {folder}/opened\n', encoding="utf-8")
+    # One that has ended at once is taken for one that could not begin.
+    script = f'#!/bin/sh\necho "$@" > {folder}/opened\nsleep 30\n'
+    browser.write_text(script, encoding="utf-8")
     browser.chmod(0o755)
     home.service.env["BROWSER"] = f"{browser} %s &"
     try:
