@@ -14,11 +14,12 @@ from tests.faults.world import SOAK, world
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-LIMIT_USD = 2.1
+# Less than all of it costs, so that some must be refused however slowly they come.
+LIMIT_USD = 2.1 if SOAK else 0.25
 CAP = f"""
 [[budgets]]
 period = "day"
-alert_usd = 1.0
+alert_usd = 0.1
 limit_usd = {LIMIT_USD}
 at_limit = "local-only"
 """
@@ -26,7 +27,7 @@ REQUESTS = 500 if SOAK else 150
 
 
 def test_no_race_passes_a_cap(tmp_path: Path) -> None:
-    """Each reserves some 10 cents: what is spent and reserved never exceeds the limit."""
+    """Each reserves some 10 cents, and what is spent and reserved never exceeds the limit."""
     words = count(8)
     with world(tmp_path, CAP, pace_seconds=0.005) as made:
         told = made.ask([Ask(next(words), dialect="chat") for _ in range(REQUESTS)], at_once=100)
