@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twotier import __version__
-from twotier.cli.models import agreed, size_text
+from twotier.cli.models import agreed
 from twotier.cli.output import emit, say, show
 from twotier.clock import SystemClock
 from twotier.config.paths import Paths, paths_of
@@ -41,7 +41,7 @@ def backup(config: Path, target: Path, *, as_json: bool) -> int:
         return 0
     print(made.path)
     total = sum(made.parts.values())
-    say(f"{len(made.parts)} files, {size_text(total)}, in {size_text(made.size_bytes)}; mode 0600")
+    say(f"{len(made.parts)} files, {weight(total)}, in {weight(made.size_bytes)}; mode 0600")
     say("It holds the keys of your clients: keep it where only you can read it.")
     say(f"Put it back with `twotier restore {made.path}`.")
     if f"{STATE}/work.db" not in made.parts:
@@ -106,6 +106,12 @@ def _told(found: Unpacked, done: Placed, *, wish: Wish) -> None:
         say("What was spent since then is not in the ledger: every limit counts as reached")
         say("until you say `twotier spend confirm`, once `twotier up` runs.")
     say("What jobs did since then they may do again: look at `twotier job list` before `up`.")
+
+
+def weight(count: int) -> str:
+    """Bytes as people say them."""
+    kilo, mega = 1e3, 1e6
+    return f"{count / kilo:.0f} KB" if count < mega else f"{count / mega:,.1f} MB"
 
 
 def target_of(target: Path | None) -> Path:
