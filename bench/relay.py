@@ -52,6 +52,7 @@ message_long = partial(message_stream, plan="long")
 SCENES = (
     Scene("one", "chat", small, ONE),
     Scene("busy", "chat", small, BUSY),
+    Scene("auto", "auto", small, BUSY),
     Scene("agent", "agent", agent, ONE),
     Scene("stream", "chat", stream, STREAMS),
     Scene("paced", "chat", paced, PACED),
@@ -90,6 +91,8 @@ def relayed(seen: Mapping[str, Shots]) -> Iterator[Figure]:
     yield figure(seen["one"], ADDED, name="relayed, one at a time: added p50", aim="<= 0.25 ms")
     yield figure(seen["busy"], CPU, name="relayed, 32 at a time: CPU", aim="<= 150 us")
     yield figure(seen["busy"], RATE, name="relayed, 32 at a time: requests", aim=">= 6,000/s")
+    name = "decided by the router, answer looked at, 32 at a time: CPU"
+    yield figure(seen["auto"], CPU, name=name)
     yield figure(seen["agent"], CPU, name="83 KB agent request: CPU", aim="<= 450 us")
     yield figure(seen["agent"], ADDED, name="83 KB agent request: added p50")
 

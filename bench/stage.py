@@ -31,6 +31,7 @@ MAIN, BARE, DIRECT = "twotier", "bare stack", "direct"
 # servers of which the first is dead.
 Way = Literal[
     "chat",
+    "auto",
     "agent",
     "messages",
     "chat_on_messages",
@@ -196,7 +197,10 @@ def main_routes(service: Service) -> Mapping[Way, Route]:
         return Route(target, model, f"x-twotier-tier: {tier}\r\n".encode())
 
     return {
-        "chat": route(chat, "auto", "local"),
+        "chat": route(chat, "local", "local"),
+        "auto": route(
+            chat, "auto", "local"
+        ),  # decided, and its answer looked at before it goes out
         "agent": route(chat, "local", "local"),  # named: by itself such work goes to the frontier
         "messages": route(messages, "local", "local"),
         "chat_on_messages": route(chat, "theirs", "theirs"),
