@@ -142,7 +142,7 @@ class Slow(Fresh):
     """One that takes its time."""
 
     async def call(self, arguments: Any, call: Any) -> Any:
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.6)
         return await super().call(arguments, call)
 
 
@@ -152,7 +152,7 @@ async def test_at_the_last_moment_the_other_tier_gets_the_run(
     tmp_path: Path, each: float | None
 ) -> None:
     """Some 140 calls are a long run here; the frontier would need 70 s for those, and 60 are left.
-    At 0.4 s a call, its tools counted, this tier would get less far. Replayed it decides the same.
+    At 0.6 s a call, its tools counted, this tier would get less far. Replayed it decides the same.
     """
     usual = Usual(runs=9, steps_p50=40, steps_p90=80, elsewhere_each=each)
     limits = Limits(seconds_max=60.0)

@@ -154,6 +154,6 @@ def test_every_way_ends_at_the_tier_it_is_meant_for(tmp_path: Path) -> None:
     """Relayed, translated, priced: `staged` proves each by the answer's own headers."""
     with staged(tmp_path, lambda home, port: started(home, port, gateways=())) as everybody:
         main = everybody.sides[MAIN]
-        assert len(main.routes) == 6
+        assert len(main.routes) == 7
         assert main.shoot("chat", small, Load(4)).cpu_seconds > 0
         assert main.rss_megabytes() > 10

@@ -114,12 +114,14 @@ def test_the_injection_was_refused_by_the_rules(played: Played) -> None:
     assert (refused["tool"], refused["rule"], refused["at"]) == ("send", "sends", "12:00")
     audit = played.rows("work.db", "SELECT tool, verdict, taint FROM audit WHERE event = 'judged'")
     assert audit == [("read_file", "allow", "untrusted"), ("send", "refuse", "private untrusted")]
-    assert len(played.kind("alert")) == 1  # the phone's own; nothing went to the stranger
+    # The phone's own, and perhaps that the day is over; nothing went to the stranger.
+    assert all("budget day" in alert["text"] for alert in played.kind("alert"))
 
 
 def test_the_budget_has_told_the_phone(played: Played) -> None:
     """By the real notifier, when the dearest piece had been written."""
-    (alert,) = played.kind("alert")
+    alert, *over = played.kind("alert")
+    assert all(one["text"].endswith("resolved") for one in over)
     assert "budget day" in alert["text"]
     assert alert["at"] == "10:00"
 
