@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboard.busy import NOTE, asks, busy, ordered
+from tests.dashboard.busy import NOTE, asks, busy
 from tests.dashboard.looking import look
 from tests.dashboard.world import WAIT_MS, Home
 from tests.fakes.openai_server import Quirk
