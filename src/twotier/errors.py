@@ -8,8 +8,8 @@ in, with `from`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 # How upstreams say that an account has no credit: Anthropic, and OpenAI under status 429.
 BILLING_KINDS = frozenset({"billing_error", "insufficient_quota"})
@@ -442,3 +442,23 @@ def first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The first error inside nested groups."""
     first = group.exceptions[0]
     return first_cause(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def error_told(body: Mapping[str, Any], status: int, *, otherwise: str) -> TwotierError:
+    """The error that a process of ours tells another: the class with the code of its body, and its
+    sentence; `otherwise` where it has none.
+    """
+    error = body.get("error")
+    told = error if isinstance(error, dict) else {}
+    message = str(told.get("message") or otherwise)
+    found = {kind.code: kind for kind in family(TwotierError)}.get(str(told.get("code")))
+    if found is not None and issubclass(found, UpstreamError):
+        return UpstreamError(message, upstream_status=status)
+    return (found or TwotierError)(message)
+
+
+def family(root: type[TwotierError]) -> Iterator[type[TwotierError]]:
+    """A class of errors and all below it."""
+    yield root
+    for child in root.__subclasses__():
+        yield from family(child)

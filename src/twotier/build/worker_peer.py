@@ -7,7 +7,7 @@ that a page tells what a terminal would.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from twotier.errors import DeadlineError, NotRunningError, TwotierError, UpstreamError
+from twotier.errors import DeadlineError, NotRunningError, TwotierError, error_told
 
 ANSWER_SECONDS = 10.0
 LOOK_SECONDS = 70.0  # where it looks at something elsewhere before it answers
@@ -83,26 +83,7 @@ def document(status: int, content: bytes) -> dict[str, Any]:
         found = None
     told: dict[str, Any] | None = found if isinstance(found, dict) else None
     if status >= 400:
-        raise error_of(told or {}, status)
+        raise error_told(told or {}, status, otherwise=f"the worker answered with status {status}")
     if told is None:
         raise TwotierError("the worker's answer cannot be read; restart it: `twotier down`, `up`")
     return told
-
-
-def error_of(told: Mapping[str, Any], status: int) -> TwotierError:
-    """The class of `errors` with the code of an error body, and its sentence."""
-    error = told.get("error")
-    error = error if isinstance(error, dict) else {}
-    message = str(error.get("message") or f"the worker answered with status {status}")
-    kinds = {kind.code: kind for kind in family(TwotierError)}
-    found = kinds.get(str(error.get("code")), TwotierError)
-    if issubclass(found, UpstreamError):
-        return UpstreamError(message, upstream_status=status)
-    return found(message)
-
-
-def family(root: type[TwotierError]) -> Iterator[type[TwotierError]]:
-    """A class of errors and all below it."""
-    yield root
-    for child in root.__subclasses__():
-        yield from family(child)

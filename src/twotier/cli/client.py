@@ -22,7 +22,7 @@ from twotier.errors import (
     NotRunningError,
     StreamBrokenError,
     TwotierError,
-    UpstreamError,
+    error_told,
 )
 
 # Control calls are answered from memory or by one SQL statement.
@@ -183,19 +183,5 @@ def translated(response: http.client.HTTPResponse) -> TwotierError:
 
 
 def error_of(body: Mapping[str, Any], status: int) -> TwotierError:
-    """The class of `errors` with the code of an OpenAI-shaped error body, and its message."""
-    error = body.get("error")
-    told = error if isinstance(error, dict) else {}
-    message = str(told.get("message") or f"HTTP status {status}; try `twotier doctor`")
-    classes = {kind.code: kind for kind in family(TwotierError)}
-    found = classes.get(str(told.get("code")), TwotierError)
-    if issubclass(found, UpstreamError):
-        return UpstreamError(message, upstream_status=status)
-    return found(message)
-
-
-def family(root: type[TwotierError]) -> Iterator[type[TwotierError]]:
-    """A class of errors and all below it."""
-    yield root
-    for child in root.__subclasses__():
-        yield from family(child)
+    """The error that the body of an answer of main or the worker speaks of."""
+    return error_told(body, status, otherwise=f"HTTP status {status}; try `twotier doctor`")
