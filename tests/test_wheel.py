@@ -27,6 +27,7 @@ ALLOWED = (
     r"twotier/config/(?:templates/)?[\w-]+\.toml",
     r"twotier/(?:ledger|models)/\w+\.(?:toml|json)",
     r"twotier/ledger/seed\.LICENSE",
+    r"twotier/gateway/openapi\.json",
     r"twotier/dashboard/templates/[\w-]+\.html",
     r"twotier/dashboard/static/(?:vendor/)?[\w.-]+\.(?:css|js|svg|LICENSE|json)",
     r"twotier/(?:engines|models)/locks/\w+\.(?:in|txt)",

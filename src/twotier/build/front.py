@@ -66,7 +66,7 @@ from twotier.gateway.metrics import MetricsPage
 from twotier.gateway.models import ModelRoute
 from twotier.gateway.outside import OutsidePage
 from twotier.gateway.places import PlaceControl
-from twotier.gateway.plain import ModelList, healthz
+from twotier.gateway.plain import DESCRIPTION, ModelList, described, healthz
 from twotier.gateway.records import RecordControl
 from twotier.gateway.refusals import Refusals
 from twotier.gateway.repeats import Repeats
@@ -259,6 +259,7 @@ class Front:
             **asking,
             ("GET", "/v1/models"): ModelList(names, int(status.started_at.timestamp())),
             ("GET", "/healthz"): healthz,
+            ("GET", DESCRIPTION): described,
             ("GET", PATH): approve.shown,
             ("POST", PATH): approve.pressed,
             ("GET", "/metrics"): MetricsPage(

@@ -16,24 +16,21 @@ from twotier.domain.message import PATHS, Dialect
 from twotier.domain.task import Caller
 from twotier.errors import MethodError, NotFoundError, TwotierError
 from twotier.gateway.asgi import (
-    JSON,
     App,
     Call,
     Handler,
     Receive,
     Scope,
     Send,
-    encode,
     header,
-    respond,
 )
 from twotier.gateway.auth import Door, PrivateDoor
 from twotier.gateway.cors import is_preflight, preflight, sharing
 from twotier.gateway.hooks import HOOKS
 from twotier.gateway.models import refuse
+from twotier.gateway.plain import DESCRIPTION
 from twotier.gateway.refusals import Refusals
 from twotier.protocols import INBOUND
-from twotier.say import named
 
 log = logging.getLogger("twotier.gateway")
 TRACE_CHARACTERS_MAX = 64  # a `traceparent` has 55
@@ -93,7 +90,7 @@ class Gateway:
     refusals: Refusals = field(kw_only=True)
     spans: bool = False
     heeded: frozenset[bytes] = frozenset()
-    open_paths: frozenset[str] = field(default_factory=lambda: frozenset({"/healthz", "/approve"}))
+    open_paths: frozenset[str] = frozenset({"/healthz", "/approve", DESCRIPTION})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or say why not; never with a stack trace."""
@@ -113,11 +110,10 @@ class Gateway:
             self.refusals.note(exc, path=scope["path"], client="")
             await refuse(send, exc, wire=INBOUND[dialect_of(scope["path"])])
         except Exception:  # the top of a request: what is left is a defect, and must be seen
-            request_id = self.refusals.new_id()
-            log.exception("defect", extra={"path": scope["path"], "request": request_id})
-            body = b'{"error":{"message":"an internal error; see the log","type":"api_error"}}'
-            headers = [JSON, *encode(named(request_id).items())]
-            await respond(send, 500, body=body, headers=headers)
+            broken = TwotierError("an internal error; see the log")
+            broken.request_id = self.refusals.new_id()
+            log.exception("defect", extra={"path": scope["path"], "request": broken.request_id})
+            await refuse(send, broken, wire=INBOUND[dialect_of(scope["path"])])
 
     async def route(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Find the handler of a path, after its caller was admitted."""
