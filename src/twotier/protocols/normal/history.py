@@ -7,13 +7,14 @@ conversation is read and written again by the rules of `openai_chat.turns`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
 from twotier.errors import RequestError
 from twotier.protocols.normal.manners import Manners
-from twotier.protocols.openai_chat.glance import NOTHING, Turn, in_parts
+from twotier.protocols.openai_chat.glance import NOTHING, Call, Turn
 from twotier.protocols.openai_chat.messages import MessageIn, read_message
 from twotier.protocols.openai_chat.turns import sound_arguments, write_turns
 from twotier.protocols.wire import read_client_json
@@ -24,6 +25,8 @@ _SYSTEM = msgspec.Raw(b'"system"')
 _LIST, _NULL_FIRST, _QUOTE = ord("["), ord("n"), ord('"')
 THINKING = ("reasoning_content", "reasoning", "thinking")
 Fields = dict[str, msgspec.Raw]
+Mending = Callable[[Fields], None]  # changes a message where it stands
+Faults = Mapping[int, Sequence[Mending]]
 
 
 _MESSAGES = msgspec.json.Decoder(list[Fields])
@@ -39,25 +42,42 @@ _encode = msgspec.json.Encoder().encode
 _KNOWN = frozenset(MessageIn.__struct_fields__) - {"name", "cache_control"}
 
 
-def faulty(turns: Sequence[Turn], manners: Manners) -> list[int] | None:
-    """The numbers of the messages that have to be mended; None where their order is wrong."""
-    if manners.turns_strict and not _in_order(turns):
-        return None
-    return [at for at, turn in enumerate(turns) if _fault(turn, manners)]
+def in_order(turns: Sequence[Turn]) -> bool:
+    """Whether roles, calls and results stand where templates expect them."""
+    waiting: list[str] = []  # some servers give the same id twice
+    for at, turn in enumerate(turns):
+        if turn.role == "tool":
+            if turn.tool_call_id not in waiting:
+                return False
+            waiting.remove(turn.tool_call_id)
+            continue
+        if waiting or (at and turn.role in ("system", "developer")):
+            return False
+        for call in turn.tool_calls or ():
+            if not call.id or call.function is None:
+                return False
+            waiting.append(call.id)
+    return not waiting
 
 
-def mended(
-    messages: msgspec.Raw, turns: Sequence[Turn], *, places: Iterable[int], manners: Manners
-) -> msgspec.Raw:
-    """The messages with those of these numbers mended; the others byte for byte. `turns` are the
-    same messages, looked at.
-    """
+def faults(turns: Sequence[Turn], manners: Manners) -> Faults:
+    """What is to be mended in the single messages, by their numbers."""
+    found = {}
+    for at, turn in enumerate(turns):  # of every request
+        if mendings := _mendings(turn, manners):
+            found[at] = mendings
+    return found
+
+
+def mended(messages: msgspec.Raw, found: Faults) -> msgspec.Raw:
+    """The messages without these faults; those that have none byte for byte."""
     read = _RAWS.decode(messages)
-    for at in places:
-        read[at] = msgspec.Raw(
-            _encode(_mended(_FIELDS.decode(read[at]), turns[at], manners=manners))
-        )
-    return msgspec.Raw(_encode(read))
+    said: list[msgspec.Raw | Fields] = [*read]
+    for at, mendings in found.items():
+        said[at] = message = _FIELDS.decode(read[at])
+        for mend in mendings:
+            mend(message)
+    return msgspec.Raw(_encode(said))
 
 
 def retold(messages: msgspec.Raw) -> tuple[msgspec.Raw, tuple[str, ...]]:
@@ -92,48 +112,35 @@ def told_at_the_end(messages: msgspec.Raw, text: str) -> msgspec.Raw:
     return msgspec.Raw(_encode(read))
 
 
-def _in_order(turns: Sequence[Turn]) -> bool:
-    """Whether roles, calls and results stand where templates expect them."""
-    waiting: list[str] = []  # some servers give the same id twice
-    for at, turn in enumerate(turns):
-        if turn.role == "tool":
-            if turn.tool_call_id not in waiting:
-                return False
-            waiting.remove(turn.tool_call_id)
-            continue
-        if waiting or (at and turn.role in ("system", "developer")):
-            return False
-        for call in turn.tool_calls or ():
-            if not call.id or call.function is None:
-                return False
-            waiting.append(call.id)
-    return not waiting
-
-
-def _fault(turn: Turn, manners: Manners) -> bool:
-    """Whether something small is wrong with this message."""
-    if manners.texts_joined and _loose(turn):
-        return True
+def _mendings(turn: Turn, manners: Manners) -> Sequence[Mending]:
+    """What is to be done to this message; nothing, for nearly all."""
+    found: list[Mending] = []
+    if manners.texts_joined and (content := _one_text(turn)) is not None:
+        found.append(partial(_set_content, content))
     if turn.role == "assistant":
-        return _misplaced(turn, manners) or _unsound(turn, manners)
-    return manners.turns_strict and turn.role == "developer"
+        if manners.thinking and _misplaced(turn, manners.thinking):
+            found.append(partial(_place_thinking, manners.thinking))
+        if manners.turns_strict and turn.tool_calls and _unsound(turn.tool_calls):
+            found.append(_sound_calls)
+    elif manners.turns_strict and turn.role == "developer":
+        found.append(_make_system)
+    return found
 
 
-def _misplaced(turn: Turn, manners: Manners) -> bool:
-    """Thinking in a field that this server does not look at."""
-    field = manners.thinking  # a field that is not there has the default itself
-    return bool(field) and (
+def _misplaced(turn: Turn, field: str) -> bool:
+    """Thinking anywhere but in the field that the server looks at. One that is not there has the
+    default itself.
+    """
+    return (
         (turn.reasoning is not NOTHING and field != "reasoning")
         or (turn.reasoning_content is not NOTHING and field != "reasoning_content")
         or (turn.thinking is not NOTHING and field != "thinking")
     )
 
 
-def _unsound(turn: Turn, manners: Manners) -> bool:
+def _unsound(calls: Iterable[Call]) -> bool:
     """Arguments that are not the text of a JSON object."""
-    if not (manners.turns_strict and turn.tool_calls):
-        return False
-    for call in turn.tool_calls:
+    for call in calls:
         if call.function is not None and not _is_object(call.function.arguments):
             return True
     return False
@@ -150,12 +157,18 @@ def _is_object(arguments: object) -> bool:
     return True
 
 
-def _loose(turn: Turn) -> bool:
-    """A content that is a list of texts, or none at all where there is no call to stand for it."""
-    if in_parts(turn):
-        return _joined(turn.content) is not None
-    nothing = turn.content is NOTHING or memoryview(turn.content)[0] == _NULL_FIRST
-    return nothing and not turn.tool_calls
+def _one_text(turn: Turn) -> msgspec.Raw | None:
+    """The text to put in place of a content: of a list of texts, or of none at all where there is
+    no call to stand for it. None where the content can stay.
+    """
+    content = turn.content
+    first = _NULL_FIRST if content is NOTHING else memoryview(content)[0]
+    if first == _QUOTE:
+        return None
+    if first == _LIST:
+        text = _joined(content)
+        return None if text is None else msgspec.Raw(_encode(text))
+    return _EMPTY if first == _NULL_FIRST and not turn.tool_calls else None
 
 
 def _joined(content: msgspec.Raw) -> str | None:
@@ -168,35 +181,31 @@ def _joined(content: msgspec.Raw) -> str | None:
     return "\n\n".join(_TEXT.decode(part["text"]) for part in parts)
 
 
-def _mended(message: Fields, turn: Turn, *, manners: Manners) -> Fields:
-    """The message without its faults."""
-    if manners.turns_strict and turn.role == "developer":
-        message["role"] = _SYSTEM
-    if manners.texts_joined and _loose(turn):
-        text = _joined(turn.content) if in_parts(turn) else None
-        message["content"] = _EMPTY if text is None else msgspec.Raw(_encode(text))
-    if turn.role != "assistant":
-        return message
-    if _misplaced(turn, manners):
-        message = _placed(message, manners.thinking)
-    if _unsound(turn, manners):
-        said = [_sound_call(call) for call in _CALLS.decode(message["tool_calls"])]
-        message["tool_calls"] = msgspec.Raw(_encode(said))
-    return message
+def _make_system(message: Fields) -> None:
+    message["role"] = _SYSTEM
 
 
-def _placed(message: Fields, field: str) -> Fields:
+def _set_content(content: msgspec.Raw, message: Fields) -> None:
+    message["content"] = content
+
+
+def _place_thinking(field: str, message: Fields) -> None:
     """All thinking under the one name; what stands there already goes first."""
-    given = [message[name] for name in (field, *THINKING) if name in message]
-    found = [text for text in dict.fromkeys(map(bytes, given)) if text not in (b"null", b'""')]
-    rest = {name: value for name, value in message.items() if name not in THINKING}
+    given = [message.pop(name) for name in (field, *THINKING) if name in message]
+    found = [text for text in given if text not in (_NULL, _EMPTY)]
     if found:
-        rest[field] = msgspec.Raw(found[0] if len(found) == 1 else _together(found))
-    return rest
+        message[field] = found[0] if len(found) == 1 else _together(found)
 
 
-def _together(texts: Iterable[bytes]) -> bytes:
-    return _encode("\n\n".join(read_client_json(_TEXT, text) for text in texts))
+def _sound_calls(message: Fields) -> None:
+    said = [_sound_call(call) for call in _CALLS.decode(message["tool_calls"])]
+    message["tool_calls"] = msgspec.Raw(_encode(said))
+
+
+def _together(texts: Iterable[msgspec.Raw]) -> msgspec.Raw:
+    """Each of them once."""
+    read = (read_client_json(_TEXT, text) for text in dict.fromkeys(map(bytes, texts)))
+    return msgspec.Raw(_encode("\n\n".join(read)))
 
 
 def _sound_call(call: Fields) -> Fields:

@@ -78,17 +78,14 @@ class Normaliser:
             held, cut = orders.plain_format(fields)
             lost, wanted = (*lost, *cut), held or wanted
         turns = turns or read_client_json(_TURNS, messages)
-        places: Sequence[int] | None = history.faulty(turns, manners)
-        if places is None:
+        if manners.turns_strict and not history.in_order(turns):
             # Mended before, or what is under a wrong name would not be read.
-            everything = range(len(turns))
-            messages = history.mended(messages, turns, places=everything, manners=manners)
-            messages, gone = history.retold(messages)
+            messages = history.mended(messages, history.faults(turns, manners))
+            fields["messages"], gone = history.retold(messages)
             lost = (*gone, *lost)
-            turns = _TURNS.decode(messages)
-            places = range(len(turns))
-        if places:
-            fields["messages"] = history.mended(messages, turns, places=places, manners=manners)
+            turns = _TURNS.decode(fields["messages"])
+        if faults := history.faults(turns, manners):
+            fields["messages"] = history.mended(fields["messages"], faults)
         if self._ignored.isdisjoint(fields):
             return lost, wanted
         order, wish = orders.ordered(fields, manners)
