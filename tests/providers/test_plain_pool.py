@@ -105,3 +105,21 @@ def test_small_writes_are_not_held_back(loop: str) -> None:
             return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
     assert run(loop, scenario()) != 0
+
+
+@pytest.mark.parametrize("turns", range(9))
+def test_who_leaves_while_it_connects_leaves_nothing_behind(turns: int) -> None:
+    """At whichever turn of the loop: uvloop tells a connection that it stands, and then does not
+    tell it of its end, if its opener is cancelled between the two.
+    """
+
+    async def scenario() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as upstream:
+            async with asyncio.timeout(60), Pool() as pool:
+                opening = asyncio.create_task(pool.connect(upstream.getsockname()))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                opening.cancel()
+                await asyncio.wait([opening])
+
+    run("uvloop", scenario())

@@ -59,10 +59,16 @@ class Pool:
 
     async def connect(self, place: Place) -> Connection:
         """A new connection. Raises `OSError`, and `ValueError` for a name that cannot be one."""
-        host, port = place
-        _, connection = await self._loop.create_connection(
-            lambda: Connection(place, self), host, port
-        )
+        connection = Connection(place, self)
+        try:
+            await self._loop.create_connection(lambda: connection, *place)
+        except BaseException:
+            # uvloop tells a connection that it stands, and never of its end, where its opener is
+            # cancelled between the two; `__aexit__` would wait for it for ever.
+            if connection in self._open:
+                connection.abort()
+                connection.connection_lost(None)
+            raise
         return connection
 
     def opened(self, connection: Connection) -> None:
