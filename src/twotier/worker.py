@@ -141,7 +141,8 @@ async def work(loaded: Loaded, named: secrets.Named, *, clock: Clock) -> None:
             watch, takes = partial(watch_main, client, stop), partial(held.run, scheduler.take_over)
             endless = (rounds.run, retention.run, chats.run, trying.run, takes, watch)
             # The engine is loaded beside the rest, so that its second is nobody's.
-            beside = (*endless, partial(unpark, scheduler, runs), engine.launch, renewal.on_signal)
+            parked = partial(unpark, scheduler, runs, models=client.models, clock=clock)
+            beside = (*endless, parked, engine.launch, renewal.on_signal)
             await held.beat()
             orders = Orders(scheduler, DryRun(stores.items, works.watchers), hooks, renewal.reload)
             parts = (Steppings(scheduler, engine), orders, *owner.joined(scheduler), watching)

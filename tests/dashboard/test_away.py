@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.dashboard.looking import WEIGHT_MAX
 from tests.jobs.making import HandClock
 from twotier.build.worker_peer import WorkerPeer
 from twotier.dashboard.keep import Keep
@@ -82,6 +83,29 @@ def test_where_nothing_is_yet_the_page_says_what_to_do() -> None:
 EMPTY: dict[str, Any] = {"approvals": []}
 JOB: dict[str, Any] = {"name": "inbox", "schedule": "every hour", "watch_kind": None, "next": []}
 JOB |= {"enabled": True, "paused": False, "last_run": None, "prompt": "x", "trigger": "every 1h"}
+
+
+def test_twenty_jobs_that_are_never_quiet_are_no_heavy_page() -> None:
+    """Each bar says how it went, the newest lead to their runs; with its files at most 120 KB."""
+    names = [f"a-job-with-a-name-{number:02}" for number in range(20)]
+    strips = [{"name": name, "runs": [bar(name, at) for at in range(48)]} for name in names]
+    listed = [{**JOB, "name": name, "last_run": bar(name, 47)} for name in names]
+    worker = Playing({"/jobs": {"jobs": listed}, "/strips": {"jobs": strips}})
+    main: dict[str, Any] = {"/control/spend": {"rows": []}, "/control/savings/quiet": {"jobs": {}}}
+    text = shown(jobs.PAGE, visit_of(worker, Playing(main)))
+    assert text.count('<i class="failed"></i>') == 20 * (48 - 12) + 1  # the legend
+    assert text.count('<a class="failed"') == 20 * 12
+    files = ("style.css", "work.css", "live.js", "icon.svg")
+    static = Path(jobs.__file__).parents[1] / "static"
+    weight = len(text.encode()) + sum((static / name).stat().st_size for name in files)
+    assert weight <= WEIGHT_MAX, weight
+
+
+def bar(job: str, at: int) -> dict[str, Any]:
+    """A run that failed."""
+    slot = f"2026-11-{at // 2 + 1:02}T{at % 24:02}:30:00+00:00"
+    told = {"id": f"{job}-202611{at // 2 + 1:02}T{at % 24:02}3000Z", "state": "failed"}
+    return {**told, "slot": slot, "because": "model: local: the server answered with status 500"}
 
 
 def test_a_figure_that_cannot_be_had_leaves_the_others() -> None:

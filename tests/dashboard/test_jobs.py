@@ -108,11 +108,11 @@ def test_a_job_is_made_run_and_paused_by_clicks(home: Home, browser: Browser) ->
 
 
 def test_a_call_is_approved_by_keyboard_and_another_refused(home: Home, browser: Browser) -> None:
-    """The count in the navigation rises while one looks at another page; the exact call is shown;
-    the answer lets the run go on.
+    """The count in the navigation rises while one looks at another page, whatever page that is; the
+    exact call is shown; the answer lets the run go on.
     """
     page = home.page(browser)
-    page.goto(home.at("jobs/keeper"))
+    page.goto(home.at("jobs/keeper/edit"))
     expect(page.locator("nav .count")).to_have_count(0)
     expect(page.locator("#stream-word")).to_have_text("live")
     run = asks(home)

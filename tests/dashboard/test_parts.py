@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,7 +19,15 @@ from twotier.dashboard.live import Streams
 from twotier.dashboard.pages.overview import Need, headline, kind_of, listed, money
 from twotier.dashboard.pages.spend import span_of
 from twotier.dashboard.render import environment, place_of
-from twotier.dashboard.sessions import CODE_SECONDS, IDLE_DAYS, SESSION_DAYS, Sessions
+from twotier.dashboard.sessions import (
+    CODE_SECONDS,
+    GUESSING_MAX,
+    IDLE_DAYS,
+    SESSION_DAYS,
+    Sessions,
+    peer_group,
+)
+from twotier.dashboard.shared import Answers, Shared
 from twotier.domain.tier import TierState
 from twotier.errors import AuthError, ConfigError, LedgerError, TooManyTriesError
 
@@ -44,17 +53,110 @@ def test_a_code_holds_for_ten_minutes_and_once(tmp_path: Path) -> None:
             found.enter(wrong)
 
 
-def test_wrong_codes_run_out(tmp_path: Path) -> None:
-    """Ten in a minute, then nobody comes in for the rest of it, whatever the code."""
+def test_who_guesses_waits_and_keeps_nobody_out(tmp_path: Path) -> None:
+    """Ten wrong ones in a minute from one address; a right one opens also from there."""
     clock = HandClock()
     found = sessions(tmp_path, clock)
     for _ in range(10):
         with pytest.raises(AuthError):
-            found.enter("ABCD")
+            found.enter("ABCD", peer="10.0.0.9")
     with pytest.raises(TooManyTriesError):
-        found.enter(found.new_code())
+        found.enter("ABCD", peer="10.0.0.9")
+    with pytest.raises(AuthError):
+        found.enter("ABCD", peer="10.0.0.8")
+    assert found.enter(found.new_code(), peer="10.0.0.9")
     clock.turn(61)
-    assert found.enter(found.new_code())
+    with pytest.raises(AuthError):
+        found.enter("ABCD", peer="10.0.0.9")
+
+
+def test_who_has_many_addresses_has_no_more_tries(tmp_path: Path) -> None:
+    """A network of IPv6 counts as one, and what is counted is bounded."""
+    clock = HandClock()
+    found = sessions(tmp_path, clock)
+    for host in range(10):
+        with pytest.raises(AuthError):
+            found.enter("ABCD", peer=f"2001:db8::{host + 1:x}%eth0")
+    with pytest.raises(TooManyTriesError):
+        found.enter("ABCD", peer="2001:db8::ffff")
+    assert peer_group("::ffff:10.0.0.9") != peer_group("::ffff:10.0.0.8")
+    assert peer_group("") == peer_group("/run/socket") == ""
+    for number in range(GUESSING_MAX + 5):
+        with pytest.raises(AuthError):
+            found.enter("ABCD", peer=f"10.1.{number // 256}.{number % 256}")
+    assert len(found._tries) == GUESSING_MAX
+
+
+class Counting:
+    """A peer that counts what it is asked, and is slow if it has to be."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def get(self, path: str, query: Mapping[str, object] | None = None) -> dict[str, Any]:
+        self.asked.append(f"{path} {query}")
+        number = len(self.asked)
+        await self.gate.wait()
+        if path == "/gone":
+            raise LedgerError("gone")
+        return {"number": number}
+
+    async def post(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        self.asked.append(f"POST {path}")
+        return {}
+
+
+def test_open_pages_ask_once_a_second_together() -> None:
+    """What they ask of one peer is not the answer of another; an error is each one's own."""
+
+    async def scenario() -> None:
+        clock, peer, other = HandClock(), Counting(), Counting()
+        answers = Answers(clock)
+        streams = [Shared(peer, "worker", answers, live=True) for _ in range(9)]
+        peer.gate.clear()
+        asking = asyncio.gather(*(one.get("/jobs", {"a": 1}) for one in streams))
+        await asyncio.sleep(0)
+        peer.gate.set()
+        assert await asking == [{"number": 1}] * 9
+        assert await Shared(other, "main", answers, live=True).get("/jobs", {"a": 1})
+        assert len(other.asked) == 1
+        await streams[0].get("/jobs", {"a": 2})
+        assert len(peer.asked) == 2
+        clock.turn(1)
+        assert await streams[1].get("/jobs", {"a": 1}) == {"number": 3}
+        for one in streams[:2]:
+            with pytest.raises(LedgerError):
+                await one.get("/gone")
+        clock.turn(1)
+        await streams[0].get("/jobs")
+        assert list(answers.keep._kept) == ["worker /jobs?"], "what is old is not kept"
+
+    asyncio.run(scenario())
+
+
+def test_no_stream_shows_again_what_was_before_an_order() -> None:
+    """Also the one that was asking meanwhile; a page that is loaded always asks."""
+
+    async def scenario() -> None:
+        peer = Counting()
+        answers = Answers(HandClock())
+        stream = Shared(peer, "worker", answers, live=True)
+        page = Shared(peer, "worker", answers, live=False)
+        await stream.get("/jobs")
+        assert await page.get("/jobs") == {"number": 2}
+        assert await stream.get("/jobs") == {"number": 3}, "no older than the page"
+        peer.gate.clear()
+        slow = asyncio.create_task(stream.get("/runs"))
+        await asyncio.sleep(0)
+        await page.post("/jobs/inbox/pause")
+        peer.gate.set()
+        await slow
+        assert await stream.get("/jobs") == {"number": 6}
+        assert await stream.get("/runs") == {"number": 7}
+
+    asyncio.run(scenario())
 
 
 def test_a_session_outlives_a_restart_and_ends_with_time(tmp_path: Path) -> None:

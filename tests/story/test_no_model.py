@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.openai_server import FakeOpenAI
-from tests.story.service import LOCAL_SERVER, Service, eventually
+from tests.fakes.anthropic_api import FakeAnthropic
+from tests.story.service import FRONTIER, Service, eventually
 from twotier.config.starter import Mode, starter_toml
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def running(service: Service) -> Iterator[Service]:
 def test_without_a_tier_digests_work_and_the_rest_is_parked_until_one_is_there(
     tmp_path: Path,
 ) -> None:
-    """What was found meanwhile is worked on at the first start with a model, not a day later."""
+    """What was found meanwhile is worked on as soon as a tier has its key, not a day later."""
     (tmp_path / "notes").mkdir()
     service = Service(tmp_path, NONE.replace('every = "10s"', 'every = "1s"'), WAITS)
     with running(service):
@@ -56,10 +56,15 @@ def test_without_a_tier_digests_work_and_the_rest_is_parked_until_one_is_there(
         assert service.status()["alerts"] == []
         refused = service.command("ask", "Hello", code=1)
         assert "`twotier config path`" in refused.stderr
-    with FakeOpenAI() as fake:
-        text = service.config.read_text() + LOCAL_SERVER.format(base_url=fake.base_url)
+    with FakeAnthropic() as fake:
+        key = tmp_path / "frontier.key"
+        tier = FRONTIER.partition("[aliases]")[0].replace("env:FRONTIER_KEY", f"file:{key}")
+        text = service.config.read_text() + tier.format(base_url=fake.base_url)
         service.config.write_text(text)
         with running(service):
+            assert service.status()["tiers"][0]["state"] == "no-key"
+            key.touch(0o600)
+            key.write_text(fake.key)
             eventually((tmp_path / "out" / "b.txt").is_file, what="the parked job's answer")
             newest = service.runs("needs-a-model")[0]
             assert (newest["trigger"], newest["state"], newest["items"]) == ("parked", "done", 1)

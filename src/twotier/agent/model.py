@@ -22,7 +22,7 @@ import msgspec
 
 from twotier.agent.said import Chat, Said
 from twotier.domain.money import MICROUSD_PER_USD
-from twotier.domain.tier import TierPolicy
+from twotier.domain.tier import TierPolicy, TierState
 from twotier.domain.verdict import Verdict
 from twotier.errors import DeadlineError, NotRunningError, StreamBrokenError, UpstreamError
 from twotier.tools.reading import Limits
@@ -164,11 +164,22 @@ class MainClient:
 
     async def local_window(self) -> int:
         """The window of the first local tier, in tokens, as it is now. Raises `NotRunningError`."""
+        windows = [int(one["window_tokens"]) for one in await self._tiers() if one.get("local")]
+        return windows[0] if windows else Limits().window_tokens
+
+    async def models(self) -> frozenset[str]:
+        """The tiers that lack no key; none where main does not answer."""
+        try:
+            tiers = await self._tiers()
+        except NotRunningError:
+            return frozenset()
+        return frozenset(one["name"] for one in tiers if one.get("state") != TierState.NO_KEY)
+
+    async def _tiers(self) -> list[dict[str, Any]]:
         try:
             async with asyncio.timeout(CONNECT_SECONDS), self._open().get(STATUS_URL) as reply:
-                tiers = (await reply.json())["tiers"]
-                windows = [int(one["window_tokens"]) for one in tiers if one.get("local")]
-                return windows[0] if windows else Limits().window_tokens
+                tiers: list[dict[str, Any]] = (await reply.json())["tiers"]
+                return tiers
         except (aiohttp.ClientError, OSError, TimeoutError, LookupError, ValueError) as exc:
             raise NotRunningError("twotier is not running; start it with `twotier up`") from exc
 

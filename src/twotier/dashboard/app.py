@@ -28,6 +28,7 @@ from twotier.dashboard.pages import PAGES
 from twotier.dashboard.peer import MainLike, Peer, found
 from twotier.dashboard.render import Place, blocks, place_of, whole
 from twotier.dashboard.sessions import Session
+from twotier.dashboard.shared import Answers, Shared, SharedMain
 from twotier.domain.clock import Clock
 from twotier.errors import AuthError, NotFoundError, QueueFullError, TwotierError
 
@@ -54,11 +55,13 @@ class Dashboard:
     pages: Sequence[Page] = PAGES
     streams: Streams = field(init=False)
     keep: Keep = field(init=False)
+    answers: Answers = field(init=False)
     once: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "streams", Streams(self.closing))
         object.__setattr__(self, "keep", Keep(self.clock))
+        object.__setattr__(self, "answers", Answers(self.clock))
 
     def app(self) -> Starlette:
         """As an ASGI application."""
@@ -90,7 +93,7 @@ class Dashboard:
 
         below = f"/ui/{page.path}"
         routes = [Route(below, self._answered(shown))]
-        if page.live:
+        if page.title:  # else it is a file
             routes.append(Route(f"/ui/live/{page.path}", self._answered(live)))
         if page.actions or page.streams:
             to = f"{below.rstrip('/')}/{{verb}}"
@@ -104,13 +107,15 @@ class Dashboard:
         if session is None:
             to = place_of(request.url.path)
             return RedirectResponse(self.door.way_in(to, request.url.query), SEE_OTHER)
-        told = await page.told(self._visit(request))
+        visit = self._visit(request)
+        told = await page.told(visit)
         if isinstance(told, Download):
             headers = {"content-disposition": f'attachment; filename="{told.name}"'}
             return Response(told.body, media_type=told.media_type, headers=headers)
         notice, session.notice = session.notice, ""
         now = {**told, "notice": notice, "once": self.once.pop(session.digest, {})}
-        return HTMLResponse(whole(f"{page.name}.html", await self._frame(page, request, told=now)))
+        frame = await self._frame(page, request, told=now, visit=visit)
+        return HTMLResponse(whole(f"{page.name}.html", frame))
 
     async def _live(self, page: Page, request: Request) -> Response:
         if self.door.session(request) is None:
@@ -119,9 +124,10 @@ class Dashboard:
             raise QueueFullError("too many pages are open; close some", retry_after_seconds=30.0)
 
         async def parts() -> Mapping[str, str]:
-            told = await page.told(self._visit(request, live=True))
+            visit = self._visit(request, live=True)
+            told = await page.told(visit) if page.live else {}
             assert not isinstance(told, Download)  # noqa: S101 - a file has no live parts
-            frame = await self._frame(page, request, told=told)
+            frame = await self._frame(page, request, told=told, visit=visit)
             return {
                 **blocks("base.html", (NAV,), told=frame),
                 **blocks(f"{page.name}.html", page.live, told=frame),
@@ -193,8 +199,8 @@ class Dashboard:
 
     def _visit(self, request: Request, *, live: bool = False) -> Visit:
         return Visit(
-            self.main,
-            self.worker,
+            SharedMain(self.main, "main", self.answers, live),
+            Shared(self.worker, "worker", self.answers, live),
             self.clock,
             self.zone,
             self.keep,
@@ -215,19 +221,20 @@ class Dashboard:
             "version": self.version,
         }
 
-    async def _frame(self, page: Page, request: Request, *, told: Told) -> dict[str, Any]:
+    async def _frame(
+        self, page: Page, request: Request, *, told: Told, visit: Visit
+    ) -> dict[str, Any]:
         """What the template of a page knows beside what the page tells."""
         session = self.door.session(request)
         path = request.url.path.removeprefix("/ui/live/").removeprefix("/ui/")
         place = place_of(f"/ui/{path}")
         query = f"?{request.url.query}" if request.url.query else ""
-        visit = self._visit(request)
         return {
             **self._bare(request, place),
             "page": page,
             "nav": [(one, await self._waiting(one, visit)) for one in self.pages if one.nav],
             "csrf": session.csrf if session is not None else "",
-            "live_at": f"{place.root}live/{place.here}{query}" if page.live else "",
+            "live_at": f"{place.root}live/{place.here}{query}",
             "once": {},
             **told,
         }

@@ -43,7 +43,8 @@ class Door:
     def enter(self, request: Request, form: Mapping[str, str]) -> Response:
         """A session for a code. Raises `AuthError` and `TooManyTriesError`."""
         before = request.cookies.get(self.name, "")
-        token = self.sessions.enter(form.get("code", ""), before=before)
+        peer = request.client.host if request.client else ""
+        token = self.sessions.enter(form.get("code", ""), before=before, peer=peer)
         to = form.get("to", "")
         response = RedirectResponse(to if OURS.fullmatch(to) else "./", SEE_OTHER)
         # The browser's own default for the path is the folder of this request as *it* sees it: of

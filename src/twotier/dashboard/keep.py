@@ -27,10 +27,13 @@ class Kept:
 
 
 class Keep:
-    """Answers by their key. `known` never waits; `fresh` asks where what is known is old."""
+    """Answers by their key. `known` never waits; `fresh` asks where what is known is old. Not
+    `lasting`: what is old goes, for answers that are large or many.
+    """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, lasting: bool = True) -> None:
         self._clock = clock
+        self._lasting = lasting
         self._kept: dict[str, Kept] = {}
         self._asking: dict[str, asyncio.Lock] = {}
 
@@ -51,6 +54,8 @@ class Keep:
 
         It is fresh for so many seconds, or so many times as long as it took, whichever is longer.
         """
+        if not self._lasting:
+            self._old_go()
         lock = self._asking.setdefault(key, asyncio.Lock())
         async with lock:
             now = self._clock.monotonic()
@@ -71,7 +76,13 @@ class Keep:
         now = self._clock.monotonic()
         self._kept.pop(key, None)
         self._kept[key] = Kept(value, now, now + seconds)
-        while len(self._kept) > KEPT_MAX:
+        while self._lasting and len(self._kept) > KEPT_MAX:
             oldest = next(iter(self._kept))
             self._kept.pop(oldest)
             self._asking.pop(oldest, None)
+
+    def _old_go(self) -> None:
+        now = self._clock.monotonic()
+        self._kept = {key: one for key, one in self._kept.items() if one.until > now}
+        asking = self._asking.items()
+        self._asking = {key: one for key, one in asking if one.locked() or key in self._kept}

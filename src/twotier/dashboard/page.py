@@ -78,11 +78,13 @@ Stream = Callable[[Visit, Form], AsyncGenerator[bytes]]
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page. `path` is its place below `/ui/`, such as `runs/{id}`; `told` finds what the
-    template `NAME.html` shows. `actions`: POST to `PATH/VERB` (the page's own place, then the verb)
+    template `NAME.html` shows. Of a page without `live` the navigation alone is live, and `told` is
+    asked once: it may be dear. `actions`: POST to `PATH/VERB` (the page's own place, then the verb)
     does it; they raise an error of ours to say why not. `nav` is its word in the navigation, empty
     for a page behind another one, whose name `under` tells. `charts`: it needs the chart library.
     `streams` are orders like `actions` that a script sends, answered with lines of JSON while they
-    come. `scripts` are further files that the page loads.
+    come. `scripts` are further files that the page loads. One
+    without a title is a `Download`.
     """
 
     name: str

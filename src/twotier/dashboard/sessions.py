@@ -3,7 +3,9 @@
 Only the owner gets in. A code is made over the private socket, whose lock is the file system, holds
 for ten minutes and opens one session; no client's key opens the dashboard, because those lie in the
 settings of programs that read what strangers write. Kept are digests alone: a copy of the file
-opens nothing. A restart ends no session, since the file is read again.
+opens nothing. Who guesses is told to wait, by the address it comes from; a right code always opens,
+so that nobody is kept out by another's guesses (of 80 bits none is guessed). A restart ends no
+session, since the file is read again.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from ipaddress import IPv4Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import Literal
 
@@ -29,7 +32,9 @@ SESSION_DAYS = 30  # from its beginning
 IDLE_DAYS = 7
 SESSIONS_MAX = 64
 SEEN_EVERY_SECONDS = 3_600.0  # how often the file hears that a session is in use
-TRIES_MAX, TRIES_SECONDS = 10, 60.0
+TRIES_MAX, TRIES_SECONDS = 10, 60.0  # for each address
+NETWORK_BITS = 64
+GUESSING_MAX = 1024  # addresses whose tries are counted at once
 DAY_SECONDS = 86_400.0
 
 
@@ -60,7 +65,7 @@ class Sessions:
     letter: Callable[[str], str] = secrets.choice
     _codes: dict[str, float] = field(default_factory=dict)
     _open: dict[str, Session] = field(default_factory=dict)
-    _tries: list[float] = field(default_factory=list)
+    _tries: dict[str, list[float]] = field(default_factory=dict)
 
     def load(self) -> None:
         """Take in those of an earlier life. Raises `ConfigError` for a file that is not ours."""
@@ -85,27 +90,35 @@ class Sessions:
         self._codes[hashed(plain(code))] = self._mono() + CODE_SECONDS
         return code
 
-    def enter(self, code: str, *, before: str = "") -> str:
+    def enter(self, code: str, *, before: str = "", peer: str = "") -> str:
         """What the cookie of a new session holds, for a code. The browser's session from `before`
-        ends. Raises `AuthError`, and `TooManyTriesError` after too many of them.
+        ends; `peer` is the address it comes from. Raises `AuthError`, and `TooManyTriesError` after
+        too many of them.
         """
         now = self._mono()
-        self._tries = [at for at in self._tries if at > now - TRIES_SECONDS]
-        if len(self._tries) >= TRIES_MAX:
-            raise TooManyTriesError(
-                "too many codes were wrong; wait a minute, then take a new one from"
-                " `twotier dashboard`",
-                retry_after_seconds=TRIES_SECONDS,
-            )
         until = self._codes.pop(hashed(plain(code)), 0.0)
         if until <= now:
-            self._tries.append(now)
+            self._guessed(peer_group(peer), now)
             raise AuthError(
                 "this code is not known, was used already or is older than ten minutes;"
                 " `twotier dashboard` makes a new one"
             )
         self.leave(before)
         return self._begin()
+
+    def _guessed(self, peer: str, now: float) -> None:
+        """One more wrong try from there. Raises `TooManyTriesError` after too many."""
+        tries = [at for at in self._tries.pop(peer, ()) if at > now - TRIES_SECONDS]
+        self._tries[peer] = tries  # the last one in the order of what is kept
+        if len(tries) >= TRIES_MAX:
+            raise TooManyTriesError(
+                "too many codes were wrong; wait a minute, or take a new one from"
+                " `twotier dashboard`",
+                retry_after_seconds=TRIES_SECONDS,
+            )
+        tries.append(now)
+        while len(self._tries) > GUESSING_MAX:
+            self._tries.pop(next(iter(self._tries)))
 
     def of(self, token: str) -> Session | None:
         """The session of a cookie, None for none that is open."""
@@ -148,6 +161,19 @@ def alive(session: Session, now: float) -> bool:
     """Whether it is neither too old nor forgotten."""
     days = (now - session.began) / DAY_SECONDS
     return days < SESSION_DAYS and (now - session.seen) / DAY_SECONDS < IDLE_DAYS
+
+
+def peer_group(peer: str) -> str:
+    """Whose tries are counted together: one address, and of IPv6 the network of one customer (a
+    /64), since who has one address of it has them all.
+    """
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(address, IPv4Address) or address.ipv4_mapped is not None:
+        return str(address)
+    return str(IPv6Network((address, NETWORK_BITS), strict=False))
 
 
 def plain(code: str) -> str:

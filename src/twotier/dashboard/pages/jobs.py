@@ -17,6 +17,7 @@ from twotier.dashboard.run_words import STATES, bars, run_told, summary
 from twotier.errors import RequestError
 
 STRIP_RUNS = 48
+LINKS_MAX = 240  # of bars, on one page: a link weighs as much as three bars
 
 
 async def told(visit: Visit) -> Told:
@@ -28,15 +29,17 @@ async def told(visit: Visit) -> Told:
     spent, saved = by_job(month), (quiet.value or {}).get("jobs", {})
     runs = {one["name"]: one["runs"] for one in (strips.value or {}).get("jobs", ())}
     now = visit.clock.now()
+    listed = (jobs.value or {}).get("jobs", ())
     return {
         "jobs": jobs,
+        "linked": max(1, min(STRIP_RUNS, LINKS_MAX // max(1, len(listed)))),
         "rows": [
             {
                 **row(job, runs.get(job["name"], ()), zone=visit.zone, now=now),
                 "month_usd": spent.get(job["name"], "0") if month else None,
                 "quiet": saved.get(job["name"]),
             }
-            for job in (jobs.value or {}).get("jobs", ())
+            for job in listed
         ],
         "states": STATES,
         "because": month.because or quiet.because or strips.because,
