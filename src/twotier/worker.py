@@ -105,8 +105,7 @@ async def work(loaded: Loaded, named: secrets.Named, *, clock: Clock) -> None:
         ):
             runs, held = shared_of(loaded, database, clock=clock)
             stores = Stores(ItemStore(database, clock), ResultStore(database, clock), engine)
-            ways = channels(loaded)
-            delivery = Delivery(loaded.home, stores.results, channels=ways)
+            delivery = Delivery(loaded.home, stores.results, channels=(ways := channels(loaded)))
             works = Works(loaded, named, fees=MainFees(client), servers=servers, clock=clock)
             owner = owner_of(loaded, database, channels=ways, clock=clock)
             tooling = Tooling(lambda: works.loaded, client, servers=servers, clock=clock)
