@@ -22,8 +22,16 @@ from tests.fakes.local_servers import FakeLmStudio, FakeOllama
 from twotier.build.around import KEY_NAMES, Around, first_chat_model, look_around
 from twotier.cli import init_probe, run
 from twotier.cli.init import init
-from twotier.cli.init_choice import Wanted, choose, found_lines, mode_of, place_of_key
+from twotier.cli.init_choice import (
+    Wanted,
+    choose,
+    found_lines,
+    jobs_of,
+    mode_of,
+    place_of_key,
+)
 from twotier.cli.init_local import local_of
+from twotier.config.job_templates import template_names
 from twotier.config.load import load
 from twotier.config.starter import STARTER, LocalModel, Mode
 from twotier.errors import UsageError
@@ -178,6 +186,17 @@ def test_a_second_run_changes_nothing_and_says_so(
     assert (path.read_bytes(), path.stat().st_mtime_ns) == (before, moment)
 
 
+def test_a_first_job_is_one_that_can_run_there() -> None:
+    """No mode is offered what wants a side that it has not; without a model none is offered."""
+    local, frontier = jobs_of(Mode.LOCAL), jobs_of(Mode.FRONTIER)
+    assert {"mail-check", "comment-check", "blank"} <= set(local)
+    assert not {"market-brief", "refactor", "blog-post", "research"} & set(local)
+    assert {"market-brief", "comment-check", "blank"} <= set(frontier)
+    assert not {"mail-check", "spend-check"} & set(frontier)
+    assert set(jobs_of(Mode.BOTH)) == {*local, *frontier} == set(template_names())
+    assert jobs_of(Mode.NONE) == []
+
+
 def test_a_first_job_is_added_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """From its template, in a file of its own; a second run leaves it."""
     path = home / "twotier.toml"
@@ -314,11 +333,14 @@ def test_in_a_terminal_it_asks(home: Path) -> None:
     ) as process:
         os.close(theirs)
         seen = answer(ours, "Which mode?", "all")
-        seen += answer(ours, "'all' is none of them", "none")
-        seen += answer(ours, "or Enter for none", "")
+        seen += answer(ours, "'all' is none of them", "frontier")
+        asked = answer(ours, "or Enter for none", "")
+        seen += asked
         seen += rest(ours)
         assert process.wait(60) == 0, seen
-    assert mode_of(load(path).config) is Mode.NONE
+    assert mode_of(load(path).config) is Mode.FRONTIER
+    assert "market-brief" in asked
+    assert "mail-check" not in asked, "it runs on this machine alone"
     assert "wrote" in seen
     assert "next:" in seen
 

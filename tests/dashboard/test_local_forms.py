@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from tests.supervisor.machines import HandClock
+from twotier.cli.commands import app
+from twotier.config.alerts import channel_target
 from twotier.dashboard.keep import Keep
 from twotier.dashboard.page import Page, Visit
 from twotier.dashboard.pages import local, playground, setup
@@ -318,3 +320,13 @@ def test_local_only_is_never_paid() -> None:
     assert playground.ticked(form | {"local_only": "yes"}, [here, there]) == [here]
     assert playground.question(form, there)["paid"] is True
     assert playground.question(form | {"local_only": "yes"}, here)["paid"] is False
+
+
+def test_commands_for_channels_are_real_ones() -> None:
+    """The page takes no target itself: each command is read by the real parser, as it stands."""
+    text = shown(setup.PAGE, FakeMain({"/control/channels": {"channels": []}}))
+    for what, command in setup.CHANNEL_COMMANDS:
+        assert f'data-copy="{command}"' in text
+        read, bound, _ = app.parse_args(command.split()[1:], exit_on_error=False)
+        assert read.__name__ == "add", what
+        assert channel_target(bound.arguments["to"])

@@ -18,7 +18,15 @@ from typing import Any
 from twotier.build.around import Around, look_around
 from twotier.cli.connect_paid import document as fields
 from twotier.cli.finding import MARKS
-from twotier.cli.init_choice import MEANS, Choice, Wanted, choose, found_lines, mode_of
+from twotier.cli.init_choice import (
+    MEANS,
+    Choice,
+    Wanted,
+    choose,
+    found_lines,
+    jobs_of,
+    mode_of,
+)
 from twotier.cli.init_probe import Probed, probe
 from twotier.cli.job_add import Wanted as WantedJob
 from twotier.cli.job_add import made as made_job
@@ -172,7 +180,10 @@ def asked_mode(choice: Choice) -> Choice:
 
 def asked_job(loaded: Loaded) -> str:
     """A template's name; empty for none."""
-    names = [name for name in template_names() if not has_job(loaded, name)]
+    mode = mode_of(loaded.config)
+    names = [name for name in jobs_of(mode) if not has_job(loaded, name)]
+    if not names:
+        return ""
     say(f"\nA first job beside inbox? {', '.join(names)}")
     while True:
         say("its name, or Enter for none")

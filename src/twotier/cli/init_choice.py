@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from twotier.build.around import Around
+from twotier.config.job_templates import template_names, template_of
 from twotier.config.schema import Config
 from twotier.config.starter import FRONTIER_KEY, FRONTIER_KEY_NAME, STARTER, LocalModel, Mode
 from twotier.config.values import secret_place
@@ -88,6 +89,15 @@ def mode_of(config: Config) -> Mode:
     if sides == {True, False}:
         return Mode.BOTH
     return Mode.LOCAL if True in sides else Mode.FRONTIER if sides else Mode.NONE
+
+
+def jobs_of(mode: Mode) -> list[str]:
+    """The templates that can run there: none that wants a side which is not."""
+    cannot = set() if mode.has_local else {"local-only"}
+    cannot |= set() if mode.has_frontier else {"frontier"}
+    if mode is Mode.NONE:
+        return []
+    return [name for name in template_names() if template_of(name).tier not in cannot]
 
 
 def place_of_key(text: str) -> str:

@@ -22,6 +22,9 @@ SECRET_PLACE = re.compile(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|keyring:.+)$")
 NUMBER = re.compile(r"^\d+(\.\d+)?$")
 
 
+TIER = re.compile(r'^tier = "([a-z-]+)"$', re.MULTILINE)
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One question. `kind`: text, secret (a place, never the secret), list (by commas), number.
@@ -76,6 +79,12 @@ class Template:
     prompt_tokens: int
     output_tokens: int
     calls: int = 1
+
+    @property
+    def tier(self) -> str:
+        """Who may serve it, as the job says; empty where that is an answer, or nothing is said."""
+        said = TIER.search(self.job)
+        return said[1] if said else ""
 
 
 def read(name: str, text: str) -> Template:

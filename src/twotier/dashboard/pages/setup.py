@@ -25,6 +25,17 @@ POLICIES = {
 PERIODS = ("day", "week", "month")
 LIMITS = {"stop": "refuse everything", "local-only": "go on where it is free"}
 LEAST = {"info": "all", "warning": "warnings and urgent ones"}
+# A target is as good as a password, so channels are added where no browser keeps what was typed.
+CHANNEL_COMMANDS = (
+    ("ntfy, a telephone", "twotier notify add phone ntfy:TOPIC"),
+    ("Mail", "twotier notify add me mail:YOU@EXAMPLE.ORG"),
+    (
+        "Slack, Discord, any webhook",
+        "twotier notify add team webhook:file:SLACK.URL",
+    ),
+    ("This desktop", "twotier notify add here desktop"),
+    ("Another of 100 services, by apprise", "twotier notify add more apprise:file:APPRISE.URL"),
+)
 VALUE_CHARACTERS_MAX = 160
 RIGHTS = ("name", "policy", "budget_usd", "period", "at_limit")
 
@@ -51,6 +62,7 @@ async def told(visit: Visit) -> Told:
         "periods": PERIODS,
         "limits": LIMITS,
         "least": LEAST,
+        "channel_commands": CHANNEL_COMMANDS,
     }
 
 
