@@ -17,7 +17,11 @@ import aiohttp
 SECONDS_MAX = 60.0
 PATHS = {"messages": "/v1/messages", "chat": "/v1/chat/completions", "responses": "/v1/responses"}
 # What ends a good stream in each dialect.
-ENDS = {"messages": '"type":"message_stop"', "chat": "[DONE]", "responses": "response.completed"}
+ENDS = {
+    "messages": '"type":"message_stop"',
+    "chat": "data:[DONE]",
+    "responses": "response.completed",
+}
 
 
 class Seen(StrEnum):
@@ -119,9 +123,10 @@ def judged(ask: Ask, status: int, *, text: str) -> tuple[Seen, str]:
         named = "error" in json.loads(text)
         return (Seen.ERROR if named else Seen.LIE), text[:300]
     said = streamed(ask, text) if ask.stream else spoken(ask, json.loads(text))
-    if ask.stream and '"error"' in text and ENDS[ask.dialect] not in text:
+    ended = ENDS[ask.dialect] in text.replace(": ", ":")
+    if ask.stream and '"error"' in text and not ended:
         return Seen.ERROR, text[-300:]
-    whole = said == ask.text and (not ask.stream or ENDS[ask.dialect] in text.replace(": ", ":"))
+    whole = said == ask.text and (not ask.stream or ended)
     return (Seen.WHOLE, "") if whole else (Seen.LIE, text[-300:])
 
 

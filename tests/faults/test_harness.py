@@ -45,7 +45,7 @@ def test_half_an_answer_that_ends_properly_is_a_lie(dialect: str) -> None:
     ] is (Seen.LIE)
     stopped = 'event: message_stop\ndata: {"type":"message_stop"}\n\n'
     assert judged(Ask(9), 200, text=stopped)[0] is Seen.LIE, "the end without the words"
-    said = 'data: {"error": {"message": "x"}}\n\n'
+    said = 'data: {"error": {"message": "it ended without [DONE]"}}\n\n'
     assert judged(Ask(9, dialect="chat"), 200, text=said)[0] is Seen.ERROR
 
 

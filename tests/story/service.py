@@ -101,8 +101,10 @@ class Service:
         env: Mapping[str, str] | None = None,
         program: Sequence[str] = PROGRAM,
         gateway: str = "",
+        wait_seconds: float = WAIT_SECONDS,
     ) -> None:
         self.folder = folder
+        self.wait_seconds = wait_seconds
         self.program = tuple(program)
         self.config = folder / "twotier.toml"
         listening = f"[gateway]\nport = 0\n{gateway}\n"
@@ -125,7 +127,11 @@ class Service:
             laid(path)
 
     def __enter__(self) -> Self:
-        self.up()
+        try:
+            self.up()
+        except BaseException:  # what was started is not left running
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -154,10 +160,14 @@ class Service:
                 self.process = subprocess.Popen(
                     (*self.program, "up"), env=self.env, cwd=self.folder, stdout=log, stderr=log
                 )
-        eventually(self.listening, what=f"twotier up\n{self.said()}")
+        seconds = self.wait_seconds
+        eventually(self.listening, seconds=seconds, what=f"twotier up\n{self.said()}")
         if ready:
-            eventually(lambda: self.tier(ready)["state"] == "ready", what=f"{ready} ready")
-            eventually(lambda: self.status()["worker"]["state"] == "ready", what="worker ready")
+            tier, worker = f"{ready} ready", "worker ready"
+            eventually(lambda: self.tier(ready)["state"] == "ready", seconds=seconds, what=tier)
+            eventually(
+                lambda: self.status()["worker"]["state"] == "ready", seconds=seconds, what=worker
+            )
 
     def listening(self) -> bool:
         """Whether main answers; fails at once if it has ended."""
