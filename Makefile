@@ -32,7 +32,8 @@ test: dev ## the whole suite with coverage; TEST="tests/ledger -k reserve" for a
 faults: dev ## breaks it on purpose, in short; SOAK=1 for the long forms
 	@$(BIN)/python -m pytest -n 3 --dist loadfile tests/faults
 
-soak: dev ## properties at length, 100,000 bodies that nobody should send
+soak: dev ## two hours of load with a fault a minute, then properties at length
+	@$(BIN)/python -m bench.soak --minutes 120 --rate 2 --seed 7
 	@SOAK=1 $(BIN)/python -m pytest -q -o timeout=7200 tests/protocols/test_properties.py tests/protocols/test_anything.py tests/protocols/toolcalls/test_anything.py tests/story/test_fuzz.py tests/ledger/test_mend.py tests/ledger/test_full.py tests/ledger/test_any_order.py tests/ledger/test_crash.py tests/ledger/test_race.py tests/jobs/test_calendar.py tests/supervisor/test_keeper_property.py tests/watch/test_github_wire.py tests/worker/test_orders.py tests/jobs/test_chaos.py tests/faults
 
 fix: dev ## formats and repairs what can be repaired

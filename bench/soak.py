@@ -68,7 +68,9 @@ def say(text: str) -> None:
 def summary(told: dict[str, Any]) -> str:
     """What a person reads: the verdict first."""
     bad = [*told["lost"], *told["trouble"]]
-    rows = [("process", "minutes", "RSS MB warm", "last", "MB/h", "fds", "fds/h", "threads")]
+    rows: list[tuple[str, ...]] = [
+        ("process", "minutes", "RSS MB warm", "last", "MB/h", "fds", "fds/h", "threads")
+    ]
     rows += map(row, told["lives"])
     asked = f"{told['requests']} requests, {told['files']} files, {told['faulted']} faults"
     parts = [

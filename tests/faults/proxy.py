@@ -72,6 +72,10 @@ class ChaosProxy:
         """What the next requests meet, one each."""
         self._plans.extend(plans)
 
+    def clear(self) -> None:
+        """Nothing more happens to requests than has begun."""
+        self._plans.clear()
+
     def __enter__(self) -> Self:
         self._thread.start()
         assert self._up.wait(START_SECONDS_MAX), "the proxy did not start"

@@ -111,6 +111,12 @@ class SoakWorld:
             return int(json.loads(record.read_text(encoding="utf-8"))["pid"])
         return 0
 
+    def fair(self) -> None:
+        """Fair weather from now on: what was queued and met nobody is forgotten."""
+        self.frontier.share = 0.0
+        self.before_frontier.clear()
+        self.before_lan.clear()
+
     def drop(self) -> None:
         """One more file for the job."""
         name = f"note{len(self.dropped):05d}"

@@ -25,6 +25,7 @@ from tests.faults.crowd import PATHS, Ask, Seen, Told
 from tests.faults.measured import Life
 from tests.faults.proxy import Plan
 from tests.faults.soak_world import SoakWorld
+from tests.story.service import eventually
 from twotier.errors import TwotierError
 
 MODELS = ("frontier", "frontier", "frontier", "local", "local", "lan", "lan", "auto")
@@ -107,7 +108,7 @@ class Soak:
         async with asyncio.TaskGroup() as group:
             for part in (self._load, self._break, self._drop, self._browse, self._sample):
                 group.create_task(part())
-        self.world.frontier.share = 0.0
+        self.world.fair()
         await asyncio.gather(*self._asking)
         await self._settled()
 
@@ -202,11 +203,17 @@ class Soak:
 
     async def _reload(self) -> None:
         service = self.world.service
+        await asyncio.to_thread(self._worker_ready)
         good = service.config.read_text(encoding="utf-8")
         service.config.write_text(good + "\n[tiers.local\n", encoding="utf-8")
         await asyncio.to_thread(service.command, "job", "reload", code=2)
         service.config.write_text(good + "\n", encoding="utf-8")
         await asyncio.to_thread(service.command, "job", "reload")
+
+    def _worker_ready(self) -> None:
+        service, seconds = self.world.service, self.world.service.wait_seconds
+        ready = lambda: service.status()["worker"]["state"] == "ready"  # noqa: E731
+        eventually(ready, seconds=seconds, what="the worker is ready")
 
     async def _leave(self) -> None:
         for _ in range(MASS):
@@ -220,6 +227,7 @@ class Soak:
     async def _kill_worker(self) -> None:
         if pid := self.world.pids().get("worker"):
             os.kill(pid, signal.SIGKILL)
+            await asyncio.to_thread(self._worker_ready)
 
     async def _kill_main(self) -> None:
         self._away.set()

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.supervisor.kept import runs, until_gone
 from twotier.domain.launch import Launch
 from twotier.errors import EngineError
-from twotier.supervisor.process import Processes, Running, inherited
+from twotier.supervisor import record
+from twotier.supervisor.process import (
+    LOOK_SECONDS,
+    Processes,
+    Running,
+    inherited,
+    started_seconds,
+)
 
 SLEEPS = "import time; print('up', flush=True); time.sleep(60)"
 
@@ -163,6 +172,38 @@ def test_a_stranger_with_a_used_pid_is_left_alone(tmp_path: Path) -> None:
         assert runs(running.pid)
         assert await running.end(grace_seconds=5)
         assert launcher.adopt(running.pid, created=running.created, on_exit=ends) is None
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="start times that move with the clock")
+def test_a_clock_that_is_set_makes_no_stranger_of_an_adopted_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour on and a day back: it lives on, and the main after this one finds it again too."""
+
+    async def scenario() -> None:
+        running, ends = spawned(tmp_path, SLEEPS, Ends()), Ends()
+        path = tmp_path / "record.json"
+        record.write(path, record.Record(running.pid, running.created, 8000, "abc"))
+        adopted = Processes().adopt(running.pid, created=running.created, on_exit=ends)
+        assert adopted
+        system: Any = importlib.import_module("psutil._pslinux")
+        booted = system.boot_time()
+        for moved_seconds in (3_600, -86_400):
+            monkeypatch.setattr(system, "boot_time", lambda by=moved_seconds: booted + by)
+            assert abs(started_seconds(running.pid) - running.created) > 3_000, "it did not move"
+            await asyncio.sleep(3 * LOOK_SECONDS)
+            assert runs(running.pid)
+            assert not ends.heard.is_set()
+            found = record.read(path)
+            assert found
+            again = Processes().adopt(found.pid, created=found.created, on_exit=Ends())
+            assert again, "the next main does not know it"
+            again.release()
+        assert await adopted.end(grace_seconds=5)
+        assert await ends.come() is None
+        assert await running.end(grace_seconds=5)
 
     asyncio.run(scenario())
 

@@ -145,11 +145,19 @@ def _created(pid: int) -> float:
 
 
 def _alive(pid: int, created: float) -> bool:
-    """Is it still that process? A zombie is dead: its parent has not noticed yet."""
+    """Is it still that process?"""
     try:
         process = psutil.Process(pid)
         same = abs(process.create_time() - created) < SAME_START_SECONDS
-        return same and process.status() != psutil.STATUS_ZOMBIE
+        return same and _lives(process)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _lives(process: psutil.Process) -> bool:
+    """A zombie is dead: its parent has not noticed yet."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
@@ -216,8 +224,11 @@ class Process:
             self._loop.call_soon_threadsafe(self._gone, code)
 
     def _look_until_gone(self) -> int | None:
-        while _alive(self._pid, self._created) and not self._released.wait(LOOK_SECONDS):
-            continue
+        """Held by what the system knows it by, not by its start time: that moves with the clock."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self._pid)
+            while _lives(process) and not self._released.wait(LOOK_SECONDS):
+                continue
         return None
 
     def _gone(self, code: int | None) -> None:
