@@ -67,9 +67,11 @@ Serve = Callable[[RawUpstream, asyncio.StreamReader, asyncio.StreamWriter], Awai
 async def serving(serve: Serve, *, host: str = "127.0.0.1") -> AsyncIterator[RawUpstream]:
     """A server on a free port that treats each connection with `serve`, then closes it."""
     upstream = RawUpstream()
+    writers: list[asyncio.StreamWriter] = []
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream.connections += 1
+        writers.append(writer)
         try:
             await serve(upstream, reader, writer)
         except ConnectionError:
@@ -83,6 +85,10 @@ async def serving(serve: Serve, *, host: str = "127.0.0.1") -> AsyncIterator[Raw
         upstream.stop = server.close
         upstream.url = URL(f"http://{shown}:{port}/v1/chat/completions")
         yield upstream
+    for writer in writers:  # a loop that ends before its sockets leaves them open
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 def answering(*responses: bytes) -> Serve:
