@@ -116,6 +116,10 @@ class FakeAnthropic(Served):
         """What the next requests meet, one each; None for an ordinary answer."""
         self._queue.extend(behaviours)
 
+    def unqueue(self) -> None:
+        """The next requests meet nothing odd."""
+        self._queue.clear()
+
     def application(self) -> web.Application:
         """`POST /v1/messages`, `/v1/messages/count_tokens`, the batches, and nothing else."""
         application = web.Application(client_max_size=32 * 1024 * 1024)

@@ -69,6 +69,10 @@ class FakeOpenAI(Served):
         """What the next requests meet, one each; None for an ordinary answer."""
         self._queue.extend(quirks)
 
+    def unqueue(self) -> None:
+        """The next requests meet nothing odd."""
+        self._queue.clear()
+
     def application(self) -> web.Application:
         """Chat, Responses and the two older paths."""
         application = web.Application(client_max_size=32 * 1024 * 1024)

@@ -114,6 +114,8 @@ class SoakWorld:
     def fair(self) -> None:
         """Fair weather from now on: what was queued and met nobody is forgotten."""
         self.frontier.share = 0.0
+        self.frontier.unqueue()
+        self.lan.unqueue()
         self.before_frontier.clear()
         self.before_lan.clear()
 
