@@ -28,7 +28,7 @@ from twotier.supervisor import logs
 from twotier.supervisor.vigil import Pulse
 
 # What a child may know of our environment. No key is ever here: model code comes from strangers.
-INHERITED = (
+INHERITED: tuple[str, ...] = (
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR",
     "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE", "SSL_CERT_FILE", "SSL_CERT_DIR",
     "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
