@@ -8,7 +8,7 @@ in, with `from`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 # How upstreams say that an account has no credit: Anthropic, and OpenAI under status 429.
@@ -161,6 +161,10 @@ class MethodError(TwotierError):
     status = 405
     kind = "invalid_request_error"
     code = "method_not_allowed"
+
+    def __init__(self, message: str, *, methods: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.methods = methods  # those it takes
 
 
 class UnderWayError(TwotierError):

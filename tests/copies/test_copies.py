@@ -6,6 +6,7 @@ import io
 import json
 import os
 import sqlite3
+import stat
 import tarfile
 from contextlib import closing
 from datetime import UTC, datetime
@@ -51,6 +52,22 @@ def home_of(folder: Path) -> tuple[Path, Path]:
 def made(folder: Path) -> Made:
     config, state = home_of(folder)
     return make(folder, config=config, state=state, version="1.2.3", now=NOW)
+
+
+def test_what_somebody_laid_in_its_way_is_not_written_into(tmp_path: Path) -> None:
+    """A folder for all, where a link or an open file has the name it will have for a moment."""
+    other, shared = tmp_path / "other", tmp_path / "shared"
+    other.write_bytes(b"theirs")
+    shared.mkdir()
+    config, state = home_of(tmp_path)
+    (shared / "a.part").symlink_to(other)
+    (shared / "b.part").touch()
+    (shared / "b.part").chmod(0o666)
+    for name in ("a", "b"):
+        found = make(shared / name, config=config, state=state, version="1.2.3", now=NOW)
+        assert not found.path.is_symlink()
+        assert stat.S_IMODE(found.path.stat().st_mode) == 0o600
+    assert other.read_bytes() == b"theirs"
 
 
 def test_all_is_in_it_but_what_only_this_life_needs(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 """F21: twelve secrets through every error path, at debug level: none of them is anywhere.
 
-Not in a log, a database, an answer, a page of metrics, a command's output or line, nor in the
-environment of a child that has no use for it. An upstream that quotes our key back is the worst.
+Not in a log, a database, an answer, a page, a span, a metric, a backup, a command's output or line,
+nor in the environment of a child that has no use for it. An upstream that quotes our key back is
+the worst.
 """
 
 from __future__ import annotations
 
 import asyncio
+import stat
+import sys
+import tarfile
 from collections.abc import Iterator, Mapping
 from itertools import cycle
 from pathlib import Path
@@ -17,10 +21,14 @@ import psutil
 import pytest
 from aiohttp import web
 
+import tests.toys.mcp_server
+import tests.toys.server
 from tests.fakes.anthropic_api import FakeAnthropic
 from tests.fakes.openai_server import FakeOpenAI
+from tests.fakes.otlp import Collector
 from tests.faults.crowd import PATHS
 from tests.story.service import Service, eventually
+from twotier.dashboard.pages import PAGES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -57,6 +65,15 @@ engine = "openai"
 model = "gpt-x"
 base_url = "http://user:{in_address}@127.0.0.1:9/v1?token={in_query}"
 key = "file:other.key"
+[tiers.kept]
+engine = "openai"
+model = "toy"
+command = ["{python}", "-I", "{server}", "--port", "{{port}}"]
+[telemetry]
+otlp_endpoint = "{collector}"
+[tools.mcp.toy]
+command = ["{python}", "{mcp}"]
+tools = ["environment"]
 [ntfy]
 url = "{dead}"
 token = "env:NTFY_TOKEN"
@@ -96,6 +113,12 @@ items = "items"
 id = "id"
 secret = "env:SOURCE_WORD"
 [[jobs]]
+name = "mcp"
+every = "1h"
+tier = "local-only"
+prompt = "Say what is new."
+watch = {{ kind = "mcp", server = "toy", tool = "environment" }}
+[[jobs]]
 name = "posted"
 webhook = true
 webhook_secret = "env:POST_WORD"
@@ -131,8 +154,12 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, st
     (folder / "other.key").write_text(IN_FILE)
     (folder / "other.key").chmod(0o600)
     dead = "http://127.0.0.1:9"
-    with Quoting() as frontier, FakeOpenAI() as local:
+    with Quoting() as frontier, FakeOpenAI() as local, Collector() as collector:
         config = CONFIG.format(
+            python=sys.executable,
+            server=tests.toys.server.__file__,
+            mcp=tests.toys.mcp_server.__file__,
+            collector=collector.base_url,
             local=local.base_url,
             frontier=frontier.base_url,
             dead=dead,
@@ -140,12 +167,17 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, st
             in_query=IN_QUERY,
             hook=HOOK,
         )
-        with Service(folder, config, env=ENV) as service:
+        env = {**ENV, "OTEL_BSP_SCHEDULE_DELAY": "50"}
+        with Service(folder, config, env=env) as service:
+            eventually(lambda: service.tier("kept")["state"] == "ready")
             said = asyncio.run(asked(service))
-            for job in ("env", "git", "mail", "source"):
+            for job in ("env", "git", "mail", "source", "mcp"):
                 said += whatever(service, "job", "run", job)
             for words in COMMANDS:
                 said += whatever(service, *words.split())
+            said += pages(service)
+            eventually(lambda: len(collector.spans) >= 5, what="spans")
+            said += b"".join(collector.bodies).decode("latin-1")
             yield service, said
 
 
@@ -153,6 +185,8 @@ COMMANDS = (
     *("status", "status --json", "doctor", "doctor --json", "config show", "config show --json"),
     *("spend --by model", "runs --json", "job list --json", "models list --json", "watch list"),
     *("notify test", "key list --json", "tools list --json", "route hello --json", "budget list"),
+    *("security audit", "security audit --json", "approve list --json", "mcp-servers test toy"),
+    *("engine why kept --json", "engine log kept", "savings --json", "route --help", "runs nobody"),
 )
 
 
@@ -189,6 +223,32 @@ async def asked(service: Service) -> str:
                     async with session.get(address + path, headers=headers) as reply:
                         said += await reply.text() + str(reply.headers)
     return said
+
+
+def pages(service: Service) -> str:
+    """Every page of the dashboard and the beginning of its stream, as who is logged in sees it."""
+    address = service.status()["address"]
+    run = service.runs()[0]["id"]
+    filled = {"name": "env", "id": run, "by": "tier", "request": "req_none"}
+    ways = [place.path.format_map(filled) for place in PAGES]
+
+    async def seen() -> str:
+        told = service.main.post("/control/dashboard")
+        jar = aiohttp.CookieJar(unsafe=True)
+        found = ""
+        async with aiohttp.ClientSession(cookie_jar=jar) as session:
+            form, ours = {"code": told["code"]}, {"origin": address}
+            async with session.post(f"{address}/ui/login", data=form, headers=ours) as reply:
+                assert reply.status == 200, await reply.text()
+            for path in ways:
+                async with session.get(f"{address}/ui/{path}") as reply:
+                    assert reply.status in (200, 404), (path, reply.status)
+                    found += await reply.text() + str(reply.headers)
+                async with session.get(f"{address}/ui/live/{path}") as reply:
+                    found += (await reply.content.readany()).decode()
+        return found
+
+    return asyncio.run(seen())
 
 
 SECRETS = [*ENV.values(), IN_FILE, IN_ADDRESS, IN_QUERY, HOOK, WRONG, COOKIE]
@@ -228,6 +288,42 @@ def test_no_child_has_what_it_does_not_need(told: tuple[Service, str]) -> None:
     for child in children:
         assert ENV["FRONTIER_KEY"] not in str(child.environ()), child.cmdline()
         assert IN_FILE not in str(child.environ())
+    # A model's server and an MCP server have none at all, not even those of the jobs.
+    for toy in (tests.toys.server.__file__, tests.toys.mcp_server.__file__):
+        (found,) = [child for child in children if toy in child.cmdline()]
+        assert [secret for secret in SECRETS if secret in str(found.environ())] == [], toy
+        assert not any(name in found.environ() for name in ENV), toy
+
+
+def test_no_backup_holds_what_lies_elsewhere(told: tuple[Service, str]) -> None:
+    """It is for its owner alone; what the configuration itself says is in it, and no key is."""
+    service, _ = told
+    done = service.command("backup", "copy.tar.gz")
+    file = service.folder / "copy.tar.gz"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    elsewhere = [*ENV.values(), IN_FILE, WRONG, COOKIE]
+    with tarfile.open(file) as archive:
+        names = archive.getnames()
+        held = [archive.extractfile(one) for one in archive.getmembers() if one.isfile()]
+        text = b"".join(one.read() for one in held if one is not None)
+    assert any("ledger" in name for name in names)
+    assert [secret for secret in elsewhere if secret.encode() in text] == []
+    assert [secret for secret in SECRETS if secret in done.stdout + done.stderr] == []
+
+
+def test_all_that_was_made_is_for_its_owner_alone(told: tuple[Service, str]) -> None:
+    """Databases and what SQLite lays beside them, logs, keys, sockets, records; every folder."""
+    service, _ = told
+    found = [service.paths.state, *service.paths.state.rglob("*")]
+    open_ = {
+        str(path.relative_to(service.folder)): oct(path.lstat().st_mode)
+        for path in found
+        if path.lstat().st_mode & 0o077
+    }
+    assert open_ == {}
+    assert sum(path.is_file() for path in found) > 10
+    kinds = {stat.S_IFMT(path.lstat().st_mode) for path in found}
+    assert kinds == {stat.S_IFDIR, stat.S_IFREG, stat.S_IFSOCK}
 
 
 def test_what_a_command_of_a_job_sees_is_no_secret(told: tuple[Service, str]) -> None:

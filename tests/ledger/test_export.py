@@ -61,6 +61,15 @@ def test_what_cannot_be_read_or_written_is_named(ledger: Path, tmp_path: Path) -
     assert not list(tmp_path.iterdir())
 
 
+def test_what_somebody_laid_in_its_way_is_not_written_into(ledger: Path, tmp_path: Path) -> None:
+    """A link that has the name it has for a moment, in a folder for all."""
+    (tmp_path / "other").touch()
+    (tmp_path / ".rows.csv.part").symlink_to(tmp_path / "other")
+    assert write_csv(ledger, tmp_path / "rows.csv", since=NOON - DAY, until=NOON + 90 * DAY)
+    assert not (tmp_path / "rows.csv").is_symlink()
+    assert (tmp_path / "other").read_bytes() == b""
+
+
 def test_without_its_package_parquet_says_what_to_install(
     ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,8 +85,11 @@ def _room(folder: Path, files: list[tuple[str, Path]]) -> None:
 
 @contextmanager
 def _private(path: Path) -> Iterator[tarfile.TarFile]:
-    """An archive that only its owner can read: keys of clients are in it."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, MODE)
+    """An archive that only its owner can read: keys of clients are in it. Where others may write in
+    its folder, what one of them has laid there is not written into.
+    """
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
     with os.fdopen(descriptor, "wb") as file:
         with tarfile.open(fileobj=file, mode="w:gz", compresslevel=GZIP_LEVEL) as archive:
             yield archive

@@ -145,6 +145,6 @@ class Gateway:
         """404 for a path nobody has, 405 for a method this path does not take."""
         known = sorted(f"{one} {at}" for one, at in self.routes)
         text = f"no {method} {path} here; there are: {', '.join(known)}"
-        if any(at == path for _, at in self.routes):
-            return MethodError(text)
+        if methods := [one for one, at in self.routes if at == path]:
+            return MethodError(text, methods=methods)
         return NotFoundError(text)

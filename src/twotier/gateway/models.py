@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 from twotier.dispatch import Answer
 from twotier.domain.message import NOTHING_PASSED, Dialect, Passed, Request
-from twotier.errors import BudgetError, DeadlineError, StoppingError, TwotierError
+from twotier.errors import BudgetError, DeadlineError, MethodError, StoppingError, TwotierError
 from twotier.gateway.asgi import (
     EVENTS,
     JSON,
@@ -157,6 +157,8 @@ async def refuse(send: Send, error: TwotierError, *, wire: Inbound) -> None:
         headers += encode([("retry-after", str(max(1, math.ceil(wait))))])
     if isinstance(error, BudgetError):
         headers += encode((f"x-twotier-budget-{name}", said) for name, said in budget_of(error))
+    if isinstance(error, MethodError):
+        headers += encode([("allow", ", ".join(error.methods))])
     if wait is None or error.spent:
         headers.append((b"x-should-retry", b"false"))
     await respond(send, http_status(error), body=wire.write_error(error), headers=headers)

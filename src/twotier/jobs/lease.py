@@ -83,5 +83,6 @@ def owner_of(path: Path) -> str:
 def renamed(path: Path) -> str:
     """A new name."""
     name = uuid.uuid4().hex
+    path.touch(mode=0o600)
     path.write_text(name + "\n", encoding="utf-8")
     return name

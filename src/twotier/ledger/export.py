@@ -108,7 +108,8 @@ def _safe(row: Row) -> Row:
 def _whole(file: Path, fill: Callable[[IO[bytes]], int]) -> int:
     part = file.with_name(f".{file.name}.part")
     try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+        part.unlink(missing_ok=True)  # its folder may be one in which others can write, too
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         with os.fdopen(descriptor, "wb") as out:
             count = fill(out)
             os.fsync(out.fileno())

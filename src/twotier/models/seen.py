@@ -90,6 +90,7 @@ class SeenFile:
         kept = dict(list(rows.items())[-MODELS_MAX:])
         fresh = self._path.with_suffix(".new")
         with contextlib.suppress(OSError):
+            fresh.touch(mode=0o600)
             fresh.write_text(json.dumps(kept, indent=1), encoding="utf-8")
             fresh.replace(self._path)
 
