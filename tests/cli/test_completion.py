@@ -1,9 +1,13 @@
-"""Completion, in a real bash."""
+"""Completion, in a real bash, zsh and fish."""
 
 from __future__ import annotations
 
+import os
+import pty
+import select
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -53,6 +57,63 @@ def test_bash_completes_what_was_begun(script: Path, typed: str, offered: set[st
         timeout=60,
     )
     assert set(done.stdout.split()) == offered
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("twotier stat", "status"), ("twotier job re", "revert"), ("twotier route --ki", "--kind")],
+)
+def test_fish_completes_what_was_begun(script: Path, typed: str, offered: str) -> None:
+    home = script.parents[4]
+    program = home / "bin" / "twotier"  # fish completes no command that is not there
+    program.parent.mkdir(exist_ok=True)
+    program.write_text("#!/bin/sh\n", encoding="ascii")
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["fish", "-c", f"complete -C '{typed}'"],
+        env={"HOME": str(home), "PATH": f"{program.parent}{os.pathsep}{os.defpath}"},
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert offered in done.stdout.split()
+
+
+ZSH = "fpath=($HOME/.zfunc $fpath); autoload -U compinit; compinit -u -D; PS1=; print be''gin\n"
+# Without its `fpath`: the same text, sourced.
+SOURCED = "autoload -U compinit; compinit -u -D; . $HOME/.zfunc/_twotier; PS1=; print be''gin\n"
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh here")
+@pytest.mark.parametrize("begins", [ZSH, SOURCED], ids=["fpath", "sourced"])
+def test_zsh_completes_what_was_begun(script: Path, begins: str) -> None:
+    """In a terminal, since its completion lives in the line editor; the very first Tab works."""
+    home = script.parents[4]
+    ours, theirs = pty.openpty()
+    env = {"HOME": str(home), "PATH": os.defpath, "TERM": "xterm"}
+    with subprocess.Popen(
+        ["zsh", "-f", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, env=env, cwd=home
+    ) as shell:
+        os.close(theirs)
+        typed(ours, begins, until="begin")
+        typed(ours, "twotier stat\t", until="status")
+        typed(ours, "\x15twotier job rever\t", until="revert")
+        typed(ours, "\x15twotier route --ki\t", until="--kind")
+        shell.kill()
+    os.close(ours)
+
+
+def typed(terminal: int, text: str, *, until: str) -> None:
+    """Type it and wait for what it brings about."""
+    os.write(terminal, text.encode())
+    seen, end = "", time.monotonic() + 60
+    while until not in seen:
+        assert time.monotonic() < end, seen
+        if select.select([terminal], [], [], 1)[0]:
+            seen += os.read(terminal, 4096).decode(errors="replace")
 
 
 def test_the_shell_is_ones_own_unless_another_is_named(

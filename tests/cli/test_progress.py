@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
+import time
 
 import pytest
 
-from twotier.cli.progress import Bar
+from twotier.cli.progress import Bar, working
 
 
 class Screen(io.StringIO):
@@ -53,3 +54,36 @@ def test_without_a_watcher_each_file_is_one_line(monkeypatch: pytest.MonkeyPatch
         bar("a", done, total_bytes=10)
     bar.end()
     assert pipe.getvalue() == "  a: 0.0 MB\n"
+
+
+def waited(screen: io.StringIO, text: str, *, then_fail: bool = False) -> None:
+    """Until it is there."""
+    until = time.monotonic() + 60
+    while text not in screen.getvalue():
+        assert time.monotonic() < until, screen.getvalue()
+        time.sleep(0.001)
+    assert not then_fail
+
+
+def test_what_takes_long_is_said_and_the_line_is_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In place, and nothing is left of it."""
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with working("copying", tick_seconds=0.5):
+        waited(screen, "copying ... 1 s")
+    assert screen.getvalue().split("\r")[-2].strip() == screen.getvalue().split("\r")[-1] == ""
+
+
+def test_without_a_watcher_it_is_said_once_and_then_rarely(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error ends it as well; what is over at once says nothing."""
+    pipe = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", pipe)
+    with working("copying"):
+        pass
+    assert pipe.getvalue() == ""
+    with pytest.raises(AssertionError), working("copying", tick_seconds=0.001):
+        waited(pipe, "still at it", then_fail=True)
+    first, second, *_ = pipe.getvalue().splitlines()
+    assert (first, second) == ("copying ...", "copying: still at it after 0 s")

@@ -1,24 +1,36 @@
 """The pictures of docs/dashboard.md: the real pages over a month that was made up, marked so there.
 
 `python -m tests.dashboard.screenshots` (`make screenshots`) starts the service with that month in
-its ledger and writes `docs/screenshots/`.
+its ledger and writes `docs/screenshots/`: every page in both themes, as WebP, which the browser
+that took them makes of them (a third of a PNG). `Local` and `Playground` stand on a second service,
+whose local tier is a real llama.cpp that is killed once.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.dashboard.world import Home, chromium, world
-from tests.story.service import Service
+from tests.engines.fixtures import starter_engine_environment, starter_model
+from tests.fakes.anthropic_api import FakeAnthropic
+from tests.fakes.mind import Said, Thought
+from tests.fakes.openai_server import FakeOpenAI
+from tests.story.service import FRONTIER, STARTER, Service, eventually
 from twotier.clock import SystemClock
 from twotier.ledger.rollups import days_of_rows, rebuild
 from twotier.ledger.rows import USAGE_COLUMNS
@@ -26,10 +38,23 @@ from twotier.ledger.store import transaction
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 DAYS = 30
-READY = "#saved .figure, #savings .figure, #requests table, #decision h2, .job .strip, .timeline li"
-WIDE = {"width": 1180, "height": 760}
-LIGHT, DARK = "light", "dark"
-NARROW = {"width": 360, "height": 780}
+# What comes a moment after the page.
+READY = {"overview": "#saved .figure", "spend": "#savings .figure", "setup": "#well > summary"}
+WIDE: ViewportSize = {"width": 1180, "height": 760}
+NARROW: ViewportSize = {"width": 360, "height": 780}
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+QUALITY = 0.9
+# Pages that are shown as on a telephone too.
+ON_A_TELEPHONE = ("overview", "jobs", "approvals")
+TO_WEBP = """async ([png, quality]) => {
+  const image = new Image();
+  image.src = `data:image/png;base64,${png}`;
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [image.width, image.height];
+  canvas.getContext("2d").drawImage(image, 0, 0);
+  return canvas.toDataURL("image/webp", quality).split(",")[1];
+}"""
 CONFIG = """
 [[budgets]]
 period = "day"
@@ -65,7 +90,21 @@ every = "15m"
 tier = "local-only"
 prompt = "Which of these letters need an answer today?"
 deliver = "file:outbox/mail.txt"
+
+[[jobs]]
+name = "comment-reply"
+every = "30d"
+tier = "local-only"
+prompt = "Draft a reply to the newest comment."
+tools = ["write_file"]
+approve = "log"
+deliver = "file:outbox/reply.txt"
+
+[alerts.channels.desk]
+to = "desktop"
+least = "urgent"
 """
+REPLY = "Thank you! The second chart is in the repository now, beside the first one."
 
 
 WHY = {
@@ -233,47 +272,122 @@ def before(service: Service) -> None:
     past(service)
 
 
-def shoot(home: Home, folder: Path) -> None:
-    """Every picture."""
-    folder.mkdir(parents=True, exist_ok=True)
-    latest = home.service.main.get("/control/decisions", {"client": "claude-code", "limit": 1})
-    pages = {
-        "decision": (f"decisions/{latest['requests'][0]['request']}", "What was seen of it"),
-        "overview": ("", "Next runs"),
-        "decisions": ("decisions", "Elsewhere"),
-        "spend": ("spend?span=30d&by=job", "Where it went"),
-        "jobs": ("jobs", "Run now"),
-        "run": (f"runs/{home.service.runs('comment-check', 'done')[0]['id']}", "Step by step"),
-    }
-    looks = {"overview": ((LIGHT, WIDE), (DARK, NARROW)), "spend": ((DARK, WIDE),)}
-    looks |= {"run": ((DARK, WIDE),)}
-    with chromium() as browser:
-        for name, (place, shows) in pages.items():
-            for theme, size in looks.get(name, ((LIGHT, WIDE),)):
-                page = home.page(browser, color_scheme=theme, viewport=size)
-                page.goto(home.at(place))
-                page.get_by_text(shows).first.wait_for()
-                page.locator("#stream[data-kind=good]").wait_for()
-                page.locator(READY).first.wait_for()
-                width = "narrow" if size is NARROW else "wide"
-                page.screenshot(path=folder / f"{name}-{theme}-{width}.png")
-                page.context.close()
-        home.pages.clear()
+Save = Callable[[str, bytes], None]
+
+
+def places(home: Home) -> Iterator[tuple[str, str, str]]:
+    """Name, place and a text of each page of the first service."""
+    main, worker = home.service.main, home.service.worker
+    latest = main.get("/control/decisions", {"client": "claude-code", "limit": 1})
+    there = main.get("/control/jobs/mail-check/text")
+    draft = {"job": "mail-check", "text": there["text"].replace("15m", "30m")}
+    edited = main.post("/control/jobs/drafts", {**draft, "sha256": there["sha256"]})["draft"]["id"]
+    answered = {"prompt": "Name three things to do today.", "every": "1d", "deliver": "log"}
+    wanted = {"template": "blank", "name": "three-things", "answers": answered}
+    new = main.post("/control/jobs/drafts", wanted)["draft"]["id"]
+    run = worker.get("/runs", {"job": "comment-check", "state": "done", "limit": 1})["runs"][0]
+    yield "overview", "", "Next runs"
+    yield "decisions", "decisions", "Elsewhere"
+    one = latest["requests"][0]["request"]
+    yield "decision", f"decisions/{one}", "What was seen of it"
+    yield "spend", "spend?span=30d&by=job", "Where it went"
+    yield "jobs", "jobs", "Run now"
+    yield "job", "jobs/mail-check", "What is set"
+    yield "job-edit", f"jobs/mail-check/edit?draft={edited}", "What will be different"
+    yield "new-job", f"new-job?draft={new}", "The job as it will be"
+    yield "run", f"runs/{run['id']}", "Step by step"
+    yield "approvals", "approvals", "wants to call write_file"
+    yield "setup", "setup?look=1", "Versions"
+
+
+def shoot(home: Home, browser: Browser, pages: Iterable[tuple[str, str, str]], save: Save) -> None:
+    """Every one of them, in both themes."""
+    for name, place, shows in pages:
+        sizes = (WIDE, NARROW) if name in ON_A_TELEPHONE else (WIDE,)
+        for theme, size in product(THEMES, sizes):
+            page = home.page(browser, color_scheme=theme, viewport=size)
+            page.goto(home.at(place))
+            page.get_by_text(shows).first.wait_for()
+            page.locator("#stream[data-kind=good]").wait_for()
+            page.locator(READY.get(name, "h1")).first.wait_for()
+            if name == "playground":
+                play(page)
+            width = "narrow" if size is NARROW else "wide"
+            save(f"{name}-{theme}-{width}", page.screenshot())
+            page.context.close()
+    home.pages.clear()
+
+
+def play(page: Page) -> None:
+    """A question to both tiers, answered."""
+    page.locator("#prompt").fill("Say in one sentence what a watcher is.")
+    for name in ("local", "frontier"):
+        page.locator(f'input[name="ask-{name}"]').check()
+    page.get_by_role("button", name="Ask", exact=True).click()
+    for number in (1, 2):
+        page.locator("[data-field=state]", has_text="done").nth(number - 1).wait_for()
+
+
+def says(said: Said) -> Thought:
+    """A reply is kept as a file, which needs a yes; all else is answered in a sentence."""
+    if "Draft a reply" in said.text and not said.results:
+        return Thought("", [("write_file", {"path": "reply.md", "text": REPLY})])
+    return Thought("One comment asks for the second chart; it needs an answer.")
+
+
+def busy_pages(save: Save, browser: Browser) -> None:
+    """Those over the month that was made up."""
+    with tempfile.TemporaryDirectory(prefix="twotier-") as place:
+        home_at = Path(place)
+        with world(home_at, CONFIG, before=before, works=False) as home:
+            home.local.mind = says
+            (home_at / "mail").mkdir()
+            (home_at / "inbox" / "comment.txt").write_text("Nice. And the second chart?")
+            worker = home.service.worker
+            for job in ("comment-check", "mail-check", "morning-brief"):
+                run = worker.post(f"/jobs/{job}/run")["run"]
+                worker.get(f"/runs/{run}", {"wait_seconds": 30}, seconds=60)
+            run = worker.post("/jobs/comment-reply/run")["run"]
+            eventually(lambda: worker.get(f"/runs/{run}")["state"] == "waiting-approval")
+            home.service.command("key", "add", "claude-code", "--budget-usd", "10")
+            shoot(home, browser, places(home), save)
+
+
+def kept_pages(save: Save, browser: Browser) -> None:
+    """Those of a server that is really kept, and was killed once."""
+    starter_engine_environment(), starter_model()
+    with tempfile.TemporaryDirectory(prefix="twotier-") as place, FakeAnthropic() as frontier:
+        frontier.mind = lambda _: Thought("A watcher looks for news before any model is asked.")
+        text = STARTER + FRONTIER.format(base_url=frontier.base_url)
+        env = {"FRONTIER_KEY": frontier.key, "HOME": place}
+        with Service(Path(place), text, env=env) as service, FakeOpenAI() as unused:
+            home = Home(service, unused, frontier)
+            before = service.tier("local")["pid"]
+            os.kill(int(before), signal.SIGKILL)
+            eventually(
+                lambda: (
+                    service.tier("local")["pid"] not in (before, None)
+                    and service.tier("local")["state"] == "ready"
+                )
+            )
+            pages = (("playground", "playground", "Question"), ("local", "local", "Deaths"))
+            shoot(home, browser, pages, save)
 
 
 def main() -> None:
     """Start, work a little, take the pictures."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
-    with tempfile.TemporaryDirectory() as place:
-        home_at = Path(place)
-        with world(home_at, CONFIG, before=before, works=False) as home:
-            (home_at / "mail").mkdir()
-            (home_at / "inbox" / "comment.txt").write_text("Nice. And the second chart?")
-            for job in ("comment-check", "mail-check", "morning-brief"):
-                run = home.service.worker.post(f"/jobs/{job}/run")["run"]
-                home.service.worker.get(f"/runs/{run}", {"wait_seconds": 30}, seconds=60)
-            shoot(home, folder)
-    names = ", ".join(sorted(path.name for path in folder.glob("*.png")))
+    folder.mkdir(parents=True, exist_ok=True)
+    with chromium() as browser:
+        blank = browser.new_page()
+
+        def save(name: str, png: bytes) -> None:
+            made = blank.evaluate(TO_WEBP, [b64encode(png).decode(), QUALITY])
+            (folder / f"{name}.webp").write_bytes(b64decode(made))
+
+        busy_pages(save, browser)
+        kept_pages(save, browser)
+    names = ", ".join(sorted(path.name for path in folder.glob("*.webp")))
     sys.stdout.write(f"{folder}: {names}\n")
 
 

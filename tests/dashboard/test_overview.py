@@ -24,8 +24,15 @@ def test_it_says_at_one_glance_how_all_is(home: Home, browser: Browser) -> None:
 
 
 def test_everybody_can_read_it(home: Home, browser: Browser) -> None:
-    """Both themes, 320 and 1280 px."""
-    look(home, home.page(browser), "", shows="Next runs")
+    """Both themes, 320 and 1280 px; where the pages' names are wider, one's own is in sight."""
+    page = home.page(browser)
+    look(home, page, "", shows="Next runs")
+    page.set_viewport_size({"width": 320, "height": 640})
+    for name in ("Setup", "Overview"):
+        page.get_by_role("navigation").get_by_role("link", name=name).click()
+        link = page.get_by_role("navigation").get_by_role("link", name=name)
+        expect(link).to_have_attribute("aria-current", "page")
+        expect(link).to_be_in_viewport(ratio=0.9)
 
 
 def test_what_changes_is_shown_without_a_reload(home: Home, browser: Browser) -> None:

@@ -153,7 +153,7 @@ def test_what_needs_a_person_stands_on_top(tmp_path: Path) -> None:
     answers = {"control_status": told, "approvals": waits, "control_spend_confirm": {}}
     client, peer = pages(tmp_path, **answers)
     page = client.get("/ui/").text
-    places = [page.index(words) for words in ("it was broken", "grave", "mild", "2 calls wait")]
+    places = [page.index(words) for words in ("it was broken", "grave", "mild", "2 calls of tools")]
     assert places == sorted(places)
     assert "<b>grave" not in page
     assert "4 things need you" in page

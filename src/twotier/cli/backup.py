@@ -9,6 +9,7 @@ from pathlib import Path
 from twotier import __version__
 from twotier.cli.models import agreed
 from twotier.cli.output import emit, say, show
+from twotier.cli.progress import working
 from twotier.clock import SystemClock
 from twotier.config.paths import Paths, paths_of
 from twotier.copies.contents import LEDGER, RESTORING, STATE
@@ -35,7 +36,8 @@ class Wish:
 def backup(config: Path, target: Path, *, as_json: bool) -> int:
     """Make one, while twotier runs or not. Raises `BackupError`."""
     now, state = SystemClock().now(), paths_of(config).state
-    made = make(target, config=config, state=state, version=__version__, now=now)
+    with working("copying what lies in the state folder"):
+        made = make(target, config=config, state=state, version=__version__, now=now)
     if as_json:
         emit({"file": str(made.path), "bytes": made.size_bytes, "parts": made.parts})
         return 0
@@ -56,10 +58,13 @@ def restore(config: Path, wish: Wish, *, as_json: bool) -> int:
     with ExitStack() as held:
         for lock in (paths.lock, paths.worker_lock):
             _taken(held, lock)
-        found = unpack(wish.archive, paths.state / RESTORING, known=KNOWN)
+        with working("checking the backup"):
+            found = unpack(wish.archive, paths.state / RESTORING, known=KNOWN)
         agreed(_question(found, paths, wish=wish), wish.yes)
         now = SystemClock().now()
-        done = place(found, state=paths.state, config=config, keep_ledger=wish.keep_ledger, now=now)
+        keep = wish.keep_ledger
+        with working("putting it in place"):
+            done = place(found, state=paths.state, config=config, keep_ledger=keep, now=now)
     if as_json:
         emit(_document(found, done))
         return 0

@@ -20,12 +20,22 @@ THEN = {
     "zsh": "add to ~/.zshrc, before compinit: fpath+=({folder}); then begin a new shell",
     "fish": "new shells have it",
 }
+# What the library leaves out: zsh calls a file of its `fpath` for the first completion, which would
+# only define the function and complete nothing; and what is sourced must say what it is for.
+ZSH_END = """
+if [[ "${funcstack[1]}" == _twotier ]]; then
+  _cyclopts_twotier "$@"
+elif (( $+functions[compdef] )); then
+  compdef _cyclopts_twotier twotier
+fi
+"""
 
 
 def completion(app: App, shell: str, *, install: bool) -> int:
     """Print the script, or write it. A shell's own settings are never changed."""
     named = shell_of(shell, os.environ)
     script = app.generate_completion(prog_name="twotier", shell=named)
+    script += ZSH_END if named == "zsh" else ""
     if not install:
         print(script)
         return 0

@@ -19,6 +19,7 @@ from twotier.cli.connect_trip import tried
 from twotier.cli.connect_wanted import Wanted
 from twotier.cli.models import agreed
 from twotier.cli.output import emit, say, show
+from twotier.cli.progress import working
 from twotier.clock import SystemClock
 from twotier.config.paths import paths_of
 from twotier.connect.clients import CLIENTS
@@ -101,9 +102,10 @@ def connected(config: Path, name: str, *, wanted: Wanted, as_json: bool) -> int:
     elif not wanted.test:
         told |= printed(client, given, keys=keys, with_key=wanted.show_key)
     if wanted.test:
-        told["test"] = tried(
-            config, given, plan=client.plan(given), model=wanted.model, key=keys.kept()
-        )
+        with working("asking as the client will"):
+            told["test"] = tried(
+                config, given, plan=client.plan(given), model=wanted.model, key=keys.kept()
+            )
     if as_json:
         emit(told)
         return 0

@@ -9,13 +9,15 @@ from pathlib import Path
 from twotier.cli import checks
 from twotier.cli.finding import MARKS, Finding, Level, row_of
 from twotier.cli.output import emit, say, show
+from twotier.cli.progress import working
 from twotier.config.load import Loaded, load
 from twotier.errors import ConfigError, TwotierError
 
 
 def doctor(config: Path, *, as_json: bool, mac: bool = False) -> int:
     """Look, print; exit code 1 if anything is bad. `mac`: what only a Mac can tell as well."""
-    findings = [*look(config), *(look_at_mac(config) if mac else ())]
+    with working("looking"):
+        findings = [*look(config), *(look_at_mac(config) if mac else ())]
     bad = any(finding.level is Level.BAD for finding in findings)
     if as_json:
         emit({"ok": not bad, "findings": [row_of(finding) for finding in findings]})

@@ -17,6 +17,7 @@ from typing import Any
 from twotier.build import money
 from twotier.cli.job_draft import live
 from twotier.cli.output import emit, say, show
+from twotier.cli.progress import working
 from twotier.clock import SystemClock
 from twotier.config.job_files import FOLDER, JobFile, job_files
 from twotier.config.load import Loaded, check_text, load
@@ -82,8 +83,9 @@ class Import:
 
 def imported(config: Path, wanted: Wanted, *, as_json: bool) -> int:
     """Say it, or do it. Raises `ConfigError`."""
-    found = prepared(config, wanted)
-    checked(found)
+    with working("reading OpenClaw's files"):
+        found = prepared(config, wanted)
+        checked(found)
     waits = write(found) if wanted.write else ""
     if as_json:
         emit(document(found, written=wanted.write, waits=waits))

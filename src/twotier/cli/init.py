@@ -32,6 +32,7 @@ from twotier.cli.job_add import Wanted as WantedJob
 from twotier.cli.job_add import made as made_job
 from twotier.cli.job_add import tell_end as tell_job
 from twotier.cli.output import emit, say, show
+from twotier.cli.progress import working
 from twotier.config.job_templates import template_names
 from twotier.config.load import Loaded, load
 from twotier.config.starter import Mode, starter_toml, write_starter
@@ -72,7 +73,9 @@ def init(
     began = begin(config, wanted, around=around, asks=asks)
     for line in began_lines(began):
         print(line)
-    show(tier_rows(probe(began.loaded)))
+    with working("asking each tier"):
+        probed = probe(began.loaded)
+    show(tier_rows(probed))
     if began.other:
         aside = f"`mv {config} {config}.old`"
         say(f"twotier: {began.other}; change the file, or begin anew after {aside}")

@@ -1,14 +1,21 @@
-"""How far a download is: a bar where somebody watches, a line for each file where nobody does."""
+"""What a command is at while one waits: how far a download is, or that something goes on.
+
+Where somebody watches, one line that changes; where nobody does, few lines that stay.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 
 from twotier.cli.output import say
 
 WIDTH = 28
 REDRAW_SECONDS = 0.2
+TICK_SECONDS = 1.0  # what is over within one says nothing
+TICKS_BETWEEN_LINES = 30
 
 
 class Bar:
@@ -51,3 +58,33 @@ class Bar:
         if self._watched and self._files:
             self._draw([*self._files][-1])
             print(file=sys.stderr)
+
+
+@contextmanager
+def working(what: str, *, tick_seconds: float = TICK_SECONDS) -> Iterator[None]:
+    """Say on stderr what goes on, from its second tick on: `reading the ledger ... 4 s`."""
+    over = Event()
+    teller = Thread(target=_tell, args=(what, over, tick_seconds), daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()
+
+
+def _tell(what: str, over: Event, tick_seconds: float) -> None:
+    watched = sys.stderr is not None and sys.stderr.isatty()
+    ticks = width = 0
+    while not over.wait(tick_seconds):
+        ticks += 1
+        if watched:
+            line = f"{what} ... {ticks * tick_seconds:.0f} s"
+            width = len(line)
+            print(f"\r{line}", end="", file=sys.stderr, flush=True)
+        elif ticks == 1:
+            say(f"{what} ...")
+        elif ticks % TICKS_BETWEEN_LINES == 0:
+            say(f"{what}: still at it after {ticks * tick_seconds:.0f} s")
+    if width:
+        print(f"\r{'':{width}}\r", end="", file=sys.stderr, flush=True)

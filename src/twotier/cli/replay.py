@@ -8,6 +8,7 @@ from typing import Any
 
 from twotier.cli.output import dollars, emit, show
 from twotier.cli.peers import main_of
+from twotier.cli.progress import working
 from twotier.config.values import duration_seconds
 from twotier.domain.cells import safe
 from twotier.errors import UsageError
@@ -19,7 +20,8 @@ SECONDS_MAX = 300.0  # a hundred thousand decisions
 def replay(config: Path, *, since: str, rules: Path | None, as_json: bool) -> int:
     """Ask main, and print both ways beside each other. Nothing is changed."""
     wanted = {"days": days(since), "rules": "" if rules is None else text_of(rules)}
-    found = main_of(config).post("/control/replay", wanted, seconds=SECONDS_MAX)
+    with working("deciding what is in the ledger again"):
+        found = main_of(config).post("/control/replay", wanted, seconds=SECONDS_MAX)
     if as_json:
         emit(found)
     else:

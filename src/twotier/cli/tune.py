@@ -8,6 +8,7 @@ from typing import Any
 
 from twotier.cli.output import dollars, emit
 from twotier.cli.peers import main_of
+from twotier.cli.progress import working
 from twotier.cli.replay import SECONDS_MAX, days
 
 ABOUT = {
@@ -18,7 +19,8 @@ ABOUT = {
 
 def tune(config: Path, *, since: str, as_json: bool) -> int:
     """Ask main, and print what it found."""
-    found = main_of(config).post("/control/tune", {"days": days(since)}, seconds=SECONDS_MAX)
+    with working("fitting thresholds to what is in the ledger"):
+        found = main_of(config).post("/control/tune", {"days": days(since)}, seconds=SECONDS_MAX)
     if as_json:
         emit(found)
         return 0

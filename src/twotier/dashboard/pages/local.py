@@ -136,11 +136,15 @@ def speed(tier: Mapping[str, Any]) -> Told:
             for name in seen
         ]
 
-    ways = [
+    def known(row: Mapping[str, Any]) -> bool:
+        return row["learned"] is not None or row["measured"] is not None
+
+    ways: list[Mapping[str, Any]] = [
         {"id": "reads", "title": "Reads, tokens a second", "rows": rows("prefill")},
         {"id": "writes", "title": "Writes, tokens a second", "rows": rows("decode")},
     ]
-    return {"known": bool(seen), "ways": ways, **tier["speed"]}
+    ways = [one for one in ways if any(map(known, one["rows"]))]  # no chart without a point
+    return {"known": bool(ways), "ways": ways, **tier["speed"]}
 
 
 async def probing(visit: Visit, tier: Mapping[str, Any]) -> Told:

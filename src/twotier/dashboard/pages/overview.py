@@ -14,6 +14,7 @@ from typing import Any
 from twotier.dashboard.page import Page, Told, Visit
 from twotier.dashboard.pages.spend import PARTS, month_of, savings_of
 from twotier.dashboard.peer import Found, all_found
+from twotier.dashboard.run_words import shown as run_shown
 from twotier.dashboard.words import instant, plural, share
 
 # A tier's or a process's state, and how it is marked.
@@ -25,15 +26,7 @@ KINDS = {
     "quarantined": "bad",
     "standby": "idle",
 }
-RUN_KINDS = {
-    "done": "good",
-    "late": "warn",
-    "missed": "warn",
-    "failed": "bad",
-    "interrupted": "bad",
-    "running": "busy",
-    "waiting-approval": "warn",
-}
+WAITS = ("call of a tool waits for your yes", "calls of tools wait for your yes")
 BAD_RUNS = ("failed", "interrupted", "missed")
 NIGHT_HOURS = 12
 MEMORY_HOURS = 0.25
@@ -71,7 +64,7 @@ async def told(visit: Visit) -> Told:
         "headline": headline(state, needs),
         "money": money(state),
         "parts": PARTS,
-        "run_kinds": RUN_KINDS,
+        "run_shown": run_shown,
         "night": night(runs, now - timedelta(hours=NIGHT_HOURS)),
         "next_runs": next_runs(jobs),
         "jobs": jobs,
@@ -105,7 +98,7 @@ def needed(
     if waiting:
         names = ", ".join(sorted({str(one.get("job", "")) for one in waiting}))
         found.append(
-            Need("warn", plural(len(waiting), "call waits", many="calls wait"), names, "approvals")
+            Need("warn", plural(len(waiting), WAITS[0], many=WAITS[1]), f"in {names}", "approvals")
         )
     found.sort(key=lambda need: need.kind != "bad")
     return found

@@ -78,6 +78,11 @@
     begin();
   }
 
+  // On a telephone the pages lie side by side, and this one may lie beyond the edge.
+  const pages = document.getElementById("nav");
+  const here = pages && pages.querySelector("[aria-current]");
+  if (here && pages.scrollWidth > pages.clientWidth) pages.scrollLeft = here.offsetLeft - (pages.clientWidth - here.offsetWidth) / 2;
+
   // A row of a table leads where its first link leads.
   document.addEventListener("click", (event) => {
     const row = event.target.closest("tr[data-row]");
