@@ -42,7 +42,9 @@ os.environ.pop("COLUMNS", None)
 # A shell that starts us in the background has Ctrl-C ignored, and every child would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-PINS = Path(__file__).resolve().parents[1] / ".cache" / "engines" / "pins"
+ROOT = Path(__file__).resolve().parents[1]
+PINS = ROOT / ".cache" / "engines" / "pins"
+MEASURED = "COVERAGE_PROCESS_CONFIG"  # by which coverage tells child processes what to measure
 ReportT = TypeVar("ReportT", pytest.TestReport, pytest.CollectReport)
 
 
@@ -55,6 +57,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """An environment once pinned in the cache of all tests would outlive the lock it is for."""
     if not worker(config):
         shutil.rmtree(PINS, ignore_errors=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart() -> None:
+    """Child processes tell coverage what they ran. That they did not run the rest is told once, by
+    this process: else each of some thousand looks for nine hundred files, and writes them down.
+    """
+    if given := os.environ.get(MEASURED):
+        from coverage.config import CoverageConfig
+
+        config = CoverageConfig.deserialize(given)
+        config.source, config.run_include = None, [f"{ROOT / 'src' / 'twotier'}/*"]
+        os.environ[MEASURED] = config.serialize()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

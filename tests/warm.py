@@ -274,7 +274,21 @@ def become(order: dict[str, Any], out: int, err: int) -> NoReturn:
         for kind in QUIET:
             warnings.simplefilter("ignore", kind)
     sys.argv[1:] = order["words"]
-    sys.exit(importlib.import_module(order["module"]).main())
+    try:
+        sys.exit(importlib.import_module(order["module"]).main())
+    except SystemExit as exc:
+        leave(exc.code)
+
+
+def leave(code: str | int | None) -> NoReturn:
+    """End as Python does, but for taking apart all that was loaded: half of a command's time."""
+    if isinstance(code, str):
+        sys.stderr.write(f"{code}\n")
+    threading._shutdown()  # type: ignore[attr-defined] # waits for threads, as multiprocessing does
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":
