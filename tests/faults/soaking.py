@@ -1,7 +1,7 @@
 """Mixed load for hours, and one fault after the other from a seed.
 
 The kinds of faults come in bags: each once before one comes again. Main and worker are killed in
-the first quarter alone, so that a life is left that is long enough to be measured.
+the first tenth alone, so that a life is left that is long enough to be measured.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ class Length:
 
 
 def kinds(seed: int, count: int) -> list[str]:
-    """The faults in their order: kills of main and worker in the first quarter, at least once."""
+    """The faults in their order: kills of main and worker in the first tenth, at least once."""
     chance, found = random.Random(seed), list[str]()
     while len(found) < count:
-        bag = [kind for kind in KINDS if kind not in KILLS or len(found) <= count // 4]
+        bag = [kind for kind in KINDS if kind not in KILLS or len(found) <= count // 10]
         chance.shuffle(bag)
         found += bag
     return found[:count]
