@@ -14,7 +14,7 @@ import pytest
 
 from twotier.domain.tier import TierPolicy
 from twotier.errors import ConfigError, LockedError, NotFoundError, UsageError
-from twotier.keys import ClientKey, KeyFile, digest, new_key
+from twotier.keys import PREFIX, ClientKey, KeyFile, client_key, digest, new_key, replace
 from twotier.lock import one_at_a_time, only_one
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -151,3 +151,21 @@ def test_a_lock_is_waited_for_and_not_for_ever(tmp_path: Path) -> None:
         order.append("first")
     waiting.join(60)
     assert order == ["first", "second"]
+
+
+def test_a_link_in_its_way_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    """Neither in the file's place nor in the one it is written in; what it led to stays."""
+    other = tmp_path / "other"
+    other.write_text("theirs")
+    keys, fresh = tmp_path / "keys.json", tmp_path / "keys.json.new"
+    fresh.symlink_to(other)
+    replace(keys, "one")
+    assert (keys.is_symlink(), keys.read_text()) == (False, "one")
+    keys.unlink()
+    keys.symlink_to(other)
+    replace(keys, "two")
+    assert (keys.is_symlink(), keys.read_text()) == (False, "two")
+    (tmp_path / "client.key").symlink_to(tmp_path / "not-there")
+    assert client_key(tmp_path / "client.key").startswith(PREFIX)
+    assert not (tmp_path / "not-there").exists()
+    assert other.read_text() == "theirs"

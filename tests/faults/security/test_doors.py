@@ -6,12 +6,14 @@ before a byte of the body is read. A page of another site is refused on all of t
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import socket
 import stat
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -20,6 +22,7 @@ import pytest
 from tests.faults.security import paths
 from tests.faults.security.house import FORM, House, house
 from tests.hostile import TEMPLATES
+from tests.story.test_also_ports import free_port
 from twotier.gateway.app import DIALECT_AT, Gateway
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -44,8 +47,17 @@ MORE_THAN_IS_READ = 10_000_000_000
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The service, with a key that was taken back and one for the local tiers alone."""
-    with house(tmp_path_factory.mktemp("doors")) as running:
+    ports = f"also_ports = [{free_port()}]\nalso_without_key = true\n"
+    with house(tmp_path_factory.mktemp("doors"), gateway=ports) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def old(home: House) -> Iterator[House]:
+    """The same by the port of an older server, which asks for no key."""
+    port = int(home.service.status()["also"][0]["address"].rpartition(":")[2])
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as line:
+        yield replace(home, port=port, line=line)
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +218,29 @@ def test_no_page_of_a_stranger_is_answered(home: House) -> None:
             heard = home.ask(method, paths.filled(path), headers={**right, "origin": origin})
             assert heard.status == 403, (method, path, origin, heard)
             assert not any(name.startswith("access-control") for name in heard.headers)
+
+
+def test_the_port_of_an_older_server_opens_the_local_tiers_alone(home: House, old: House) -> None:
+    """No page, no order, no figure, no other tier; and its Host is looked at as everywhere."""
+    before = home.upstream.count
+    for path, dialect in DIALECT_AT.items():
+        sent = json.dumps({**TEMPLATES[dialect], "model": "frontier"}).encode()
+        for headers in ({}, {"x-twotier-policy": "frontier"}, {"x-api-key": "made-up"}):
+            assert old.ask("POST", path, sent, headers).status == 403, (path, headers)
+    assert home.upstream.count == before
+    cookie = {"cookie": home.log_in()}
+    closed = [*paths.of_pages(), *paths.of_orders(), *paths.of_sockets(), ("GET", "/metrics")]
+    for method, path in closed:
+        if path not in NEEDS_NO_KEY and not path.startswith("/hooks/"):
+            heard = old.ask(method, paths.filled(path), b"{}", cookie)
+            assert heard.status == 404, (method, path, heard)
+    for method, path in [*paths.of_clients(old), ("GET", "/nowhere")]:
+        for host in STRANGERS:
+            heard = old.ask(method, paths.filled(path), headers={"host": host})
+            assert heard.status == 403, (method, path, host, heard)
+        for origin in ORIGINS:
+            heard = old.ask(method, paths.filled(path), headers={"origin": origin})
+            assert heard.status == 403, (method, path, origin, heard)
 
 
 def test_the_private_sockets_are_their_owners(home: House) -> None:

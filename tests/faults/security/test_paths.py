@@ -166,3 +166,36 @@ def test_a_form_with_too_much_in_it_is_refused(home: House) -> None:
             heard = home.ask("POST", paths.filled(path), body, headers)
             assert heard.status in (400, 403), (path, heard)
     home.no_defect()
+
+
+TARGETS = (
+    *(b"/approve?\xff\xfe", b"/approve?%", b"/approve?id=%zz&until=%00&token=%ff", b"/approve?["),
+    *(b"/approve?id=\\", b"/approve?" + b"x" * 7_000, b"/approve?id=1&id=2", b"/approve;x"),
+    *(b"/approve?until=9" + b"9" * 5_000, b"/approve?until=nan", b"/approve?until=-1", b"*"),
+    *(b"//evil.example/approve", b"http://[::1/approve", b"http://evil.example/v1/models", b"/\xff"),
+    *(b"/ui/\xff", b"/ui/decisions?job=\xff", b"/ui/spend?from=%ff", b"/ui/?x=%00"),
+    *(b"/ui/login?to=\xff", b"/ui/decisions?page=-1", b"/ui/decisions?page=" + b"9" * 400),
+    *(b"/ui/spend?by=%2e%2e", b"/?", b"/v1/models?\xff", b"/metrics?name[]=\xff", b"/ui//"),
+    *(b"/hooks/\xff", b"/hooks/", b"/hooks//"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "OPTIONS", "PUT", "TRACE"])
+def test_no_target_is_a_defect(home: House, method: str) -> None:
+    """Raw bytes, halves of escapes, whole addresses, numbers that are none: 4xx, or a page."""
+    cookie = home.log_in()
+    for target in TARGETS:
+        head = (
+            b"%b %b HTTP/1.1\r\nhost: localhost\r\nx-api-key: %b\r\ncookie: %b\r\n"
+            b"content-type: application/x-www-form-urlencoded\r\norigin: %b\r\n"
+            b"content-length: 3\r\nconnection: close\r\n\r\na=b"
+        )
+        origin = home.address.encode()
+        heard = home.send(
+            head % (method.encode(), target, home.key.encode(), cookie.encode(), origin)
+        )
+        assert heard.startswith((b"HTTP/1.1 2", b"HTTP/1.1 3", b"HTTP/1.1 4")), (
+            target,
+            heard[:300],
+        )
+    home.no_defect()
