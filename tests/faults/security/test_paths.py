@@ -172,11 +172,11 @@ TARGETS = (
     *(b"/approve?\xff\xfe", b"/approve?%", b"/approve?id=%zz&until=%00&token=%ff", b"/approve?["),
     *(b"/approve?id=\\", b"/approve?" + b"x" * 7_000, b"/approve?id=1&id=2", b"/approve;x"),
     *(b"/approve?until=9" + b"9" * 5_000, b"/approve?until=nan", b"/approve?until=-1", b"*"),
-    *(b"//evil.example/approve", b"http://[::1/approve", b"http://evil.example/v1/models", b"/\xff"),
+    *(b"//evil.example/approve", b"http://[::1/approve", b"http://evil.example/v1/models"),
     *(b"/ui/\xff", b"/ui/decisions?job=\xff", b"/ui/spend?from=%ff", b"/ui/?x=%00"),
     *(b"/ui/login?to=\xff", b"/ui/decisions?page=-1", b"/ui/decisions?page=" + b"9" * 400),
     *(b"/ui/spend?by=%2e%2e", b"/?", b"/v1/models?\xff", b"/metrics?name[]=\xff", b"/ui//"),
-    *(b"/hooks/\xff", b"/hooks/", b"/hooks//"),
+    *(b"/\xff", b"/hooks/\xff", b"/hooks/", b"/hooks//"),
 )  # fmt: skip
 
 
