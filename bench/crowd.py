@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import uvloop
@@ -31,11 +32,14 @@ MICRO = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How many were whole, the most memory on the way, and CPU time of one chunk."""
+    """How many were whole, the most memory on the way, CPU time of one chunk, and the times to the
+    first words of those that were whole.
+    """
 
     whole: int
     megabytes: float
     cpu_micro: float
+    firsts_seconds: Sequence[float] = ()
 
 
 def crowd(stage: Stage) -> Iterator[Figure]:
@@ -61,16 +65,16 @@ def crowd(stage: Stage) -> Iterator[Figure]:
     yield Figure(f"{name}: CPU a chunk", "", f"{ours.cpu_micro:.0f} us", beside("cpu_micro"))
 
 
-async def watched(side: Side) -> Seen:
+async def watched(side: Side, count: int = STREAMS) -> Seen:
     """All of them through one side."""
     route = side.routes["chat"]
     request = route.target.request(small(route.model, stream=True, plan="crowd"))
-    whole = 0
+    firsts: list[float] = []
     most = 0.0
 
     async def one() -> None:
-        nonlocal whole
         await asyncio.sleep(random.random() * START_SECONDS)
+        began = time.perf_counter()
         try:
             connection = await connect(route.target)
             try:
@@ -80,7 +84,7 @@ async def watched(side: Side) -> Seen:
             check(answer, PLAN.chunks)
         except (LoadError, OSError):
             return
-        whole += 1
+        firsts.append(connection.first - began)
 
     async def look() -> None:
         nonlocal most
@@ -91,9 +95,9 @@ async def watched(side: Side) -> Seen:
     before = side.cpu_seconds()
     async with asyncio.TaskGroup() as group:
         looking = group.create_task(look())
-        streams = [group.create_task(one()) for _ in range(STREAMS)]
+        streams = [group.create_task(one()) for _ in range(count)]
         _, late = await asyncio.wait(streams, timeout=SECONDS_MAX)
         for task in (looking, *late):
             task.cancel()
     used = side.cpu_seconds() - before
-    return Seen(whole, most, used / (STREAMS * PLAN.chunks) * MICRO)
+    return Seen(len(firsts), most, used / (count * PLAN.chunks) * MICRO, firsts)

@@ -87,6 +87,11 @@ class Started:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
+    def kill(self) -> None:
+        """With -9, workers and all."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
     def stop(self) -> None:
         """End it."""
         if self.process.poll() is None:

@@ -49,9 +49,18 @@ def accepts(port: int) -> bool:
 
 
 class Service:
-    """A configuration and its process. `module` is what is run: `twotier` or `bench.main`."""
+    """A configuration and its process. `module` is what is run: `twotier` or `bench.main`; `key`
+    the frontier's.
+    """
 
-    def __init__(self, folder: Path, *parts: str, module: str = "twotier", cache: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *parts: str,
+        module: str = "twotier",
+        cache: Path,
+        key: str = "sk-ant-fake-0001",
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.config = folder / "twotier.toml"
@@ -67,11 +76,16 @@ class Service:
         self._env = {
             **{name: value for name, value in os.environ.items() if not name.endswith("_KEY")},
             "TWOTIER_CACHE": str(cache),
-            "FRONTIER_KEY": "sk-ant-fake-0001",
+            "FRONTIER_KEY": key,
         }
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        self.up()
+        return self
+
+    def up(self) -> None:
+        """Start it and wait until it listens. Raises TimeoutError with what it said."""
         began = time.perf_counter()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -87,7 +101,12 @@ class Service:
             time.sleep(0.002)
         self.seconds_to_listening = time.perf_counter() - began
         self.cpu_seconds_to_listening = cpu_seconds(self._process.pid)
-        return self
+
+    def kill(self) -> None:
+        """The main process, with -9."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
 
     def __exit__(
         self,

@@ -139,10 +139,13 @@ class Stage:
 
 
 @contextlib.contextmanager
-def script(name: str, *arguments: int) -> Iterator[subprocess.Popen[bytes]]:
-    """One of the bench's own servers; the first argument is its port."""
+def script(name: str, *arguments: int, quiet: bool = False) -> Iterator[subprocess.Popen[bytes]]:
+    """One of the bench's own servers; the first argument is its port. `quiet`: its errors are what
+    is wanted, and not shown.
+    """
     command = (sys.executable, str(HERE / name), *map(str, arguments))
-    with subprocess.Popen(command) as process:
+    errors = subprocess.DEVNULL if quiet else None
+    with subprocess.Popen(command, stderr=errors) as process:
         try:
             until(lambda: accepts(arguments[0]), what=name)
             yield process

@@ -50,6 +50,8 @@ PLANS: Mapping[str, Plan] = {
     "paced": Plan(8, 0.002),
     "long": Plan(5_000),
     "crowd": Plan(20, 1.0),
+    "slow": Plan(40, 0.1),
+    "costly": Plan(50, 0.04),
 }
 
 

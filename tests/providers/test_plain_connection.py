@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from httptools import HttpParserError
 
+from twotier.providers import plain
 from twotier.providers.base import Deadlines
 from twotier.providers.plain_answer import UNREAD_BYTES_MAX, Answer
 from twotier.providers.plain_connection import HEAD_LINES_MAX, Connection
@@ -218,5 +219,22 @@ def test_the_second_answer_of_a_connection_is_as_good_as_the_first() -> None:
             asked.feed(response)
             assert await body_of(answer) == BODY
         assert len(asked.shelf.given_back) == 4
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"])
+def test_who_leaves_as_the_head_comes_takes_the_connection_along(head: bytes) -> None:
+    """Cancelled before it has heard of the head: else the upstream goes on for nobody."""
+
+    async def scenario() -> None:
+        asked = Asked()
+        waiting = asyncio.create_task(plain.with_head(asked.answer))
+        await asyncio.sleep(0)
+        asked.feed(head)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert asked.wire.closed
 
     run(scenario())

@@ -134,7 +134,7 @@ async def _answered(
     if pooled is not None:
         answer = pooled.ask(request, deadlines=deadlines, sent_at=sent_at)
         try:
-            return await _with_head(answer)
+            return await with_head(answer)
         except BREAKS as exc:
             at_once = asyncio.get_running_loop().time() - sent_at < STALE_SECONDS_MAX
             if answer.touched or not at_once or not isinstance(exc, _STALE):
@@ -147,19 +147,21 @@ async def _answered(
             raise trouble.unanswered(url, stale) from error
         raise
     try:
-        return await _with_head(fresh.ask(request, deadlines=deadlines, sent_at=sent_at))
+        return await with_head(fresh.ask(request, deadlines=deadlines, sent_at=sent_at))
     except BREAKS as exc:
         raise trouble.unanswered(url, exc) from exc
 
 
-async def _with_head(answer: Answer) -> Answer:
-    """Wait for the head; whoever leaves without one takes the connection along."""
+async def with_head(answer: Answer) -> Answer:
+    """Wait for the head; whoever leaves takes the connection along, also one who leaves between the
+    head's coming and hearing of it.
+    """
     try:
         await answer.head()
-        return answer
-    finally:
-        if not answer.status:
-            answer.close()
+    except BaseException:
+        answer.close()
+        raise
+    return answer
 
 
 async def _connected(pool: Pool, url: URL, *, deadlines: Deadlines, sent_at: float) -> Connection:
