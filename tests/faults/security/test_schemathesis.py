@@ -86,8 +86,9 @@ def test_no_request_of_the_document_is_a_defect(home: House, tmp_path: Path) -> 
     # Of the document's own address it says nothing; all else is tested.
     assert found["operations"]["tested"] == found["operations"]["total"] >= len(described()) - 1
     assert found["test_cases"]["generated"] > 500
-    rates = found["valid_rates"]
-    assert all(rates[f"POST {path}"]["fuzzing"]["accepted"] for path in DIALECT_AT), rates
+    for path in DIALECT_AT:
+        phases = found["valid_rates"][f"POST {path}"].values()
+        assert sum(phase["accepted"] for phase in phases), f"no body for {path} was a good one"
     home.no_defect()
 
 
