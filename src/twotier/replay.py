@@ -61,7 +61,9 @@ class Moved:
 
 @dataclass(slots=True)
 class Replay:
-    """Both ways beside each other. `rules` counts what decided, as it was and as it would be."""
+    """Both ways beside each other. `rules` counts what decided, as it was and as it would be;
+    `unrecorded` for how many decisions nobody knows whether a header was there that rules ask for.
+    """
 
     decisions: int = 0
     before: Sums = field(default_factory=Sums)
@@ -69,6 +71,7 @@ class Replay:
     moves: dict[Move, Moved] = field(default_factory=dict)
     rules_before: Counter[str] = field(default_factory=Counter)
     rules_after: Counter[str] = field(default_factory=Counter)
+    unrecorded: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,7 @@ class Again:
             decision = router.decide(task, facts, known=one.known)
             first = decision.options[0].tier if decision.options else ""
             found.decisions += 1
+            found.unrecorded.update(rules.headers - one.headers)
             found.rules_before[one.rule] += 1
             found.rules_after[decision.rule] += 1
             would = one.ended

@@ -135,7 +135,7 @@ async def work(loaded: Loaded, named: secrets.Named, *, clock: Clock) -> None:
             rounds = Rounds(stores.results, delivery=delivery, clock=clock)
             retention = retention_of(loaded, database, clock=clock, forget=engine.forget)
             trying = Trying.of(
-                loaded, database, scheduler=scheduler, client=client, clock=clock, agents=agents
+                works, database, scheduler=scheduler, client=client, clock=clock, agents=agents
             )
             watch, takes = partial(watch_main, client, stop), partial(held.run, scheduler.take_over)
             endless = (rounds.run, retention.run, chats.run, trying.run, takes, watch)

@@ -57,8 +57,11 @@ side = "local"
 END = Settlement(Settled.SETTLED, Outcome.OK, 12_500, Usage(2_000, 100), total_seconds=4.0)
 
 
-def asked(tmp_path: Path, **wanted: Any) -> dict[str, Any]:
-    """What main answers; of yesterday and today one request each."""
+def asked(tmp_path: Path, _headers: dict[str, str] | None = None, **wanted: Any) -> dict[str, Any]:
+    """What main answers; of yesterday and today one request each, with these headers where a rule
+    looks at x-team.
+    """
+    tmp_path.mkdir(exist_ok=True)
     path = tmp_path / "twotier.toml"
     path.write_text(CONFIG, encoding="utf-8")
     loaded = load(path)
@@ -70,10 +73,11 @@ def asked(tmp_path: Path, **wanted: Any) -> dict[str, Any]:
         clock = HandClock()
         clock.turn(-90_000)
         book = await Book.open(tmp_path / "ledger.db", clock=clock)
+        book.headers = frozenset({"x-team"} if _headers else ())
         try:
             for name in ("a", "b"):
                 decided = Decision((Option("frontier"),), "old", ())
-                book.note_decision(f"r-{name}", decided, task=task())
+                book.note_decision(f"r-{name}", decided, task=task(headers=_headers or {}))
                 await book.reserve(paid(name, 20_000, client="anna"))
                 await book.settle(name, END)
                 clock.turn(90_000)
@@ -104,7 +108,28 @@ def test_both_ways_stand_beside_each_other(
     assert "1 x frontier -> local" in said
     assert "rule all" in said
     assert "-$0.01" in said
-    assert "what is asked of x-team did not hold" in said
+    assert found["unrecorded"] == {"x-team": 1}
+    assert "x-team was not recorded with 1 of them" in said
+
+
+def test_a_header_that_was_looked_at_then_decides_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of no other header anything is kept, nor of one that is too long; that it was not there is
+    known too.
+    """
+    heads = {"x-team": "ops", "authorization": "Bearer secret", "x-api-key": "secret"}
+    found = asked(tmp_path, days=2, rules=NEW, _headers=heads)
+    assert (found["rules_after"], found["unrecorded"]) == ({"mine": 1}, {})
+    told(found, name="new.toml")
+    assert "not recorded" not in capsys.readouterr().out
+    kept = b"".join(path.read_bytes() for path in tmp_path.glob("ledger.db*"))
+    assert b'"headers":{"x-team":"ops"}' in kept
+    assert b"secret" not in kept
+    absent = asked(tmp_path / "absent", days=2, rules=NEW, _headers={"x-other": "ops"})
+    assert (absent["rules_after"], absent["unrecorded"]) == ({"all": 1}, {})
+    long = asked(tmp_path / "long", days=2, rules=NEW, _headers={"x-team": "o" * 257})
+    assert (long["rules_after"], long["unrecorded"]) == ({"all": 1}, {"x-team": 1})
 
 
 def test_without_rules_those_in_force_are_asked(

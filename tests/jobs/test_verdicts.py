@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,7 @@ from tests.worker.playing_main import completion
 from twotier.domain.job import Item, Job, Run, RunState
 from twotier.domain.terms import Terms, Verifying
 from twotier.domain.tier import TierPolicy
-from twotier.errors import TwotierError
+from twotier.errors import ToolError, TwotierError
 from twotier.jobs import quality, verdicts
 from twotier.jobs.api import refuse
 from twotier.jobs.judging import Verdict as Beside
@@ -424,3 +424,103 @@ def test_how_many_runs_prove_a_job(tiers: list[str], tried: int, failed: int, ru
     found = quality.to_prove(works, tried=tried, failed=failed, local_tiers={"local"})
     assert found == runs
     assert quality.to_prove(works, tried=tried, failed=failed, local_tiers=()) == 0
+
+
+# -- proofs that cost nothing
+
+
+@pytest.mark.parametrize(
+    ("tiers", "done", "tried", "runs"),
+    [
+        (["frontier"] * 2, (), 0, 2),
+        (["frontier"] * 9, (), 0, 3),
+        (["frontier"] * 3, ("inbox-1",), 1, 1),  # only what came since
+        (["frontier"] * 3, ("inbox-0",), 1, 0),
+        (["frontier"] * 3, (), 9, 1),
+        (["frontier"] * 3, (), 12, 0),
+        (["frontier", "local"], (), 0, 0),
+        ([], (), 0, 0),
+    ],
+)
+def test_how_many_runs_prove_a_job_for_nothing(
+    tiers: list[str], done: tuple[str, ...], tried: int, runs: int
+) -> None:
+    """The newest first; a failure does not end it, since it cost nobody anything."""
+    works = [
+        Work(replace(RUN, id=f"inbox-{number}"), ALL, (), "said", tier, 10, 0)
+        for number, tier in enumerate(tiers)
+    ]
+    local = {"local"}
+    assert quality.to_prove_free(works, done=done, tried=tried, local_tiers=local) == runs
+    assert quality.to_prove_free(works, done=done, tried=tried, local_tiers=()) == 0
+
+
+PAID = "Is it paid? Say yes or no."
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What both tiers say, how the job looks at answers, and what the record is told."""
+
+    own: str
+    said: str
+    told: tuple[bool, str, bool] | None
+    lines: int = 0
+    command: str = ""
+    prompt: str = PAID
+
+
+NO_GOOD = Proof("It is due soon.", "It is due.", (False, "trial", True), command="totals")
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [
+        Proof("Yes, on 12 May.", "yes", (True, "trial", True)),
+        Proof("Yes, on 12 May.", "No.", (False, "trial", True)),
+        Proof("It is due soon.", "It has to be paid.", None, prompt="What is it?"),
+        Proof("See #9.", "See #8.", (False, "trial", True), prompt="What is it?"),
+        Proof("One.\nTwo.", "A.\nB.", (True, "form", False), lines=2, prompt="What is it?"),
+        replace(NO_GOOD, told=(True, "command", True), prompt="What is it?"),
+        replace(NO_GOOD, said="It is bad.", prompt="What is it?"),
+        replace(NO_GOOD, command="changes", told=None, prompt="What is it?"),
+    ],
+)
+def test_a_free_proof_tells_what_programs_can_tell(tmp_path: Path, proof: Proof) -> None:
+    """At once and outside the hours of trials, without a question to the frontier: the same value,
+    the job's own program, the form that was asked for. Of a free text nothing is claimed.
+    """
+
+    async def looks(job: Job, answer: str) -> tuple[bool, str]:
+        if job.verify.command == "changes":
+            raise ToolError("it may change something")
+        return "bad" not in answer, "totals: it is bad"
+
+    verify = Verifying(rungs=frozenset({"checks"}), command=proof.command)
+    terms = Terms(escalate=True)
+    changes: dict[str, Any] = {"answer_lines": proof.lines, "prompt": proof.prompt}
+    auto = replace(REPORT, tier=TierPolicy.AUTO, verify=verify, terms=terms, **changes)
+    hour = timedelta(hours=1)
+    never = Window((START - 2 * hour).time(), (START - hour).time(), "UTC")
+
+    async def scenario() -> None:
+        said = json.dumps(proof.said.split("\n")) if proof.lines else proof.said
+        async with bench(tmp_path, says(said), jobs={"report": auto}, window=never) as one:
+            one.desk.around = replace(one.desk.around, command=looks)
+            sample = quality.Sample(0, 0, frozenset({"local"}), free=True)
+            watch = quality.QualityWatch(
+                one.store, one.desk, sample=sample, main=one.client, clock=one.clock
+            )
+            assert await watch.once() == 0
+            await one.done(said=proof.own)
+            assert await watch.once() == 1
+            assert await watch.once() == 0  # it is under way
+            await one.desk.once()
+            (trial,) = await one.store.of_job("report")
+            assert (trial.state, trial.judge, trial.spent_microusd) == ("done", "", 0)
+            assert {sent["x-twotier-policy"] for sent in one.main.headers} == {"local-only"}
+            told = [(one["good"], one["by"], one["redone"]) for one in one.main.verdicts]
+            assert told == ([] if proof.told is None else [proof.told])
+            assert await watch.once() == 0  # until the next run
+
+    asyncio.run(scenario())

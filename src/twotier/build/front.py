@@ -177,6 +177,7 @@ class Front:
         self.house.heart = self.heart(status)
         door = Door(clients, hosts=gateway.allowed_hosts, origins=gateway.allowed_origins)
         self.telemetry.know(self.dispatch)
+        self.ground.book.headers = self.dispatch.router.rules.headers
         make = partial(
             Gateway,
             refusals=live.refusals,

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Protocol
 
 from starlette.routing import BaseRoute
 
 from twotier.agent.loading import Loader
 from twotier.agent.model import MainClient
+from twotier.build.verifying import commanded
 from twotier.config.alerts import hours_of
 from twotier.config.load import Loaded
 from twotier.config.trials import TrialsConfig
 from twotier.config.zones import zone_name
 from twotier.domain.clock import Clock
+from twotier.domain.job import Job
 from twotier.domain.money import MICROUSD_PER_USD
+from twotier.errors import ToolError
 from twotier.jobs import lease
 from twotier.jobs.again_agent import Agents
 from twotier.jobs.database import Database
@@ -24,6 +28,12 @@ from twotier.jobs.scheduler import Scheduler
 from twotier.jobs.trial_api import Trials
 from twotier.jobs.trial_desk import Around, TrialDesk, Window
 from twotier.jobs.trials import TrialStore
+
+
+class Current(Protocol):
+    """Whoever has the configuration as it is now."""
+
+    loaded: Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +49,7 @@ class Trying:
     @classmethod
     def of(
         cls,
-        loaded: Loaded,
+        current: Current,
         database: Database,
         *,
         scheduler: Scheduler,
@@ -47,7 +57,8 @@ class Trying:
         clock: Clock,
         agents: Agents,
     ) -> Trying:
-        """Built for the worker of this configuration."""
+        """Built for the worker of this configuration; `current` gives it as it is now."""
+        loaded = current.loaded
         config = loaded.config
         us, seconds = lease.owner_of(loaded.paths.worker_name), config.work.lease
         store = TrialStore(database, clock, owner=us, lease_seconds=seconds)
@@ -65,8 +76,15 @@ class Trying:
             int(config.routing.quality.limit_usd * MICROUSD_PER_USD),
             local,
             config.routing.quality.prove,
+            config.routing.quality.prove_free,
         )
-        around = Around(lambda: scheduler.jobs, window, client.judged, sample.takes)
+        around = Around(
+            lambda: scheduler.jobs,
+            window,
+            client.judged,
+            sample.takes,
+            lambda job, answer: harmless(current, job, answer=answer),
+        )
         loader = Loader(loaded.paths.main_socket)
         desk = TrialDesk(store, around, client=client, loads=loader, clock=clock, agents=agents)
         watch = QualityWatch(store, desk, sample=sample, main=client, clock=clock)
@@ -81,6 +99,16 @@ class Trying:
     def routes(self) -> list[BaseRoute]:
         """For the worker's API."""
         return Trials(self.scheduler, self.store, records=self.records, desk=self.desk).routes()
+
+
+async def harmless(current: Current, job: Job, *, answer: str) -> tuple[bool, str]:
+    """What the job's program finds in an answer nobody gets; only of one that changes nothing.
+    Raises `ToolError`.
+    """
+    command = current.loaded.config.tools.command.get(job.verify.command)
+    if command is None or command.changes:
+        raise ToolError(f"{job.verify.command} may change something")
+    return await commanded(lambda: current.loaded, job, answer=answer)
 
 
 def window_of(config: TrialsConfig) -> Window | None:

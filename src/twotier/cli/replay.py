@@ -99,7 +99,9 @@ def notes(found: Mapping[str, Any]) -> list[str]:
         left.append(f"and {found['moves_more']} more kinds of moves")
     if untimed := found["after"]["untimed"]:
         left.append(f"of {untimed:,} nobody knows how long they would take; they count no seconds")
-    if found["headers"]:
-        names = ", ".join(found["headers"])
-        left.append(f"headers are not recorded, so what is asked of {names} did not hold")
+    for name, count in found["unrecorded"].items():
+        left.append(
+            f"{name} was not recorded with {count:,} of them, so what is asked of it did not hold"
+            " there; it is, with each decision, as long as a rule in force looks at it"
+        )
     return left

@@ -41,11 +41,17 @@ class QualityConfig(Section):
         description="How many of a hundred background runs on the local tier are judged that way,"
         " 0 (none) to 5; those of local-only jobs never. They wait for the hours of [trials].",
     )
+    prove_free: bool = Field(
+        True,
+        description="Whether a job with tier = auto that the frontier does, because nobody knows"
+        " whether the local tier would, has ten runs at most done again by it as soon as they have"
+        " ended, without effects. Nothing is paid: programs compare both answers, and what they can"
+        " tell stands in the job's record.",
+    )
     prove: bool = Field(
         False,
-        description="Whether a job with tier = auto that the frontier does, because nobody knows"
-        " whether the local tier would, has ten runs at most done again by it and judged by the"
-        " frontier, in the hours of [trials]; its record then decides.",
+        description="Whether ten runs at most of such a job are also judged by the frontier, in the"
+        " hours of [trials]. That costs money; it tells of answers that no program can compare.",
     )
     limit_usd: Usd = Field(
         Decimal("0.50"), description="Most that all this may cost in a day, judging included."

@@ -21,7 +21,12 @@ OWN, LAST = "rules", "default"  # of `router.rows`; a test compares them
 TAKEN = frozenset(
     {OWN, "explicit", "policy", "private", "price", "able", "fit", "health", "budget", "fallback"}
 )
-SECRET_HEADERS = frozenset({"authorization", "x-api-key", "cookie", "proxy-authorization"})
+SECRET_HEADERS = frozenset(
+    {
+        *("authorization", "proxy-authorization", "cookie", "set-cookie", "x-auth-token"),
+        *("x-api-key", "api-key", "x-goog-api-key", "x-amz-security-token"),
+    }
+)
 HEADER = re.compile(r"[a-z0-9!#$%&'+.^_`|~-]+")
 BETWEEN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 DAY_MINUTES = 24 * 60

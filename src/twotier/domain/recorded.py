@@ -26,6 +26,7 @@ class Ended(msgspec.Struct, frozen=True):
 class Recorded(msgspec.Struct, frozen=True):
     """A decision of the past. `first` is the tier that was asked first, empty where it was refused;
     `sick` went last because they could not answer then. `ended` is None where nothing was asked.
+    `headers` are those that were looked for then, whether they were there or not.
     """
 
     at: datetime
@@ -35,3 +36,4 @@ class Recorded(msgspec.Struct, frozen=True):
     rule: str
     sick: tuple[str, ...]
     ended: Ended | None
+    headers: frozenset[str] = frozenset()

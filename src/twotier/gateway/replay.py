@@ -75,6 +75,7 @@ def told(found: Replay) -> dict[str, Any]:
         "after": sums(found.after),
         "rules_before": dict(found.rules_before.most_common()),
         "rules_after": dict(found.rules_after.most_common()),
+        "unrecorded": dict(sorted(found.unrecorded.items())),
         "moves": [
             {
                 **asdict(move),

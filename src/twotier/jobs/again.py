@@ -8,31 +8,40 @@ its worst case is held against the trial's limit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from twotier.agent.model import Answer, Question
 from twotier.domain.clock import Clock
 from twotier.domain.job import Job
 from twotier.domain.tier import TierPolicy
-from twotier.errors import JobError
+from twotier.errors import JobError, ToolError
 from twotier.jobs import judging
 from twotier.jobs.again_agent import KIND, AgentAgain, Agents, Redone, read_apart, schema_check
+from twotier.jobs.agreeing import agreed
 from twotier.jobs.compare import Given, alike, checks, passed
 from twotier.jobs.effects import limited
 from twotier.jobs.judging import Verdict
+from twotier.jobs.parts import Part
 from twotier.jobs.prompt import SYSTEM, checked, prompt_of, schema_of
 from twotier.jobs.till import Asks, Till
 from twotier.jobs.trials import Compared, Trial, TrialStore, Work
+from twotier.jobs.verdicts import COMMAND, looked_at
 from twotier.verify.checks import Check
 
 TRIES_PER_ANSWER = 2  # as a run has
 AGAIN_TEMPERATURE = 0.7
 SECONDS_MAX = 600.0
 
+# The job's program with the answer as its input: whether it ended with 0, and what it said if not.
+# Raises `ToolError` where it cannot tell, as one does that may change something.
+Command = Callable[[Job, str], Awaitable[tuple[bool, str]]]
+
 
 class Again:
-    """Does pieces of one trial again. `client` goes to main, `agents` work on jobs with tools."""
+    """Does pieces of one trial again. `client` goes to main, `agents` work on jobs with tools,
+    `command` is a job's program that looks at its answers.
+    """
 
     def __init__(
         self,
@@ -42,7 +51,9 @@ class Again:
         client: Asks,
         clock: Clock,
         agents: Agents | None = None,
+        command: Command | None = None,
     ) -> None:
+        self._command = command
         self._trial = trial
         self._clock = clock
         self._agents = agents
@@ -57,6 +68,8 @@ class Again:
         redone = await self._redone(job, work)
         seconds = self._clock.monotonic() - began
         found = self._checks(job, work, redone=redone)
+        if passed(found):
+            found = (*found, *await self._commanded(job, redone=redone))
         verdict, because, judge_microusd = Verdict.NONE, redone.failed, 0
         same = alike(redone.text, work.said) and not redone.deeds.differ
         if redone.failed:
@@ -64,8 +77,14 @@ class Again:
         elif fits := passed(found):
             if same:
                 verdict, because = Verdict.SAME, "word for word the same"
-            elif self._trial.judge:
+            else:
+                verdict, because = self._agreed(job, work, redone=redone)
+            if verdict is Verdict.NONE and self._trial.judge:
                 verdict, because, judge_microusd = await self._judged(job, work, redone=redone)
+        by = ""
+        if verdict is Verdict.NONE and fits and self._trial.free:
+            by = verified_by(job, work, redone=redone, found=found)
+            because = f"nobody judged; verified by: {by or 'nothing'}"
         return Compared(
             other=redone.text,
             fits=fits,
@@ -79,7 +98,31 @@ class Again:
             judge_microusd=judge_microusd,
             seconds=seconds,
             deeds=redone.deeds,
+            by=by,
         )
+
+    def _agreed(self, job: Job, work: Work, *, redone: Redone) -> tuple[Verdict, str]:
+        """Whether both come to the same, as far as a program can tell. That they do not is left to
+        the judge, where there is one.
+        """
+        if redone.deeds.differ or not self._trial.other_cheaper:
+            return Verdict.NONE, ""
+        verdict, because = agreed(job, redone.text, other=work.said)
+        left = verdict is Verdict.WORSE and not self._trial.free
+        return (Verdict.NONE, "") if left else (verdict, because)
+
+    async def _commanded(self, job: Job, *, redone: Redone) -> tuple[Check, ...]:
+        """What the job's own program finds in the cheaper tier's answer. Not in that of an agent:
+        what it would have left in the job's folder is not there.
+        """
+        wanted = job.verify.command and not job.terms.agent and self._trial.other_cheaper
+        if self._command is None or not wanted:
+            return ()
+        try:
+            good, said = await self._command(job, redone.text)
+        except ToolError:
+            return ()
+        return (Check(COMMAND, good, "" if good else said),)
 
     async def _redone(self, job: Job, work: Work) -> Redone:
         if not job.terms.agent:
@@ -176,6 +219,16 @@ class Again:
             deadline_seconds=SECONDS_MAX,
             schema=judging.SCHEMA,
         )
+
+
+def verified_by(job: Job, work: Work, *, redone: Redone, found: Sequence[Check]) -> str:
+    """What verifies an answer that passed all of `found`, as it would a run's; else empty."""
+    if redone.deeds.differ:
+        return ""
+    if any(check.name == COMMAND for check in found):
+        return COMMAND
+    good, by = looked_at(Part(job, work.run, work.key, work.items), redone.text)
+    return by if good else ""
 
 
 def pair(both: tuple[str, str], *, turned: bool) -> tuple[str, str]:

@@ -3,11 +3,12 @@
 The watch has a few of the local tier's background runs judged beside the frontier. Which runs those
 are is a matter of their names alone, so it is the same after a restart, and nobody can choose them.
 A proof is for a job that is free to run on both tiers and that the frontier does, because nobody
-knows whether the local tier would do: its first runs are done again there, and judged.
+knows whether the local tier would do: its first runs are done again there, and looked at. One is
+free, and looked at by programs alone: it is ordered as soon as a run has ended. Another is judged.
 
-Both are ordered at most once a day for a job, in the hours of trials and within the dollars of a
-day; the desk of trials does the work, without effects, and what comes of it is told like any other
-verdict. A job that is local-only is never judged elsewhere.
+What is judged is ordered at most once a day for a job, in the hours of trials and within the
+dollars of a day; the desk of trials does the work, without effects, and what comes of it is told
+like any other verdict. A job that is local-only is never judged elsewhere.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any, Protocol
 
 from twotier.domain.clock import Clock
@@ -34,6 +36,7 @@ from twotier.jobs.trials import OPEN, PROOF, QUALITY, SHADOW, Rates, Trial, Tria
 LOG = logging.getLogger("twotier.trials")
 
 LOOK_SECONDS = 900.0
+FREE_SECONDS = 60.0  # between two looks for what costs nothing
 SOON_SECONDS = 20.0
 DAY = timedelta(days=1)
 PAUSE = timedelta(hours=20)  # between two orders for a job: once in each night
@@ -53,13 +56,15 @@ MILLION = 1_000_000
 @dataclass(frozen=True, slots=True)
 class Sample:
     """So many of a hundred runs on the local tiers, for at most so much a day. `prove`: whether
-    jobs of which nobody knows that the local tier would do are tried there.
+    jobs of which nobody knows that the local tier would do are tried there and judged; `free`:
+    whether that is done, and looked at by programs.
     """
 
     percent: float = 0.0
     limit_microusd: int = 0
     local_tiers: frozenset[str] = frozenset()
     prove: bool = False
+    free: bool = False
 
     def takes(self, work: Work) -> bool:
         """Whether this piece is one of them."""
@@ -90,6 +95,24 @@ def to_prove(
     return min(runs_of(works), PROOF_NIGHT, max(0, PROOF_RUNS - tried))
 
 
+def is_free(job: Job) -> bool:
+    """Whether its owner leaves the tier to us."""
+    return job.tier is TierPolicy.AUTO and job.model == "auto"
+
+
+def to_prove_free(
+    works: Sequence[Work], *, done: Collection[str], tried: int, local_tiers: Collection[str]
+) -> int:
+    """How many of a job's last runs, of which `works` has the newest first, the local tier is tried
+    with for nothing: those since the newest of `done`, as long as it does none itself.
+    """
+    if not local_tiers or any(work.tier in local_tiers for work in works):
+        return 0
+    runs = dict.fromkeys(work.run.id for work in works)
+    new = list(takewhile(lambda run: run not in done, runs))
+    return min(len(new), PROOF_NIGHT, max(0, PROOF_RUNS - tried))
+
+
 class Main(Protocol):
     """Whoever tells what something would cost."""
 
@@ -118,7 +141,8 @@ class QualityWatch:
                 soon = await self.once() > 0 or await self._open()
             except TwotierError as exc:
                 LOG.warning("quality watch", extra={"because": exc.message})
-            await self._clock.sleep(SOON_SECONDS if soon else LOOK_SECONDS)
+            look = FREE_SECONDS if self._sample.free else LOOK_SECONDS
+            await self._clock.sleep(SOON_SECONDS if soon else look)
 
     async def _open(self) -> bool:
         """Whether an order of ours is not over. It holds all of the day's dollars until it is, and
@@ -127,38 +151,62 @@ class QualityWatch:
         return any(one.kind in MINE for one in await self._store.open())
 
     async def once(self) -> int:
-        """Order what is to be judged now; how many jobs that concerns. Raises what main says."""
+        """Order what is to be looked at now; how many jobs that concerns. Raises what main says."""
         window: Window | None = self._desk.around.window
-        if window and not window.holds(self._clock.now()):
-            return 0
-        ordered = 0
-        for job in self._desk.around.jobs().values():
+        judges = not window or window.holds(self._clock.now())
+        jobs, ordered = self._desk.around.jobs().values(), 0
+        for job in jobs:
+            ordered += self._sample.free and is_free(job) and await self._order_free(job)
+        for job in jobs if judges else ():
             ordered += job.tier in WATCHED and await self._order(job)
         if ordered:
             self._desk.look()
         return ordered
+
+    async def _order_free(self, job: Job) -> bool:
+        """A proof that nobody is paid for, of runs that had none."""
+        trials = await self._store.of_job(job.name)
+        if any(one.kind in MINE and one.state == OPEN for one in trials):
+            return False
+        here = self._proofs(trials)
+        works = await self._store.works(job, runs_max=PROOF_NIGHT)
+        pairs = [row for one in here for row in await self._store.pairs(one.id)]
+        runs = to_prove_free(
+            [work for work in works if not work.gone],
+            done={row["of_run"] for row in pairs},
+            tried=sum(one.runs for one in here if one.free),
+            local_tiers=self._sample.local_tiers,
+        )
+        if runs:
+            await self._keep(job, PROOF, runs=runs)
+        return bool(runs)
+
+    def _proofs(self, trials: Sequence[Trial]) -> list[Trial]:
+        """What the local tier was tried with of late; what the owner had tried is known as well."""
+        since_ms = ms(self._clock.now() - PROOF_DAYS)
+        here = [one for one in trials if one.kind in PROVING and one.side == "local"]
+        return [one for one in here if one.made_ms > since_ms]
 
     async def _order(self, job: Job) -> bool:
         """One trial of a job's last day, if any is due."""
         now = self._clock.now()
         trials = await self._store.of_job(job.name)
         before = [one for one in trials if one.kind in MINE]
-        if before and (before[0].state == OPEN or before[0].made_ms > ms(now - PAUSE)):
+        if any(one.state == OPEN for one in before):
+            return False
+        if any(one.made_ms > ms(now - PAUSE) for one in before if not one.free):
             return False
         works = await self._store.works(job, runs_max=RUNS_MAX, after_ms=ms(now - DAY))
         works = [work for work in works if not work.gone]
-        since_ms = ms(now - PROOF_DAYS)
-        # What the owner had tried is known as well.
-        here = [one for one in trials if one.kind in PROVING and one.side == "local"]
-        proofs = [one for one in here if one.made_ms > since_ms]
-        tried = sum(one.runs for one in proofs)
+        proofs = self._proofs(trials)
+        tried = sum(one.runs for one in proofs if not one.free)
         failed = await self._failed(proofs)
         if any(map(self._sample.takes, works)):
             return await self._add(job, QUALITY, runs=runs_of(works))
         local_tiers = self._sample.local_tiers
         runs = to_prove(works, tried=tried, failed=failed, local_tiers=local_tiers)
-        free = self._sample.prove and job.tier is TierPolicy.AUTO and job.model == "auto"
-        return free and bool(runs) and await self._add(job, PROOF, runs=runs)
+        wanted = self._sample.prove and is_free(job) and bool(runs)
+        return wanted and await self._add(job, PROOF, runs=runs)
 
     async def _failed(self, proofs: Sequence[Trial]) -> int:
         """How many pieces of them the local tier did not do well enough."""
@@ -173,23 +221,29 @@ class QualityWatch:
             LOG.info("quality watch", extra={"because": "its dollars of today are spent"})
             return False
         rates = await self._rates()
+        await self._keep(job, kind, runs=runs, left=left, rates=rates)
+        return True
+
+    async def _keep(
+        self, job: Job, kind: str, *, runs: int, left: int = 0, rates: Rates | None = None
+    ) -> None:
+        """The order; without rates nobody judges."""
         trial = Trial(
             id=f"{kind}-{secrets.token_hex(6)}",
             job=job.name,
             kind=kind,
             side=FRONTIER if kind == QUALITY else "local",
             policy=FRONTIER if kind == QUALITY else LOCAL,
-            judge=FRONTIER,
+            judge="" if rates is None else FRONTIER,
             runs=runs,
             stored=True,
             limit_microusd=left,
-            rates=rates if kind == QUALITY else FREE_RATES,
-            judge_rates=rates,
+            rates=rates if rates and kind == QUALITY else FREE_RATES,
+            judge_rates=rates or FREE_RATES,
             made_ms=ms(self._clock.now()),
         )
         await self._store.add(trial)
         LOG.info("quality watch", extra={"job": job.name, "kind": kind, "limit": usd(left)})
-        return True
 
     async def _spent(self) -> int:
         """Of the last day; an order that is open may still spend all of its limit."""

@@ -1,9 +1,10 @@
 """Works through open trials, one piece at a time, when nobody needs the models.
 
 A trial that waits for the job's next runs takes them as they end. All but those `at_once` wait for
-the hours of trials, and for a moment in which no run is on its way; main itself puts what jobs ask
-behind what people ask. Whatever ends a trial of a model, the model before it is loaded again: who
-had the place is stored before it is taken, so that the next process gives it back after a kill.
+the hours of trials, unless nobody is paid for them, and for a moment in which no run is on its way;
+main itself puts what jobs ask behind what people ask. Whatever ends a trial of a model, the model
+before it is loaded again: who had the place is stored before it is taken, so that the next process
+gives it back after a kill.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from twotier.errors import (
     TwotierError,
     UpstreamError,
 )
-from twotier.jobs.again import Again
+from twotier.jobs.again import Again, Command
 from twotier.jobs.again_agent import Agents, sweep
 from twotier.jobs.judging import Verdict as Beside
 from twotier.jobs.till import Asks
@@ -85,13 +86,15 @@ class Around:
     """What the desk is told of the rest: the jobs as they are now, and when trials may ask.
 
     Without a window they may at any time. `judged` hears what a comparison says of a tier;
-    `sampled` tells which pieces a watch over quality is about.
+    `sampled` tells which pieces a watch over quality is about. `command` is a job's own program
+    that looks at an answer, None where there is none that changes nothing.
     """
 
     jobs: Callable[[], Mapping[str, Job]]
     window: Window | None
     judged: Callable[[Verdict], Awaitable[None]] = nobody
     sampled: Callable[[Work], bool] = everything
+    command: Command | None = None
 
 
 class TrialDesk:
@@ -198,7 +201,7 @@ class TrialDesk:
         window = self.around.window
         if trial.at_once:
             return True
-        if window is not None and not window.holds(self._clock.now()):
+        if not trial.free and window is not None and not window.holds(self._clock.now()):
             return False
         return not await self._store.busy()
 
@@ -242,7 +245,12 @@ class TrialDesk:
     async def _one(self, trial: Trial, job: Job, *, work: Work) -> None:
         """One piece; what the other tier could not do at all counts as a failure of it."""
         again = Again(
-            trial, self._store, client=self._client, clock=self._clock, agents=self._agents
+            trial,
+            self._store,
+            client=self._client,
+            clock=self._clock,
+            agents=self._agents,
+            command=self.around.command,
         )
         try:
             compared = await again.compare(job, work)

@@ -91,6 +91,11 @@ class Trial:
         """Whether the other way is the cheaper one, which has to prove itself."""
         return not (self.kind in (SHADOW, QUALITY) and self.side == "frontier")
 
+    @property
+    def free(self) -> bool:
+        """Whether it is a proof that nobody is paid for: done here, and looked at by programs."""
+        return self.kind == PROOF and not self.judge
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -116,7 +121,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What a piece of work came to the other way. `fits`: the cheaper one passed its checks."""
+    """What a piece of work came to the other way. `fits`: the cheaper one passed its checks. `by`:
+    what verified its answer where nobody judged, as a run itself would know; empty for nothing.
+    """
 
     other: str
     fits: bool
@@ -130,6 +137,7 @@ class Compared:
     judge_microusd: int = 0
     seconds: float = 0.0
     deeds: Deeds = NO_DEEDS
+    by: str = ""
 
 
 class TrialStore:

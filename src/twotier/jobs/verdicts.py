@@ -30,6 +30,7 @@ from twotier.watch.kinds import labels_of
 KEY_CHARACTERS = 12  # of an item's id, in the names of an agent's steps
 TEST = "test"
 CHECKS = "checks"  # the rung that costs nothing
+TRIAL, COMMAND = "trial", "command"  # what says more than the form of an answer
 
 
 def short(key: str) -> str:
@@ -114,22 +115,26 @@ def marked(job: str, run: str, *, part: str, tier: str, good: bool) -> Verdict:
 
 def tried(trial: Trial, work: Work, *, compared: Compared, job: Job) -> Verdict | None:
     """What a comparison says of the cheaper tier; None where that was not decided, or where another
-    prompt was tried.
+    prompt was tried. Where nobody judged, a form that holds counts as it does after a run, but it
+    does not by itself say that others would be seen to fail.
     """
     if trial.kind == TEST or trial.prompt:
         return None
     good = Pair(compared.fits, compared.verdict, trial.other_cheaper).serves
     tier = compared.tier if trial.other_cheaper else work.tier
     judged = compared.verdict not in (Beside.NONE, Beside.UNDECIDED)
+    by = TRIAL
+    if good is None and compared.by:
+        good, judged, by = True, True, compared.by
     if good is None or not tier or (good and not judged):
         return None
-    redone = trial.other_cheaper and redoes(job)
+    redone = trial.other_cheaper and redoes(job) and by in (TRIAL, COMMAND)
     took = Took(0, compared.seconds, 0, compared.cost_microusd) if trial.other_cheaper else None
     return Verdict(
         key=job.name,
         tier=tier,
         good=good,
-        by="trial",
+        by=by,
         run=work.run.id,
         part=part_name(job, work.key),
         prompt=prompt_of(job),

@@ -62,6 +62,7 @@ class Book:
         self.recovered = opened.recovered  # rows of an earlier life, charged at their bound
         self.held = opened.held  # why every limit counts as reached, empty if it does not
         self.checked = opened.whole  # whether all of the file was looked at when it was opened
+        self.headers: frozenset[str] = frozenset()  # that rules look at: kept with each decision
         self._clock = clock
         self._refused: Counter[tuple[str, str]] = Counter()  # by budget and end of its period
         self._loop = asyncio.get_running_loop()
@@ -175,10 +176,12 @@ class Book:
         run: str = "",
     ) -> None:
         """Note why a request goes where it goes. Of what it is and what was known of it only the
-        numbers are kept, and its `run` where a rule keeps that on this machine.
+        numbers are kept, what it said in the `headers` that rules look at, and its `run` where a
+        rule keeps that on this machine.
         """
         now_ms = milliseconds(self._clock.now())
-        self._writer.write_behind(Decided(request_id, task, decision, now_ms, known, run))
+        decided = Decided(request_id, task, decision, now_ms, known, run, self.headers)
+        self._writer.write_behind(decided)
 
     def keep(self, found: Found | Alerted | Outside | Batched | Judged | Forgotten) -> None:
         """Note what was found out or judged, is told to a person, went past us or waits in a batch.

@@ -39,6 +39,7 @@ class _Task(msgspec.Struct):
     probe: bool = False
     deadline_seconds: float | None = None
     work: Work | None = None
+    headers: dict[str, str | None] = {}
 
 
 _TASK = msgspec.json.Decoder(_Task)
@@ -76,7 +77,9 @@ def recorded(connection: sa.Connection, span: Span, *, limit: int) -> tuple[list
 
 def task_of(told: _Task) -> Task:
     """The task. Versions before told of its size in tokens alone, at four bytes each."""
-    task = Task(**msgspec.structs.asdict(told), kind_because="as it was recorded")
+    headers = {name: value for name, value in told.headers.items() if value is not None}
+    fields = msgspec.structs.asdict(told) | {"headers": headers}
+    task = Task(**fields, kind_because="as it was recorded")
     if told.work is not None:
         return task
     work = Work(BYTES_PER_TOKEN * told.prompt_tokens, kind=told.kind, tools=told.tools > 0)
@@ -136,4 +139,5 @@ def read(rows: Sequence[Any], ends: dict[str, Ended]) -> Iterator[Recorded]:
                 if one.rule == "health" and _LAST in one.text
             ),
             ended=ends.get(row.request_id),
+            headers=frozenset(told.headers),
         )

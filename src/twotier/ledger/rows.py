@@ -29,6 +29,7 @@ from twotier.ledger.schema import batches, decisions, usage
 
 ROWS_AT_ONCE = 20
 HOUR_MS = 3_600_000
+HEADER_CHARACTERS_MAX = 256  # of what a rule matches
 NUMBER_MAX = 10**15  # sums of thousands of these still fit the 64 bits of a column
 Row = tuple[Any, ...]
 
@@ -197,7 +198,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """A decision on its way to the book."""
+    """A decision on its way to the book. `headers`: the names of those that rules look at."""
 
     request_id: str
     task: Task
@@ -205,6 +206,7 @@ class Decided(msgspec.Struct, frozen=True):
     created_ms: int
     known: Known = NOTHING
     run: str = ""
+    headers: frozenset[str] = frozenset()
 
     def row(self) -> Row:
         """The tuple for `INSERT_DECISION`."""
@@ -215,7 +217,7 @@ class Decided(msgspec.Struct, frozen=True):
             _json(decision.options),
             decision.rule,
             _json(decision.because),
-            _json(_numbers(self.task)),
+            _json(_numbers(self.task) | _headers(self.task, self.headers)),
             decision.refusal,
             decision.refusal_code,
             kept(self.known),
@@ -419,6 +421,16 @@ def _numbers(task: Task) -> dict[str, object]:
         "deadline_seconds": task.deadline_seconds,
         "work": task.work,
     }
+
+
+def _headers(task: Task, names: frozenset[str]) -> dict[str, object]:
+    """What a request said where rules look, None where it said nothing; so that a replay can tell
+    that from a header that nobody looked at. What is too long is not kept.
+    """
+    if not names:
+        return {}
+    said = {name: task.headers.get(name) for name in sorted(names)}
+    return {"headers": {k: v for k, v in said.items() if len(v or "") <= HEADER_CHARACTERS_MAX}}
 
 
 def _json(value: object) -> str:

@@ -7,7 +7,9 @@ verdicts; the rule speaks where a bound of four in five is on one side of what i
 the choice to the rules behind it while it is not. Two failures in the last five are enough by
 themselves, until three good ones in a row say otherwise; but only failures that somebody had. What
 a check found and the frontier did again costs no more than the frontier would have: of that the
-shares alone speak.
+shares alone speak, beginning with how often the frontier alone is right for this kind of work. A
+local tier that was wrong there costs less than one that was not asked and would have been right, so
+one good verdict is enough to begin with, and none is too few.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ from twotier.domain.known import Known, Record
 from twotier.domain.task import Task
 from twotier.domain.tier import TierSpec
 from twotier.router.beta import quantile
+from twotier.router.gain import PRIOR as KINDS
+from twotier.router.gain import PRIOR_RUNS
 from twotier.router.row import Abstains, Choice
 
 RUNS_MIN = 2.5  # three that are not old: each weighs a little less than 1
-COVERED_MIN = 0.9  # one that is not old, where what fails is done again
+COVERED_MIN = 0.9  # a good one that is not old, where what fails is done again
 FAILURES = 2  # of the last five
 AGAIN = 3  # good ones in a row that overrule them
 FAILURE_RUNS = 4.0
@@ -32,6 +36,8 @@ SURE = 0.9  # from this lower bound on, answers are checked by samples only
 PRIOR = 0.5  # Jeffreys: half a success and half a failure
 # Of a frontier model that nobody has watched: 19 in 20, worth five runs.
 FRONTIER_GOOD, FRONTIER_BAD = 4.75, 0.25
+
+ANY_KIND = "unknown"
 
 UNKNOWN = Abstains("nothing is known of such work yet")
 ONE_SIDE = Abstains("only one side is left")
@@ -69,12 +75,20 @@ def needed(frontier: Record) -> float:
     return odds(frontier, frontier=True).mean - 1 / FAILURE_RUNS
 
 
-def decide(task: Task, known: Known, *, tiers: Sequence[TierSpec]) -> Choice | Abstains:  # noqa: ARG001 - such work is known, whatever this piece is
+def likely(here: Record, there: Record, *, kind: str) -> float:
+    """The share of successes to be expected of the local tier at this kind of work, before and
+    after what its record says.
+    """
+    before = odds(there, frontier=True).mean - KINDS.get(kind, KINDS[ANY_KIND])
+    return (before * PRIOR_RUNS + here.good) / (PRIOR_RUNS + here.good + here.bad)
+
+
+def decide(task: Task, known: Known, *, tiers: Sequence[TierSpec]) -> Choice | Abstains:
     """The row: what the record says of the tiers that are left."""
-    return decided(known, tiers=tiers)
+    return decided(known, tiers=tiers, kind=task.kind)
 
 
-def decided(known: Known, *, tiers: Sequence[TierSpec]) -> Choice | Abstains:
+def decided(known: Known, *, tiers: Sequence[TierSpec], kind: str = ANY_KIND) -> Choice | Abstains:
     """Which side the record is for, between the tiers that would be asked first of each side."""
     if not known.records:
         return UNKNOWN
@@ -86,7 +100,7 @@ def decided(known: Known, *, tiers: Sequence[TierSpec]) -> Choice | Abstains:
     there = known.records.get(frontier, Record(frontier))
     if known.recheck == local:
         return Choice(f"{told(here)}: tried again, to see whether it has recovered", "local")
-    return _fell(here, there) if fell(here) else _stands(here, there)
+    return _fell(here, there) if fell(here) else _stands(here, there, kind=kind)
 
 
 def _fell(here: Record, there: Record) -> Choice:
@@ -97,7 +111,7 @@ def _fell(here: Record, there: Record) -> Choice:
     return Choice(f"{told(here)}; {told(there)}", side)
 
 
-def _stands(here: Record, there: Record) -> Choice | Abstains:
+def _stands(here: Record, there: Record, *, kind: str) -> Choice | Abstains:
     """The local tier has not failed of late; how sure is it that it does well enough?"""
     seen, need = odds(here), needed(there)
     figures = f"{need:.0%} are needed beside {there.tier}"
@@ -105,8 +119,9 @@ def _stands(here: Record, there: Record) -> Choice | Abstains:
         return Choice(f"{told(here)}, at most {seen.high:.0%}; {figures}", "frontier")
     if fell(there):
         return Choice(told(there), "local")
-    if here.covered and seen.weight >= COVERED_MIN and seen.mean >= need:
-        text = f"{told(here)}, {seen.mean:.0%} are likely, and what fails is done again; {figures}"
+    share = likely(here, there, kind=kind)
+    if here.covered and here.good >= COVERED_MIN and share >= need:
+        text = f"{told(here)}, {share:.0%} are likely, and what fails is done again; {figures}"
         return Choice(text, "local", sure=seen.low >= SURE)
     if seen.weight < RUNS_MIN:
         return Abstains(f"{told(here)}; about 3 verified runs are needed")

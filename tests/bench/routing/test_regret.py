@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.routing import regret
-from bench.routing.regret import RUNS, Cell, Luck, Told, blind, jobs, lucks, replayed
+from bench.routing.regret import RUNS, Cell, Luck, Proves, Told, blind, jobs, lucks, replayed
 
 ALWAYS, NEVER = Luck(True, True, True, True), Luck(False, True, False, True)
 
@@ -36,15 +36,35 @@ def test_a_job_that_fails_here_moves_and_one_that_does_not_stays() -> None:
 
 
 def test_a_job_of_unknown_kind_is_proven_by_a_shadow() -> None:
-    """Without one it stays where quality is, until the nights have proven it."""
+    """Without one it stays where quality is, until free proofs or the nights have proven it."""
     job = next(job for job in jobs() if job.name == "market-brief")
-    assert all(replayed(job, [ALWAYS] * RUNS, escalates=False, proves=False).chosen)
-    shadowed = replayed(job, [ALWAYS] * RUNS, escalates=False, shadow=[True] * 10, proves=False)
+    none, nights = Proves(free=False), Proves(free=False, judged=True)
+    assert all(replayed(job, [ALWAYS] * RUNS, escalates=False, proves=none).chosen)
+    shadowed = replayed(job, [ALWAYS] * RUNS, escalates=False, shadow=[True] * 10, proves=none)
     assert not any(shadowed.chosen)
-    assert replayed(job, [ALWAYS] * RUNS, escalates=False).chosen == [True] * 3 + [False] * 27
-    failing = replayed(job, [NEVER] * RUNS, escalates=False)
+    judged = replayed(job, [ALWAYS] * RUNS, escalates=False, proves=nights)
+    assert judged.chosen == [True] * 3 + [False] * 27
+    failing = replayed(job, [NEVER] * RUNS, escalates=False, proves=nights)
     assert sum(failing.chosen) >= RUNS - 3  # but for a recheck at night
     assert sum(failing.judged) == 2 * regret.JUDGED  # two that did not do are enough
+
+
+def test_a_free_proof_follows_each_run_and_costs_nothing() -> None:
+    """Three where somebody would have what fails, one where it is done again."""
+    job = next(job for job in jobs() if job.name == "market-brief")
+    seen = replayed(job, [ALWAYS] * RUNS, escalates=False)
+    assert seen.chosen == [True] * 3 + [False] * 27
+    covered = replayed(job, [ALWAYS] * RUNS, escalates=True)
+    assert covered.chosen == [True] + [False] * 29
+    assert not sum(covered.judged)
+    failing = replayed(job, [NEVER] * RUNS, escalates=True)
+    assert sum(failing.chosen) >= RUNS - 3
+
+
+def test_each_job_has_luck_of_its_own() -> None:
+    """Or nine jobs would say what three do. Always the same, unless other seeds are asked for."""
+    assert regret.seeds_of("x-scan") == regret.seeds_of("x-scan")
+    assert not set(regret.seeds_of("x-scan")) & set(regret.seeds_of("research"))
 
 
 def test_regret_is_what_is_lost_beside_the_better_tier() -> None:
