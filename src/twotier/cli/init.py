@@ -64,7 +64,8 @@ def init(
     """
     if wanted.job and wanted.job not in template_names():
         raise UsageError(f"no template {wanted.job!r}; `twotier job templates` lists them")
-    around = asyncio.run(look_around(os.environ, home=Path.home(), places=places))
+    with working("looking around"):
+        around = asyncio.run(look_around(os.environ, home=Path.home(), places=places))
     if wanted.as_json:
         return for_scripts(config, wanted, around=around)
     login = claude_login(around)

@@ -63,8 +63,8 @@ class Bar:
 @contextmanager
 def working(what: str, *, tick_seconds: float = TICK_SECONDS) -> Iterator[None]:
     """Say on stderr what goes on, from its second tick on: `reading the ledger ... 4 s`."""
-    over = Event()
-    teller = Thread(target=_tell, args=(what, over, tick_seconds), daemon=True)
+    over, pace = Event(), {"tick_seconds": tick_seconds}
+    teller = Thread(target=_tell, args=(what, over), kwargs=pace, daemon=True)
     teller.start()
     try:
         yield
@@ -73,7 +73,7 @@ def working(what: str, *, tick_seconds: float = TICK_SECONDS) -> Iterator[None]:
         teller.join()
 
 
-def _tell(what: str, over: Event, tick_seconds: float) -> None:
+def _tell(what: str, over: Event, *, tick_seconds: float) -> None:
     watched = sys.stderr is not None and sys.stderr.isatty()
     ticks = width = 0
     while not over.wait(tick_seconds):

@@ -25,6 +25,7 @@ from typing import Any
 
 from tests.clients import installed
 from tests.clients.sandbox import SECRET, Ran, Sandbox
+from tests.clients.sent import check_recorded
 from tests.clients.test_connect import connect, tried
 from tests.clients.world import World, running
 
@@ -111,10 +112,17 @@ def connected(world: World, sandbox: Sandbox, *words: str) -> bool:
     tried(told, "/v1/chat/completions")
     world.plan(("read", {"path": str(sandbox.secret)}))
     model = () if words else ("--model", "twotier/local")
-    good = said(f"connect {' '.join(words)}", lambda: openclaw(sandbox, *model))
+    good = said(f"connect {' '.join(words)}", lambda: kept(openclaw(sandbox, *model), *words))
     good &= told["key"] in world.service.spend(by="client")
     connect(world, sandbox, "openclaw", "--undo")
     return good and path.read_text() == mine and env.read_text() == "OTHER=mine\n"
+
+
+def kept(ran: Ran, *words: str) -> Ran:
+    """What it sends by default is as it was recorded."""
+    if not words:
+        check_recorded("openclaw", ran.sent)
+    return ran
 
 
 def said(what: str, run: Callable[[], Ran]) -> bool:
