@@ -32,7 +32,9 @@ STREAM_HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 BODY_END = b"0\r\n\r\n"
-WORDS = tuple(f"word {at} " for at in range(10))  # there are gateways that end a stream of one word
+# There are gateways that end a stream of one word, and ours asks another tier where an answer goes
+# round in circles.
+WORDS = tuple(f"word {at} " for at in range(100))
 TEXT = "What you ask for is three lines long, and here they are, as short as can be. " * 3
 INPUT_TOKENS = 42
 

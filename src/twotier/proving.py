@@ -10,7 +10,6 @@ frontier tier does not, the answer that there is goes out. What was found stands
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -39,8 +38,6 @@ from twotier.verify import rubric
 from twotier.verify.checks import PLAIN, Asked, Said, failed, look
 from twotier.verify.ladder import PLANS, End, Seen, Verdict, next_rung, verdict
 from twotier.verify.same import value_of
-
-log = logging.getLogger("twotier.gateway")
 
 HEADER = "x-twotier-verify"
 FOUND = "x-twotier-verified"
@@ -175,10 +172,6 @@ class Proving:
         head = answer.headers
         name, tier = head["x-twotier-request"], head["x-twotier-tier"]
         self.told(Judged(request, caller, name, tier, good, found.by, redone))
-        log.info(
-            "looked at",
-            extra={"request": name, "tier": tier, "end": found.end.value, "by": found.by},
-        )
 
     async def _carried_on(
         self,

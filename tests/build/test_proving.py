@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from twotier.build.proving import verdict_of
+from twotier.build.proving import fields, verdict_of
 from twotier.domain.task import Caller
 from twotier.domain.verdict import Verdict
 from twotier.protocols import INBOUND
@@ -40,3 +40,8 @@ def test_a_jobs_request_is_the_jobs() -> None:
     found = verdict_of(Judged(REQUEST, caller, "r1", "local", False, "second", redone=True))
     expected = Verdict("mail", "local", False, "second", run="mail-1", part="all", redone=True)
     assert found == expected
+
+
+def test_the_log_has_what_came_of_it_and_nothing_that_was_said() -> None:
+    line = fields(Judged(REQUEST, Caller(), "r1", "local", False, "checks", redone=True))
+    assert line == {"request": "r1", "tier": "local", "good": False, "by": "checks", "redone": True}

@@ -248,8 +248,7 @@ class Front:
                 self.loaded.paths.worker_socket, method, path=path, body=body
             )
         )
-        records = self.telemetry.learned.records
-        proving = proving_of(self.loaded.config.verify, self.dispatch, records=records)
+        proving = proving_of(self.loaded.config.verify, self.dispatch, telemetry=self.telemetry)
         asking = {
             ("POST", path): repeats.once(
                 ModelRoute(dialect, proving, live=live, body_bytes_max=bytes_max)

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+import logging
+
 from msgspec.structs import replace
 
+from twotier.build.telemetry import Telemetry
 from twotier.config.verify import VerifyConfig
 from twotier.dispatch import Dispatch
 from twotier.domain.tier import TierPolicy
 from twotier.domain.verdict import Verdict
-from twotier.learned.records import Records, part_of, template_key
+from twotier.learned.records import part_of, template_key
 from twotier.protocols.opening import opening
 from twotier.proving import Habits, Judged, Proving
 
+LOGGER = "twotier.gateway"
 
-def proving_of(config: VerifyConfig, dispatch: Dispatch, *, records: Records) -> Proving:
+
+def proving_of(config: VerifyConfig, dispatch: Dispatch, *, telemetry: Telemetry) -> Proving:
     """Asks `dispatch`, looks at what local tiers say, and tells the record of such work."""
+    records, logged = (
+        telemetry.learned.records,
+        logging.getLogger(LOGGER).isEnabledFor(logging.INFO),
+    )
     local = frozenset(name for name, tier in dispatch.tiers.items() if tier.spec.local)
     habits = Habits(config.requests, config.second, TierPolicy(config.judge))
 
     def told(judged: Judged) -> None:
         records.tell(verdict_of(judged))
+        if logged:
+            telemetry.lines.note(LOGGER, "looked at", fields=fields(judged))
 
     return Proving(dispatch, habits, local=local, told=told)
+
+
+def fields(judged: Judged) -> dict[str, object]:
+    """The log line of an answer that was looked at, by the name of its request."""
+    return {
+        "request": judged.request_id,
+        "tier": judged.tier,
+        "good": judged.good,
+        "by": judged.by,
+        "redone": judged.redone,
+    }
 
 
 def verdict_of(judged: Judged) -> Verdict:

@@ -12,6 +12,7 @@ Estimates stay estimates: money is reserved by bytes, which are a bound. Pure.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -36,7 +37,7 @@ def script_of(text: str, body: bytes) -> str:
 
 def size_of(text_bytes: int) -> int:
     """The number of the size of a prompt."""
-    return sum(text_bytes >= end for end in SIZES_BYTES)
+    return bisect_right(SIZES_BYTES, text_bytes)
 
 
 def usual(work: Work) -> int:
