@@ -87,6 +87,9 @@ def test_what_nobody_else_should_know_is_taken_out(text: str, expected: str) -> 
         '"largestProcess" : "python3.11", "pageSize" : 16384',
         "\tlast terminating signal = Killed: 9",
         "/usr/bin/python3 /opt/homebrew/bin/x",
+        "token" * 20_000,  # names without a value, once read to the end from each of them
+        "a-" * 50_000,
+        "\n" * 100_000,
     ],
 )
 def test_what_the_file_is_for_stays(text: str) -> None:

@@ -88,6 +88,10 @@ def test_not_the_same(one: str, other: str) -> None:
         ("- some longer sentence about what is red\n- blue", "", False),
         ("- red\nblue", "", False),
         ("\n".join(f"- {n}" for n in range(21)), "", False),
+        ("[" * 100_000, "", True),  # deeper than Python calls
+        ("[NaN]", "", True),
+        ("[1e999]", "", True),
+        (f"The \\boxed{{{'9' * 5000}}}", "", True),
         ("3/0 of it\nand so on, as they say, for some more words of this kind", "", False),
     ],
 )
@@ -101,6 +105,9 @@ def test_what_was_compared_is_named() -> None:
     assert found is not None
     assert found.kind is Kind.WORDS
     assert value_of("...") is None
+    long = value_of(f"\\boxed{{{'9' * 5000}}}")
+    assert long is not None
+    assert long.kind is Kind.WORDS  # Python reads no integer of so many digits
     assert value_of("Perhaps, but nobody is sure of it, as far as we could find out.") is None
     open_box = value_of("\\boxed{1")
     assert open_box is not None

@@ -33,9 +33,13 @@ ADDRESS = re.compile(
     re.IGNORECASE,
 )
 
-IMAGE = re.compile(r"!\[([^\]]*)\]\([^)]*\)")
-LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
-TAG = re.compile(r"<[/!a-z][^>]*>", re.IGNORECASE)
+# What each of them ends in: behind its last place in a text it is not looked for, or every opening
+# without an end would be read to the end.
+DRESSED = (
+    (re.compile(r"!\[([^\[\]]*)\]\([^)]*\)"), r"\1", ")"),  # an image
+    (re.compile(r"\[([^\[\]]*)\]\([^)]*\)"), r"\1", ")"),  # a link
+    (re.compile(r"<[/!a-z][^>]*>", re.IGNORECASE), "", ">"),  # a tag
+)
 WITH_SCHEME = re.compile(r"\b(?:[a-z][a-z0-9+.-]{0,80}://|(?:mailto|data|tel):)\S+", re.IGNORECASE)
 # Looked for where a name begins, not inside of it: a text costs no more than its length.
 BEGIN = r"(?<![\w-])(?<![\w-]\.)"
@@ -195,8 +199,9 @@ def plain(text: str) -> str:
     """The text without links, images and tags, and with nothing a messenger would make a link of:
     a preview that somebody's program fetches carries out what stands in its address.
     """
-    for pattern, left in ((IMAGE, r"\1"), (LINK, r"\1"), (TAG, "")):
-        text = pattern.sub(left, text)
+    for pattern, left, end in DRESSED:
+        last = text.rfind(end) + 1
+        text = pattern.sub(left, text[:last]) + text[last:]
     for pattern in (WITH_SCHEME, PATH_LIKE):
         text = pattern.sub(LINK_GONE, text)
     return HOST_LIKE.sub(lambda found: found.group().replace(".", "[.]"), text)

@@ -158,7 +158,7 @@ class MainClient:
                 raise refusal(reply.status, raw, headers=reply.headers)
         try:
             found: dict[str, Any] = json.loads(raw)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise StreamBrokenError(f"main's answer to {path} is not JSON") from exc
         return found
 
@@ -307,7 +307,7 @@ def answer_of(raw: bytes, headers: Mapping[str, str]) -> Answer:
         choice = body["choices"][0]
         text = choice["message"]["content"]
         finish = choice["finish_reason"]
-    except (ValueError, LookupError, TypeError) as exc:
+    except (ValueError, RecursionError, LookupError, TypeError) as exc:
         raise StreamBrokenError("main's answer is not a chat completion") from exc
     if not isinstance(text, str) or not text.strip():
         raise StreamBrokenError("the model gave an empty answer")
@@ -330,7 +330,7 @@ def said_of(raw: bytes, headers: Mapping[str, str]) -> Said:
         body = json.loads(raw)
         choice = body["choices"][0]
         message, finish = dict(choice["message"]), str(choice["finish_reason"])
-    except (ValueError, LookupError, TypeError) as exc:
+    except (ValueError, RecursionError, LookupError, TypeError) as exc:
         raise StreamBrokenError("main's answer is not a chat completion") from exc
     usage = body.get("usage") or {}
     tokens_out = int(usage.get("completion_tokens") or 0)
@@ -352,7 +352,7 @@ def refusal(status: int, raw: bytes, *, headers: Mapping[str, str]) -> UpstreamE
     try:
         error = json.loads(raw)["error"]
         message, code = str(error["message"]), str(error.get("code") or "api_error")
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
         message, code = f"main answered with status {status}", "api_error"
     return UpstreamError(
         message,

@@ -46,7 +46,8 @@ class FirstLook:
             body = await request.json()
             table = {"name": body["name"], **tomllib.loads(body["text"])}
             job = JobConfig.model_validate(table)
-        except (ValueError, KeyError, TypeError) as exc:  # pydantic's and TOML's are ValueErrors
+        # pydantic's and TOML's are ValueErrors
+        except (ValueError, RecursionError, KeyError, TypeError) as exc:
             raise RequestError("send the name and the text of a job that is right") from exc
         loaded = self.loaded()
         named = secrets.Named([job], home=loaded.home)

@@ -39,7 +39,7 @@ def rules_from(loaded: Loaded, text: str) -> Rules:
     """
     try:
         wanted = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigError(f"the rules are not valid TOML: {exc}") from exc
     given = {name: wanted[name] for name in SECTIONS if name in wanted}
     if not given:

@@ -79,7 +79,7 @@ def document(status: int, content: bytes) -> dict[str, Any]:
     """The object of an answer. Raises the error that it tells of."""
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     told: dict[str, Any] | None = found if isinstance(found, dict) else None
     if status >= 400:

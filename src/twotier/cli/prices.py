@@ -236,7 +236,7 @@ def raw(text: str) -> dict[str, Any]:
     """The file as TOML. Raises `ConfigError`."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigError(f"the configuration cannot be read: {exc}") from exc
 
 

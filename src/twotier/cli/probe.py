@@ -58,7 +58,7 @@ def lines(main: Peer, order: Mapping[str, Any]) -> Iterator[Line]:
         while text := line_of(response):
             try:
                 told = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return  # a line that breaks off is the end, and `ended` says that it came too soon
             yield told
 

@@ -120,7 +120,7 @@ def body_in(file: Path) -> dict[str, Any]:
         body = json.loads(text)
     except OSError as exc:
         raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise UsageError(f"{file} holds no request: {exc}; it must be a JSON object") from exc
     if not isinstance(body, dict):
         raise UsageError(f"{file} holds no request; it must be a JSON object")

@@ -156,7 +156,7 @@ def arguments_of(tool: Tool, text: str, *, name: str) -> dict[str, Any]:
         usual = {"to": target, "title": "twotier", "text": f"A test of the destination {target}."}
     try:
         given = json.loads(text) if text else usual
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise UsageError(f"the arguments are no JSON: {exc}") from exc
     if wrong := problems(given, dict(tool.spec.parameters)):
         wanted = json.dumps(tool.spec.parameters["properties"])

@@ -103,7 +103,7 @@ def comment_of(line: str) -> str:
     """What stands behind a setting's value; a `#` inside of a text begins none."""
     for place, character in enumerate(line):
         if character == "#":
-            with suppress(tomllib.TOMLDecodeError):
+            with suppress(ValueError, RecursionError):
                 tomllib.loads(line[:place])
                 return f"  {line[place:]}"
     return ""

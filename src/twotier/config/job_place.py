@@ -54,7 +54,7 @@ def not_this_job(text: str, name: str, *, own: bool) -> str:
     """
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return ""
     jobs = [{"name": name, **table}] if own else table.get("jobs")
     alone = own or set(table) == {"jobs"}
@@ -69,7 +69,7 @@ def check_file(config: Path, path: Path, *, text: str) -> None:
     """The whole configuration with this text in a job's own file. Raises `ConfigError`."""
     try:
         table = {"name": path.stem} | tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigError(f"{path} would not be valid TOML: {exc}; change it by hand") from exc
     raw = tomllib.loads(config.read_text(encoding="utf-8"))
     others = [one for one in job_files(config.parent) if one.path != path]

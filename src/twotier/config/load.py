@@ -55,7 +55,7 @@ def load(path: Path) -> Loaded:
         raise ConfigError(f"no configuration at {path}; `twotier up` writes one") from exc
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
-    except ValueError as exc:  # also bytes that are no text, and numbers of thousands of digits
+    except (ValueError, RecursionError) as exc:  # bytes that are no text, endless numbers, too deep
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     return Loaded(check(raw, str(path), files=job_files(path.parent)), path)
 
@@ -66,7 +66,7 @@ def check_text(text: str, path: Path, *, more: Sequence[JobFile] = ()) -> Config
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigError(f"{path} would not be valid TOML: {exc}; change it by hand") from exc
     return check(raw, str(path), files=[*job_files(path.parent), *more])
 

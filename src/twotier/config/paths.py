@@ -217,7 +217,7 @@ def paths_of(config: Path) -> Paths:
         raw = tomllib.loads(config.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raw = {}
-    except (OSError, ValueError) as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise ConfigError(f"{config} cannot be read: {exc}") from exc
     state = str(raw.get("state", STATE_DEFAULT))
     try:

@@ -17,7 +17,7 @@ def read(text: str) -> dict[str, Any]:
     """The document. Raises `ConfigError`."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigError(f"it is no TOML: {exc}; mend it first") from exc
 
 
@@ -56,7 +56,7 @@ def place_of(lines: list[str], key: str) -> int | None:
             continue
         try:
             tomllib.loads(line)
-        except tomllib.TOMLDecodeError as exc:
+        except (ValueError, RecursionError) as exc:
             raise ConfigError(f"{key} spans lines; change it by hand") from exc
         return place
     return None

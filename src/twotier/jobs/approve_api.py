@@ -89,7 +89,7 @@ class ApproveApi:
             body = json.loads(await request.body() or b"{}")
             verdict, seen = str(body["verdict"]), str(body.get("arguments_sha256", ""))
             by = BY_PAGE if body.get("by") == BY_PAGE else BY_COMMAND
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as exc:
             raise RequestError('send {"verdict": "yes"} or "no"') from exc
         approval = request.path_params["id"]
         found = await self.approvals.decide(approval, verdict, by=by, seen=seen)

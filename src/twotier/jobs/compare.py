@@ -78,7 +78,7 @@ def alike(one: str, other: str) -> bool:
         return True
     try:
         return bool(json.loads(one) == json.loads(other))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -102,7 +102,7 @@ def fields_of(text: str) -> frozenset[str] | None:
     """The fields of a JSON object, None for any other text."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return frozenset(found) if isinstance(found, dict) else None
 

@@ -88,7 +88,7 @@ def word(answer: str) -> str:
     """A, B or same, as the judge said it; empty where it said none of them, or two."""
     try:
         found = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict):
         better = found.get("better")
@@ -107,7 +107,7 @@ def because(answer: str) -> str:
     """The judge's reason, empty where there is none to be read."""
     try:
         found = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     reason = found.get("because", "") if isinstance(found, dict) else ""
     return str(reason)[:BECAUSE_CHARACTERS_MAX]

@@ -107,7 +107,7 @@ def lines_of(text: str) -> list[str]:
     """
     try:
         found = json.loads(unfenced(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     strings = found if isinstance(found, list) else text.splitlines()
     return [" ".join(str(line).split()) for line in strings if str(line).strip()]

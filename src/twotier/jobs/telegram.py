@@ -101,7 +101,7 @@ def result_of(status: int, body: bytes) -> Any:
     """The result in an answer. Raises `DeliveryError` with what to do, as far as it is known."""
     try:
         told = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
         raise DeliveryError(f"Telegram answered with status {status} and no JSON")

@@ -144,7 +144,7 @@ def load_prices(text: str) -> PriceBook:
     """Read a price file. Raises `ConfigError`, which names the entry and what is wrong with it."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ConfigError(f"the price file is not valid TOML: {exc}") from exc
     dated: dict[Key, list[tuple[date, Price]]] = {}
     for number, entry in enumerate(document.get("price", []), start=1):

@@ -20,7 +20,7 @@ from twotier.supervisor.owner import UNTOLD, Said, Told
 NOT_LOADED = 113
 ENDING = 36  # of `bootout`: it is being taken out
 _FIELD = re.compile(r"^\t(?!\t)([a-z][a-z ()]*?) = (.+)$", re.MULTILINE)
-_SIGNAL = re.compile(r"(\d+)\s*$")
+_SIGNAL = re.compile(r"(?<!\d)(\d++)\s*+$")
 JETSAM = "OS_REASON_JETSAM"
 SHOWN = (
     "state",

@@ -11,21 +11,22 @@ import re
 from collections.abc import Iterable
 
 _SYSTEM = r"(?:usr|bin|sbin|System|dev|etc|proc|sys|opt/homebrew)\b"
+# The last of them in a name: from each one a name without a value would be read to its end.
+_NAMES = r"(?:token|secret|passw(?:or)?d|api[_-]?key|credential)"
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 <key>"),
     (re.compile(r"\b(?:sk|hf|ghp|gho|xox[abp]|pk|rk)[-_][\w-]{8,}"), "<key>"),
     (re.compile(r"\bA(?:KI|SI)A[A-Z0-9]{12,}\b"), "<key>"),
     (re.compile(r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]+"), "<key>"),
     (
-        re.compile(r"(?i)([\w-]*(?:token|secret|passw(?:or)?d|api[_-]?key|credential)[\w-]*\"?\s*"
-                   r"(?:=>|=|:)\s*)\S+"),
+        re.compile(rf"(?i)({_NAMES}(?:(?!{_NAMES})[\w-])*+\"?\s*+(?:=>|=|:)\s*+)\S+"),
         r"\1<secret>",
     ),
-    (re.compile(r"(?m)^(\s*[\w.-]+ => ).*$"), r"\1<value>"),
+    (re.compile(r"(?m)^([ \t]*+[\w.-]++ => ).*$"), r"\1<value>"),
     (re.compile(r"(?i)(serial(?: number)?[\w ()]*\"?\s*[:=]\s*)\S+"), r"\1<serial>"),
     (re.compile(r"\b[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\b"), "<uuid>"),
     (re.compile(r"\b(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}\b"), "<mac>"),
-    (re.compile(r"\b[\w.+-]+@[\w-]+\.[\w.-]+\b"), "<mail>"),
+    (re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]+\.[\w.-]+\b"), "<mail>"),
     (re.compile(r"\b(?!127\.|0\.0\.0\.0)(?:\d{1,3}\.){3}\d{1,3}\b"), "<ip>"),
     (re.compile(rf"(?<![\w</])~?/(?!/|{_SYSTEM})[^\s\"'=:,;)|]*[^\s\"'=:,;)|.]"), "<path>"),
     (re.compile(r"\b[0-9a-fA-F]{32,}\b"), "<hash>"),

@@ -34,7 +34,7 @@ _SYSCTL = (
     "iogpu.wired_limit_mb",
 )
 _PAGE = re.compile(r"page size of (\d+) bytes")
-_PAGES = re.compile(r"^\"?([^:\"]+)\"?:\s+(\d+)\.?\s*$", re.MULTILINE)
+_PAGES = re.compile(r"^\"?([^:\"\n]++)\"?:[ \t]++(\d++)\.?[ \t\r]*+$", re.MULTILINE)
 _USED = re.compile(r"used = ([\d.]+)([KMG])")
 _PERCENT = re.compile(r"free percentage:\s*(\d+)%")
 _UNIT = {"K": 1024, "M": 1024**2, "G": 1024**3}

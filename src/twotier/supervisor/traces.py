@@ -27,9 +27,9 @@ REPORTS_READ_MAX = 5
 REPORT_BYTES_MAX = 8 * 1024 * 1024
 CLOCK_SECONDS = 5.0  # the file's date against ours
 _KILLED = re.compile(r"(?:Out of memory|Memory cgroup out of memory): Killed process (\d+)")
-_REASON = re.compile(r"^\s*last exit reason = (.+?)\s*$", re.MULTILINE)
-_CODE = re.compile(r"^\s*last exit code = (-?\d+)", re.MULTILINE)
-_SIGNAL = re.compile(r"^\s*last terminating signal = (.+?)\s*$", re.MULTILINE)
+_REASON = re.compile(r"^[ \t]*+last exit reason = (.+)$", re.MULTILINE)
+_CODE = re.compile(r"^[ \t]*+last exit code = (-?\d+)", re.MULTILINE)
+_SIGNAL = re.compile(r"^[ \t]*+last terminating signal = (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def launchd_reason(said: str) -> str:
     """
     for pattern in (_REASON, _SIGNAL):
         if found := pattern.search(said):
-            return found.group(1)
+            return found.group(1).strip()
     code = _CODE.search(said)
     return f"exit code {code.group(1)}" if code else ""
 

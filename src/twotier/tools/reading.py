@@ -221,7 +221,7 @@ def read(told: Told, schema: Mapping[str, Any]) -> tuple[Any, str]:
         text = text.removesuffix("```").partition("\n")[2]
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None, "it was cut at its longest length" if told.cut else "it is not JSON"
     return value, "; ".join(problems(value, schema))
 

@@ -127,7 +127,7 @@ def results(page: Page, backend: str) -> list[Mapping[str, Any]]:
         told = json.loads(page.body)
         found = (told.get("web") or {}).get("results", []) if backend == BRAVE else told["results"]
         return [one for one in found if isinstance(one, dict)]
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as exc:
         hint = "" if backend == BRAVE else "; allow the format json in its settings.yml"
         raise ToolError(f"the search service did not answer with results{hint}") from exc
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 from twotier.protocols.json_schema import problems
@@ -111,7 +112,7 @@ def json_form(answer: str, schema: Mapping[str, Any]) -> str:
     """What keeps it from being JSON of this form; any object where the schema says nothing."""
     try:
         value = json.loads(unfenced(answer))
-    except ValueError:
+    except (ValueError, RecursionError):
         return "it is not JSON, as was asked for"
     if not schema:
         return "" if isinstance(value, dict) else "it is no JSON object, as was asked for"
@@ -162,7 +163,7 @@ def calls(asked: Asked, said: Said) -> str:
             return f"it calls {name}, which is no tool here"
         try:
             value = json.loads(arguments or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return f"the arguments of {name} are not JSON"
         if wrong := problems(value, asked.tools[name]):
             return f"{name}: {'; '.join(wrong)}"
@@ -193,20 +194,27 @@ def numbers(asked: Asked, said: Said) -> str:
     return f"figures that are not in the items: {some(unknown)}" if unknown else ""
 
 
-TERM = r"\d[\d,]*(?:\.\d+)?"
+TERM = r"\d[\d,]*+(?:\.\d++)?+"
 OPERATORS = {"x": "*", "×": "*", "·": "*", "÷": "/", "−": "-"}  # noqa: RUF001 - what people type
+# A row of terms is taken whole, also where no equation follows: it is not read from each of them.
 EQUATION = re.compile(
-    rf"(?<![\w.^,])(?P<left>{TERM}(?:\s*[-+*/×x·÷−]\s*{TERM})+)\s*=\s*(?P<right>-?{TERM})"  # noqa: RUF001
-    r"(?![\w.,]*\d)(?!\s*[-+*/×÷^%(\\])(?!\s*x\s*\d)"  # noqa: RUF001
+    rf"(?<![\w.^,])(?P<left>{TERM}(?:\s*+[-+*/×x·÷−]\s*+{TERM})++)(?:\s*+=\s*+(?P<right>-?{TERM})"  # noqa: RUF001
+    r"(?![\w.,]*\d)(?!\s*[-+*/×÷^%(\\])(?!\s*x\s*\d))?"  # noqa: RUF001
 )
+EQUATION_CHARACTERS_MAX = 400  # a longer one is no arithmetic that a person checks
+EQUATIONS_MAX = 500
 BEFORE = frozenset("+-*/×·÷−^)}]%\\")  # noqa: RUF001 - then the left side is only a part of one
 
 
 def arithmetic(asked: Asked, said: Said) -> str:  # noqa: ARG001
     """Plain equations in it (`12 * 3 = 36`) are right, as far as their digits go."""
     wrong = []
-    for found in EQUATION.finditer(said.text):
-        before = said.text[: found.start()].rstrip()[-1:]
+    equations = (one for one in EQUATION.finditer(said.text) if one["right"])
+    for found in islice(equations, EQUATIONS_MAX):
+        if len(found[0]) > EQUATION_CHARACTERS_MAX:
+            continue
+        start = found.start()
+        before = said.text[max(0, start - EQUATION_CHARACTERS_MAX) : start].rstrip()[-1:]
         if before not in BEFORE and not holds(found["left"], found["right"]):
             wrong.append(" ".join(found[0].split()))
     return f"reckons wrongly: {some(wrong)}" if wrong else ""

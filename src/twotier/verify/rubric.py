@@ -56,7 +56,7 @@ def read(answer: str) -> tuple[bool | None, str]:
     """The judge's word and its reason; None where it is unsure, or cannot be read."""
     try:
         found = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or found.get("good") not in WORDS:
         return None, "the judge gave no verdict"

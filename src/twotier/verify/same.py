@@ -77,17 +77,22 @@ def of_json(text: str, *, structured: bool) -> Value | None:
     if not text.startswith(("{", "[")) and not structured:
         return None
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = json.loads(text, parse_constant=no_constant)
+        if comparable(found):
+            return Value(Kind.JSON, normal(found))
+    except (ValueError, OverflowError, RecursionError):
         return None
-    if comparable(found):
-        return Value(Kind.JSON, normal(found))
     answers = [found[name] for name in ANSWER_FIELDS if name in found] if is_object(found) else []
     if answers and comparable(answers[0]):
         leaf = answers[0]
         words = of_words(leaf) if isinstance(leaf, str) else None
         return words or Value(Kind.JSON, normal(leaf))
     return None
+
+
+def no_constant(name: str) -> Any:
+    """`NaN` and `Infinity` are Python's alone."""
+    raise ValueError(f"{name} is no JSON")
 
 
 def is_object(found: Any) -> bool:
@@ -188,7 +193,7 @@ YES = {
     **dict.fromkeys(("no", "false", "incorrect", "nein", "non", "não", "nee"), False),
 }
 LETTER = re.compile(r"\(?(?:option |choice )?(?P<letter>[a-h])\)?")
-YES_FIRST = re.compile(r"[\s*_`\"']*(?P<word>[^\W\d]+)\b[\s*_`\"']*(?:[,.:;!\n-]|$)")
+YES_FIRST = re.compile(r"[\s*_`\"']*+(?P<word>[^\W\d_]++)[\s*_`\"']*(?:[,.:;!\n-]|$)")
 
 
 def of_yes_no(text: str) -> Value | None:
@@ -222,7 +227,7 @@ def of_list(text: str) -> Value | None:
 # -- numbers
 
 NUMBER = re.compile(
-    r"(?P<sign>[-+−]?)\s*(?:[€£$]|usd|eur)?\s*(?P<digits>\d[\d,]*(?:\.\d+)?|\.\d+)"  # noqa: RUF001
+    r"(?P<sign>[-+−]?)\s*+(?:[€£$]|usd|eur)?+\s*+(?P<digits>\d[\d,]*(?:\.\d+)?|\.\d+)"  # noqa: RUF001
     r"\s*(?P<unit>%|[^\W\d]{1,12}(?:\s[^\W\d]{1,12})?)?"
 )
 RATIO = re.compile(r"(?P<sign>-?)\(?(?P<above>-?\d+)\)?\s*/\s*\(?(?P<below>\d+)\)?")
@@ -232,6 +237,7 @@ ASKS_NUMBER = re.compile(
     re.IGNORECASE,
 )
 IN_TEXT = re.compile(r"(?<![\w.])[-−]?[$€£]?\d[\d,]*(?:\.\d+)?(?![\w])")  # noqa: RUF001
+NUMBER_CHARACTERS_MAX = 400  # Python reads no integer of thousands of digits, nor does a person
 UNIT_CHARACTERS_MAX = 3  # a measure ("km", "%"); longer words only say what is counted
 # The value, the digits behind its point (-1: it is exact), and its measure where it has one.
 Number = tuple[Fraction, int, str]
@@ -239,6 +245,8 @@ Number = tuple[Fraction, int, str]
 
 def number_of(plain: str) -> Number | None:
     """A number that is the whole of a text, with or without a unit."""
+    if len(plain) > NUMBER_CHARACTERS_MAX:
+        return None
     if found := RATIO.fullmatch(plain):
         below = int(found["below"])
         sign = -1 if found["sign"] else 1

@@ -88,7 +88,7 @@ class CommandWatcher:
     def _of_json(self, line: str, number: int) -> dict[str, Any]:
         try:
             told = json.loads(line)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise WatchError(f"line {number} of {self.argv[0]} is not JSON: {exc}") from exc
         if not isinstance(told, dict) or not isinstance(told.get("text"), str):
             raise WatchError(f'line {number} of {self.argv[0]} is no object with a "text"')

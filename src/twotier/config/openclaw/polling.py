@@ -27,7 +27,7 @@ LOOKS = re.compile(
 URL = re.compile(r"https?://[^\s\"'<>)\]]+")
 REPO = re.compile(r"(?:github\.com/|\b)([A-Za-z0-9][\w.-]{0,38}/[A-Za-z0-9][\w.-]{0,99})")
 FEED = re.compile(r"(\.(xml|rss|atom)|/(feed|rss|atom)/?)(\?|$)|/feeds?/", re.IGNORECASE)
-MAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
+MAIL = re.compile(r"(?<![\w.+-])[.+-]*(\w[\w.+-]*+@[\w-]+(?:\.[\w-]+)+)\b")
 MAILS = re.compile(r"\b(e-?mails?|mails?|inbox|gmail|imap)\b")
 POSTS = re.compile(r"\b(twitter|tweets?|mentions?)\b|\bon x\b|\bx\.com\b|\bsearch x\b")
 FEEDS = re.compile(r"\b(rss|atom|feeds?)\b")
@@ -137,7 +137,7 @@ def mail(words: str) -> Looking:
     user = MAIL.search(words)
     settings: dict[str, object] = {"password": "env:MAIL_PASSWORD"}
     if user:
-        settings["user"] = user[0]
+        settings["user"] = user[1]
     missing = {"host": "imap.example.org"} | ({} if user else {"user": "me@example.org"})
     return Looking("imap", settings, missing, "mail-check")
 

@@ -18,7 +18,8 @@ from twotier.config.openclaw.references import Ref, resolved
 from twotier.config.openclaw.variables import Secret, filled, secret
 from twotier.domain.urls import is_loopback
 
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+DURATIONS = re.compile(r"(?:[0-9]++(?:\.[0-9]++)?+(?:ms|s|m|h|d))++")
+DURATION = re.compile(r"([0-9.]++)([a-z]++)")
 LOGIN = re.compile(r"//[^/]*@")  # it may hold a password, which gets into no file of ours
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 PRIVATE = re.compile(
@@ -247,10 +248,9 @@ def duration(value: Any) -> float | None:
     word = text(value).lower()
     if (bare := number(value)) is not None:
         return bare * 60.0
-    found = DURATION.findall(word)
-    if not found or "".join(f"{count}{unit}" for count, unit in found) != word:
+    if not DURATIONS.fullmatch(word):
         return None
-    return sum(float(count) * UNITS[unit] for count, unit in found)
+    return sum(float(count) * UNITS[unit] for count, unit in DURATION.findall(word))
 
 
 def key_name(provider: str) -> str:

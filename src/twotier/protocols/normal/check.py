@@ -30,7 +30,7 @@ from twotier.protocols.json_schema import problems
 from twotier.protocols.toolcalls.lenient import strict
 from twotier.protocols.wire import Order
 
-_FENCED = re.compile(r"\A```[\w-]*\s*\n(.*)\n\s*```\Z", re.DOTALL)
+_FENCED = re.compile(r"\A```[\w-]*+\s*+(.*)```\Z", re.DOTALL)
 _HELD = TextDelta | ReasoningDelta
 
 
