@@ -51,7 +51,7 @@ lock: python ## new locks, the engines' too: nothing younger than a week
 	@$(LOCK) pyproject.toml -o locks/base.txt
 	@$(LOCK) pyproject.toml --group dev -c locks/base.txt -o locks/dev.txt
 	@$(PYTHON) tools/environment.py build-requirements | $(LOCK) - -c locks/dev.txt -o locks/build.txt
-	@for input in src/twotier/*/locks/*.in tests/clients/*.in tests/engines/*.in tests/tools/*.in tests/faults/security/*.in; do $(LOCK) $$input -o $${input%.in}.txt; done
+	@for input in src/twotier/*/locks/*.in tests/clients/*.in tests/engines/*.in tests/faults/*.in tests/tools/*.in tests/faults/security/*.in; do $(LOCK) $$input -o $${input%.in}.txt; done
 
 bench: dev ## every figure the README claims, beside the peers that are installed
 	@$(BIN)/python -m bench.run
