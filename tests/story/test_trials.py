@@ -86,7 +86,17 @@ AT_ANY_HOUR = """
 hours = ""
 [routing.quality]
 shadow_percent = 5
+prove_free = false
 prove = true
+"""
+
+QUESTION = """
+[[jobs]]
+name = "milk"
+every = "24h"
+tier = "auto"
+prompt = "Is there milk? Say yes or no."
+deliver = "log"
 """
 
 
@@ -149,6 +159,51 @@ def test_what_nobody_ordered_is_tried_all_the_same(tmp_path: Path) -> None:
             assert record["says"] == "local", record
             service.command("job", "run", "stock")
             assert service.runs("stock", "done")[0]["tier"] == "local"
+
+
+def test_a_job_proves_the_local_tier_for_nothing_and_what_fails_there_goes_up(
+    tmp_path: Path,
+) -> None:
+    """Nobody knows the job, so the frontier does it; the local tier says the same once more, which
+    no model judges and nobody pays for. Then it does the job: a good answer is looked at and kept,
+    a bad one is done again by the frontier before anybody has it.
+    """
+    said = ["Yes."]
+    here, there = FakeOpenAI(mind=lambda _: Thought(said[0])), FakeAnthropic(mind=keeper_of("Yes!"))
+    with here as local, there as frontier:
+        parts = (
+            LOCAL_SERVER.format(base_url=f"{local.base_url}/v1"),
+            FRONTIER.format(base_url=frontier.base_url),
+            QUESTION,
+        )
+        with Service(tmp_path, *parts, env={"FRONTIER_KEY": frontier.key}) as service:
+            service.command("job", "run", "milk")
+            (run,) = service.runs("milk", "done")
+            assert run["tier"] == "frontier"
+            again(service)  # it looks each minute, and when it starts
+            (proof,) = eventually(lambda: over(service, "proof"), what="a proof")
+            (pair,) = service.worker.get(f"/trials/{proof['id']}")["pairs"]
+            assert (proof["judge"], proof["spent_microusd"], pair["verdict"]) == ("", 0, "same")
+            eventually(lambda: "good" in service.command("record", "milk").stdout, what="a record")
+
+            service.command("job", "run", "milk")
+            kept = service.runs("milk", "done")[0]
+            assert kept["tier"] == "local"
+            assert "carried on" not in kept["because"]
+
+            said[0] = "There is milk in the house.\n" * 9
+            service.command("job", "run", "milk")
+            redone = service.runs("milk", "done")[0]
+            assert redone["tier"] == "frontier"
+            assert "carried on by the frontier tier: checks fails" in redone["because"]
+            record = service.main.get("/control/records", {"key": "milk"})["records"][0]
+            lately = {one["tier"]: one["lately"] for one in record["tiers"]}
+            assert lately["local"] == ["good", "redone"]  # a free text that passed says nothing
+
+
+def keeper_of(text: str) -> Mind:
+    """Says this, whatever it is asked."""
+    return lambda _: Thought(text)
 
 
 def again(service: Service) -> None:
