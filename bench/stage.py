@@ -150,7 +150,7 @@ def script(name: str, *arguments: int, quiet: bool = False) -> Iterator[subproce
             until(lambda: accepts(arguments[0]), what=name)
             yield process
         finally:
-            process.terminate()
+            process.kill()  # a bare stack that holds a stream without an end would wait for it
 
 
 @contextlib.contextmanager
