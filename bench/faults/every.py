@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import sys
 import tempfile
@@ -15,14 +14,12 @@ from pathlib import Path
 
 from bench.faults import crowd, hang, kills, leaving, lies, race, slow, storm
 from bench.faults.counts import SHORT, WHOLE, Counts
+from bench.faults.page import rows, table, write
 from bench.faults.stand import Stand, stood
-from bench.figures import Figure, lines, others, short
+from bench.figures import Figure
 from bench.peers import told
 from bench.processes import load
-from bench.service import ROOT
 
-PAGE = ROOT / "docs" / "reliability.md"
-BLOCK = re.compile(r"(?<=<!-- begin figures -->\n).*?(?=<!-- end figures -->)", re.DOTALL)
 # Before one upstream, one after the other; the loud ones at the end.
 TOGETHER: dict[str, Callable[[Stand, Path, Counts], Iterable[Figure]]] = {
     "lies": lambda stand, _, counts: lies.figures(stand, counts.lies),
@@ -73,28 +70,12 @@ def main(words: Sequence[str]) -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     took = time.monotonic() - began
-    text = (
-        f"{table(seen)}\n\n{datetime.now(UTC):%Y-%m-%d %H:%M} UTC,"
-        f" {os.cpu_count()} cores {platform.machine()},"
+    measured = (
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores {platform.machine()},"
         f" {platform.system()}, Python {platform.python_version()}; {before}, at the end {load()};"
         f" `python -m bench.faults {' '.join(words)}`".rstrip()
-        + f", {took / 60:.0f} minutes.\n"
+        + f", {took / 60:.0f} minutes."
     )
-    print(text)
+    print(f"{table(rows(seen))}\n\n{measured}")
     if "--write" in words:
-        page = PAGE.read_text(encoding="utf-8")
-        PAGE.write_text(BLOCK.sub(lambda _: text, page), encoding="utf-8")
-
-
-def table(seen: Sequence[Figure]) -> str:
-    """As Markdown: aim, twotier, everybody else, and in brackets how many times theirs ours is."""
-    names = others(seen)
-    rows = [("figure", "aim", "twotier", *names)]
-    for one in seen:
-        cells = []
-        for name in names:
-            other = one.beside.get(name)
-            ratio = short(other.ratio) if other else ""
-            cells.append("" if other is None else f"{other.seen}{f' ({ratio} x)' if ratio else ''}")
-        rows.append((one.name, one.aim, one.seen, *cells))
-    return lines(rows)
+        write(seen, measured, whole=not names)
