@@ -30,10 +30,10 @@ class Heard:
         return self.status == 200
 
 
-def session() -> aiohttp.ClientSession:
-    """As many connections as it takes."""
+def session(seconds: float = SECONDS_MAX) -> aiohttp.ClientSession:
+    """As many connections as it takes; an answer may take so long."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(SECONDS_MAX)
+        connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(seconds)
     )
 
 

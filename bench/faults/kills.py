@@ -7,6 +7,7 @@ what every client saw. A gateway without a database keeps nothing that could be 
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections import Counter
@@ -56,6 +57,7 @@ class Killed:
 def figures(folder: Path, counts: Counts) -> Iterator[Figure]:
     """Ours as often as it says, the peers some times."""
     folder.mkdir(parents=True)
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # a main that is killed
     ours = killed(folder / "twotier", counts.kills)
     theirs, left_out = others(folder / "peers", counts.kills_of_peers)
     yield Figure(
