@@ -19,7 +19,7 @@ from twotier.config.openclaw.variables import Secret, filled, secret
 from twotier.domain.urls import is_loopback
 
 DURATIONS = re.compile(r"(?:[0-9]++(?:\.[0-9]++)?+(?:ms|s|m|h|d))++")
-DURATION = re.compile(r"([0-9.]++)([a-z]++)")
+DURATION = re.compile(r"(?<![0-9.])([0-9.]++)([a-z]++)")
 LOGIN = re.compile(r"//[^/]*@")  # it may hold a password, which gets into no file of ours
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 PRIVATE = re.compile(
