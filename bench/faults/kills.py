@@ -54,6 +54,17 @@ class Killed:
     lost: str
 
 
+class Paced(FakeAnthropic):
+    """Answers of some seconds; `brisk`: at once, as an answer's length is no part of a start."""
+
+    brisk = False
+
+    @property
+    def pace_seconds(self) -> float:
+        """Between two events."""
+        return 0.0 if self.brisk else PACE_SECONDS
+
+
 def figures(folder: Path, counts: Counts) -> Iterator[Figure]:
     """Ours as often as it says, the peers some times."""
     folder.mkdir(parents=True)
@@ -80,11 +91,12 @@ def figures(folder: Path, counts: Counts) -> Iterator[Figure]:
 
 def killed(folder: Path, kills: int) -> Killed:
     """twotier between the fakes of the tests, which keep a bill."""
-    chance, words = random.Random(SEED), count(20)
+    # Each question has its own price.
+    chance, words, few = random.Random(SEED), count(2 * kills + 20), count(1)
     told: list[Told] = []
     starts: list[float] = []
     with (
-        FakeAnthropic(pace_seconds=PACE_SECONDS) as frontier,
+        Paced() as frontier,
         FakeOpenAI(pace_seconds=PACE_SECONDS) as local,
     ):
         tiers = (
@@ -96,10 +108,12 @@ def killed(folder: Path, kills: int) -> Killed:
             service.wait_ready(*MODELS)
             for _ in range(kills):
                 asyncio.run(cut(service, told, words, after=chance.uniform(0, MOMENT_SECONDS_MAX)))
+                frontier.brisk = True
                 began = time.monotonic()
                 service.up()
-                asyncio.run(answered(service, words))
+                asyncio.run(answered(service, few))
                 starts.append(time.monotonic() - began)
+                frontier.brisk = False
         lost = ""
         try:
             nothing_lost(service.paths.state, frontier.bill, told=told)
@@ -122,11 +136,11 @@ async def cut(service: Service, told: list[Told], words: count[int], *, after: f
     await asking
 
 
-async def answered(service: Service, words: count[int]) -> None:
+async def answered(service: Service, few: count[int]) -> None:
     """A frontier's answer."""
     end = time.monotonic() + ANSWER_SECONDS_MAX
     while time.monotonic() < end:
-        told = (await crowd(service, []).all([Ask(next(words))]))[0]
+        told = (await crowd(service, []).all([Ask(next(few))]))[0]
         if told.seen is Seen.WHOLE:
             return
         await asyncio.sleep(AGAIN_SECONDS)
