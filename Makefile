@@ -9,9 +9,9 @@ PYTHON := $(shell for python in $(BIN)/python python3.13 python3.12 python3.11 p
 endif
 LOCK := uv pip compile --quiet --universal --generate-hashes --no-header --upgrade \
 	--python-version 3.11 --exclude-newer "7 days"
-WHOLE := --ignore=tests/faults -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=json:.cache/coverage.json
+WHOLE := --ignore=tests/faults --ignore=tests/simulator -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report=json:.cache/coverage.json
 
-.PHONY: help up base dev check test faults soak fix docs lock screenshots bench bench-day bench-peers build clean
+.PHONY: help up base dev check test faults simulate soak fix docs lock screenshots bench bench-day bench-peers build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1  /p' $(firstword $(MAKEFILE_LIST))
@@ -30,11 +30,14 @@ test: dev ## the whole suite with coverage; TEST="tests/ledger -k reserve" for a
 	@$(if $(TEST),:,$(BIN)/python tools/coverage_floor.py .cache/coverage.json)
 
 faults: dev ## breaks it on purpose, in short; SOAK=1 for the long forms
-	@$(BIN)/python -m pytest -n 3 --dist loadfile tests/faults
+	@$(BIN)/python -m pytest -n 3 --dist loadfile tests/faults tests/simulator
+
+simulate: dev ## a simulated day from its seed, with its trace: SEED=1234, or SEED="1 500" for many
+	@$(BIN)/python -m tests.simulator $(or $(SEED),1)
 
 soak: dev ## two hours of load with a fault a minute, then properties at length
 	@$(BIN)/python -m bench.soak --minutes 120 --rate 2 --seed 7
-	@SOAK=1 $(BIN)/python -m pytest -q -o timeout=7200 tests/protocols/test_properties.py tests/protocols/test_anything.py tests/protocols/toolcalls/test_anything.py tests/story/test_fuzz.py tests/ledger/test_mend.py tests/ledger/test_full.py tests/ledger/test_any_order.py tests/ledger/test_crash.py tests/ledger/test_race.py tests/jobs/test_calendar.py tests/supervisor/test_keeper_property.py tests/watch/test_github_wire.py tests/worker/test_orders.py tests/jobs/test_chaos.py tests/faults
+	@SOAK=1 $(BIN)/python -m pytest -q -o timeout=7200 tests/protocols/test_properties.py tests/protocols/test_anything.py tests/protocols/toolcalls/test_anything.py tests/story/test_fuzz.py tests/ledger/test_mend.py tests/ledger/test_full.py tests/ledger/test_any_order.py tests/ledger/test_crash.py tests/ledger/test_race.py tests/jobs/test_calendar.py tests/supervisor/test_keeper_property.py tests/watch/test_github_wire.py tests/worker/test_orders.py tests/jobs/test_chaos.py tests/faults tests/simulator
 
 fix: dev ## formats and repairs what can be repaired
 	@$(BIN)/ruff check --fix .

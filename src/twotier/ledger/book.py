@@ -57,7 +57,9 @@ _NEVER_ASKED = Settlement(Settled.VOID, Outcome.CANCELLED, 0, error="cancelled b
 class Book:
     """One ledger file. Made by `open`; belongs to the event loop it was opened on."""
 
-    def __init__(self, path: Path, *, clock: Clock, opened: Opened) -> None:
+    def __init__(
+        self, path: Path, *, clock: Clock, opened: Opened, writer: type[Writer] = Writer
+    ) -> None:
         self.path = path
         self.recovered = opened.recovered  # rows of an earlier life, charged at their bound
         self.held = opened.held  # why every limit counts as reached, empty if it does not
@@ -66,19 +68,22 @@ class Book:
         self._clock = clock
         self._refused: Counter[tuple[str, str]] = Counter()  # by budget and end of its period
         self._loop = asyncio.get_running_loop()
-        self._writer = Writer(path, self._loop, owner=opened.owner)
+        self._writer = writer(path, self._loop, owner=opened.owner)
         self._reports = Reports(path)
 
     @classmethod
-    async def open(cls, path: Path, *, clock: Clock, owner: str = "") -> Book:
+    async def open(
+        cls, path: Path, *, clock: Clock, owner: str = "", writer: type[Writer] = Writer
+    ) -> Book:
         """Make or migrate the file (mode 0600), charge what was left open, begin to write.
 
         `owner` is the gateway's name in its rows; without one, a name that is kept in the folder.
+        `writer` is who writes: a thread, or in a simulator something that is stepped by hand.
         A broken file is kept aside and replaced, see `mend`; then the ledger is held. Raises
         `LedgerError` if the file is too new, or cannot be written.
         """
         opened = await asyncio.to_thread(prepare, path, owner=owner, now=clock.now())
-        book = cls(path, clock=clock, opened=opened)
+        book = cls(path, clock=clock, opened=opened, writer=writer)
         book._writer.start()
         return book
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -67,7 +67,8 @@ class _Waiter(NamedTuple):
 class Line:
     """The reservations that wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._now = monotonic
         self._people: dict[str, _Waiter] = {}
         self._background: dict[str, _Waiter] = {}
         self._asked: Counter[tuple[bool, Budget]] = Counter()
@@ -90,7 +91,7 @@ class Line:
     def join(self, order: Reserve) -> None:
         """Let it wait."""
         side = self._background if order.attempt.background else self._people
-        side[order.attempt.id] = _Waiter(order, time.monotonic())
+        side[order.attempt.id] = _Waiter(order, self._now())
         self._count(order, 1)
 
     def leave(self, attempt_id: str) -> bool:
@@ -107,7 +108,7 @@ class Line:
         the file fails at the next one, nobody may be forgotten.
         """
         ahead: Counter[Budget] = Counter()
-        now = self._looked = time.monotonic()
+        now = self._looked = self._now()
         for waiter in [*self._all()]:
             order = waiter.order
             try:
@@ -126,7 +127,7 @@ class Line:
         if not self:
             return None
         until = min(self._looked + LOOK_SECONDS, *(waiter.until for waiter in self._all()))
-        return max(0.0, until - time.monotonic())
+        return max(0.0, until - self._now())
 
     def clear(self) -> list[Reserve]:
         """Nobody waits any more; those who did."""

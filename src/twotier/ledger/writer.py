@@ -18,7 +18,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -108,7 +108,14 @@ Answers = dict[Order, TwotierError | None]
 class Writer:
     """Owns the writing connection. `put` and `write_behind` are called on the loop's thread."""
 
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop, *, owner: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        owner: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.lost = 0  # rows written behind that no longer fitted, or could not be written
         self._path = path
         self._loop = loop
@@ -119,7 +126,8 @@ class Writer:
         self._file: tuple[int, int] | None = None  # which one it was when it was opened first
         self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
         self._behind: deque[Behind] = deque()
-        self._line = Line()
+        self._line = Line(monotonic=monotonic)
+        self._now = monotonic
         self._unsettled: list[Settle] = []  # failed once; repeated with every transaction
         self._woken = False
         self._failing = False
@@ -179,6 +187,10 @@ class Writer:
             orders = self._collect()
             last = any(isinstance(order, Flush) and order.last for order in orders)
             self._write(orders)
+        self._end()
+
+    def _end(self) -> None:
+        """Nothing is written any more: who still waits hears it, and the file is closed."""
         closed = StoppingError("twotier is being stopped; ask again when it runs")
         self._answer(dict.fromkeys(self._line.clear(), closed))
         if self._behind:
@@ -201,10 +213,10 @@ class Writer:
 
     def _company(self) -> Order | None:
         """Wait until rows written behind are many, or have waited long, or an order comes."""
-        until = time.monotonic() + BEHIND_SECONDS
+        until = self._now() + BEHIND_SECONDS
         order = None
         while order is None and len(self._behind) < BATCH_ROWS_MAX:
-            left = until - time.monotonic()
+            left = until - self._now()
             if left <= 0:
                 break
             order = self._get(left)  # a wake-up for one more row is no reason to write

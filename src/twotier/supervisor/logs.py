@@ -20,7 +20,6 @@ from typing import Protocol, TextIO
 from twotier.domain.clock import Clock
 
 KEEP = 5
-LOOK_SECONDS = 12.0
 TAIL_BYTES = 16 * 1024
 
 
@@ -68,12 +67,17 @@ class Logged(Protocol):
         """Its limit."""
         ...
 
+    @property
+    def log_look_seconds(self) -> float:
+        """How often it is looked at."""
+        ...
+
 
 async def tend(child: Logged, clock: Clock) -> None:
     """Keep a running child's log small, until cancelled."""
     cut_it = partial(cut, child.log_path, bytes_max=child.log_bytes_max)
     while True:
-        await clock.sleep(LOOK_SECONDS)
+        await clock.sleep(child.log_look_seconds)
         with contextlib.suppress(OSError):  # a full disk; the next time may go better
             await asyncio.to_thread(cut_it)
 

@@ -47,7 +47,8 @@ class KeptSpec:
     `launch` makes the command for a port. `ready` raises until the process does its work (a model
     server: one generated token). `identity` names what the command cannot tell, such as size and
     date of the model file. `listens` is False for a child without a TCP port, `adopts` False for
-    one that ends with us anyway. The log is cut when it passes `log_bytes_max`.
+    one that ends with us anyway. The log is cut when it passes `log_bytes_max`, which is looked at
+    every `log_look_seconds`.
 
     `port` is a fixed one, 0 for a free one at each start. `need` says what it will take of memory,
     with its caches halved as often as the level says; it may block. `squeezed` makes the command
@@ -89,6 +90,7 @@ class KeptSpec:
     stop_grace_seconds: float = 10.0
     port_seconds_max: float = 3.0
     log_bytes_max: int = 20 * 1024 * 1024
+    log_look_seconds: float = 12.0
 
     @property
     def deaths_path(self) -> Path:
