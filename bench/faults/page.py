@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bench.figures import Figure, lines, others, short
+from bench.figures import Figure, others, short
 from bench.service import ROOT
 
 PAGE = ROOT / "docs" / "reliability.md"
@@ -29,10 +29,11 @@ def rows(seen: Sequence[Figure]) -> Rows:
 
 
 def table(made: Rows) -> str:
-    """As Markdown; a column for everybody who is in a row."""
+    """As Markdown, not padded: cells are long. A column for everybody who is in a row."""
     columns = list(dict.fromkeys(name for row in made for name in row))
-    cells = [tuple(row.get(name, "") for name in columns) for row in made]
-    return lines([tuple(columns), *cells])
+    cells = [[row.get(name, "") for name in columns] for row in made]
+    every = (columns, ["---"] * len(columns), *cells)
+    return "\n".join(f"| {' | '.join(line)} |" for line in every)
 
 
 def read(text: str) -> tuple[Rows, list[str]]:
