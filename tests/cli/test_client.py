@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,7 +23,9 @@ async def peer(path: Path, answer: bytes, *, hold: bool = False) -> AsyncIterato
     held = asyncio.Event()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        if body := re.search(rb"(?i)content-length: (\d+)", head):
+            await reader.readexactly(int(body[1]))  # what is left unread makes a close a reset
         writer.write(answer)
         await writer.drain()
         if hold:

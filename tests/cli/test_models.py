@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -122,7 +123,9 @@ def test_a_tier_is_judged_with_its_own_settings_and_what_was_seen(
     }
     (state / "memory.json").write_text(json.dumps({f"llama_cpp:{path}": seen}))
     done = models("fit", "local")
-    assert models("fit", "mine").out == models("fit", str(path)).out == done.out
+    told = [models("fit", name).out for name in ("mine", str(path))]
+    same = {re.sub(r"\d+\.\d GB", "", out) for out in (done.out, *told)}  # what is free now is not
+    assert len(same) == 1
     assert "4,096 tokens x 3" in done.out
     assert "correction             +5 MB  loaded: 70 MB predicted, 75 MB seen" in done.out
     assert "smaller of 10 %" in done.out
