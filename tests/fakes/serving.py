@@ -83,7 +83,7 @@ class Served:
         await self._stop.wait()
         server = runner.server
         assert server is not None
-        carried = [handler.transport for handler in server.connections]
+        carried = list(server._connections.values())  # a handler forgets the one it has closed
         await runner.cleanup()
         # One that was let in at the last moment is closed too; closing takes a turn of the loop.
         for _ in range(2):
@@ -92,6 +92,5 @@ class Served:
             await server.shutdown(0.1)
         # A closed one whose client takes no more would wait for it longer than this loop lives.
         for transport in carried:
-            if transport is not None:
-                transport.abort()
+            transport.abort()
         await asyncio.sleep(0)
