@@ -148,6 +148,8 @@ def test_both_tiers_answer_side_by_side_with_cost_and_time(home: Home, browser: 
     page = home.page(browser)
     page.goto(home.at("playground"))
     expect(page.locator('input[name="ask-frontier"]')).not_to_be_checked()
+    page.locator("#more > summary").click()
+    page.get_by_label("Most tokens of an answer").fill("100")
     page.get_by_label("Question").fill(f"say: {HOSTILE}")
     expect(page.locator("#quotes")).to_contain_text("auto would ask")
     expect(page.locator("#quotes tbody tr").nth(1)).to_contain_text("$0.0")
