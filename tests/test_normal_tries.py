@@ -19,7 +19,7 @@ from twotier.engines.base import engine
 from twotier.exchange import Tier
 from twotier.protocols.normal import normaliser
 from twotier.providers.scripted import Line
-from twotier.router.breaker import FAILURES_MAX, State
+from twotier.router.breaker import FAILING_SECONDS, FAILURES_MAX, State
 
 TOOLS = [{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]
 PROSE = Whole("i", "m", (Text("I would look."),), "stop", Usage(3, 4))
@@ -103,6 +103,7 @@ def test_where_nobody_else_may_answer_the_failure_says_what_was_wrong(tmp_path: 
 
     async def story(world: World) -> None:
         for _ in range(FAILURES_MAX + 1):
+            world.clock.turn(FAILING_SECONDS)
             with pytest.raises(errors.UpstreamError, match="not JSON"):
                 await asked(world, policy="local-only", response_format={"type": "json_object"})
         assert State.OPEN not in world.breakers.states().values()

@@ -25,7 +25,7 @@ from twotier.errors import HANDED_OVER_KIND, UpstreamError
 from twotier.overseer import LOOK_SECONDS, LOOK_TOKENS, Overseer, needed_of, usual_of
 from twotier.protocols import INBOUND
 from twotier.providers.scripted import Line
-from twotier.router.breaker import FAILURES_MAX
+from twotier.router.breaker import FAILING_SECONDS, FAILURES_MAX
 from twotier.router.estimate import estimate
 from twotier.router.speed import Prediction
 from twotier.verify.guards import NOTHING, Usual
@@ -91,6 +91,7 @@ def test_five_of_them_are_no_outage(tmp_path: Path) -> None:
         talk = [{"role": "user", "content": "Anything new?"}]
         body = json.dumps({"model": "auto", "messages": talk}).encode()
         for number in range(FAILURES_MAX + 1):
+            world.clock.turn(FAILING_SECONDS)
             answer = await world.dispatch.answer(INBOUND["openai_chat"].read_request(body), caller)
             await answer.close()
             assert len(world.local.asks) == number + 1

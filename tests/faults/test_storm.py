@@ -76,8 +76,8 @@ def test_a_storm_is_not_made_worse(storm: World, share: float) -> None:
     assert {status for _, status in seen} <= {200, 429, 500, 503, 529}, seen
     if share == 1.0:
         assert not seen[Seen.WHOLE, 200], seen
-    else:
-        assert seen[Seen.WHOLE, 200] > 0, seen
+    else:  # whoever could be answered was: an upstream that answers some is still asked
+        assert seen[Seen.WHOLE, 200] >= 0.8 * (1 - share) * len(told), seen
     asyncio.run(well_again(storm, words))
 
 

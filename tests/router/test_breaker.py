@@ -8,10 +8,12 @@ import pytest
 
 from twotier import errors
 from twotier.router.breaker import (
+    FAILING_SECONDS,
     FAILURES_MAX,
     GO,
     NEXT,
     OPEN_SECONDS,
+    OPEN_SECONDS_MAX,
     PROBE,
     VERDICT_SECONDS,
     Breakers,
@@ -79,7 +81,7 @@ def test_the_ways_through_the_table(path: tuple[Signal, ...], end: State) -> Non
         (upstream(502, errors.UNFIT_KIND), Signal.ANSWERED, Signal.ANSWERED),
         (upstream(400), Signal.ANSWERED, Signal.ANSWERED),
         (upstream(401), Signal.ANSWERED, Signal.ANSWERED),
-        (upstream(429, "rate_limit_error"), Signal.ANSWERED, Signal.ANSWERED),
+        (upstream(429, "rate_limit_error"), Signal.LIMITED, Signal.LIMITED),
         (errors.TooLongError("x"), Signal.ANSWERED, Signal.ANSWERED),
         (errors.RequestError("x"), Signal.UNTOLD, Signal.UNTOLD),
         (errors.BudgetError("x"), Signal.UNTOLD, Signal.UNTOLD),
@@ -97,8 +99,8 @@ def test_only_what_speaks_of_the_upstream_counts(
 def test_what_never_failed_costs_nothing_and_is_not_remembered() -> None:
     """Answers and silence leave no trace."""
     breakers = Breakers()
-    breakers.note(KEY, Signal.ANSWERED, now=NOW)
-    breakers.note(KEY, Signal.UNTOLD, now=NOW)
+    for signal in (Signal.ANSWERED, Signal.LIMITED, Signal.UNTOLD):
+        breakers.note(KEY, signal, now=NOW)
     assert breakers.admit(KEY, now=NOW) is GO
     assert breakers.outage(KEY, now=NOW) == ""
 
@@ -106,22 +108,49 @@ def test_what_never_failed_costs_nothing_and_is_not_remembered() -> None:
 def test_the_last_failure_that_is_borne_opens_it() -> None:
     """Four are asked again; after the fifth nobody is, and the sentence says why."""
     breakers = Breakers()
-    for _ in range(FAILURES_MAX - 1):
-        breakers.note(KEY, Signal.FAILED, now=NOW, because="it answered 500")
-        assert breakers.admit(KEY, now=NOW) is GO
-        assert breakers.outage(KEY, now=NOW) == ""
-    breakers.note(KEY, Signal.FAILED, now=NOW, because="it answered 500")
-    refused = breakers.admit(KEY, now=NOW + 10)
-    assert refused.refused == "it answered 500; asked again in 20 s"
-    assert refused.retry_after_seconds == OPEN_SECONDS - 10
+    for second in range(FAILURES_MAX - 1):
+        breakers.note(KEY, Signal.FAILED, now=NOW + second, because="it answered 500")
+        assert breakers.admit(KEY, now=NOW + second) is GO
+        assert breakers.outage(KEY, now=NOW + second) == ""
+    breakers.note(KEY, Signal.FAILED, now=NOW + 4, because="it answered 500")
+    refused = breakers.admit(KEY, now=NOW + 5)
+    assert refused.refused == "it answered 500; asked again in 4 s"
+    assert refused.retry_after_seconds == OPEN_SECONDS - 1
+
+
+def test_many_failures_of_one_moment_do_not_open_it() -> None:
+    """Of fifty requests a second five fail in a row though every other one is answered."""
+    breakers = Breakers()
+    for _ in range(10 * FAILURES_MAX):
+        breakers.note(KEY, Signal.FAILED, now=NOW)
+    breakers.note(KEY, Signal.FAILED, now=NOW + FAILING_SECONDS - 0.1)
+    assert breakers.admit(KEY, now=NOW + FAILING_SECONDS) is GO
+    breakers.note(KEY, Signal.FAILED, now=NOW + FAILING_SECONDS)
+    assert breakers.admit(KEY, now=NOW + FAILING_SECONDS).refused
 
 
 def test_an_answer_between_failures_begins_a_new_count() -> None:
     """In a row means in a row; silence between them does not count."""
     breakers = Breakers()
-    for signal in (Signal.FAILED,) * 4 + (Signal.UNTOLD, Signal.ANSWERED) + (Signal.FAILED,) * 4:
-        breakers.note(KEY, signal, now=NOW)
-    assert breakers.admit(KEY, now=NOW) is GO
+    row = (Signal.FAILED,) * 4 + (Signal.UNTOLD, Signal.ANSWERED) + (Signal.FAILED,) * 4
+    for second, signal in enumerate(row):
+        breakers.note(KEY, signal, now=NOW + second)
+    assert breakers.admit(KEY, now=NOW + len(row)) is GO
+
+
+def test_a_limit_is_no_answer_and_no_failure() -> None:
+    """Failures around it are in a row; alone it opens nothing, and a probe that meets it closes."""
+    breakers = Breakers()
+    for second in range(FAILURES_MAX):
+        breakers.note(KEY, Signal.FAILED, now=NOW + second, because="it answered 500")
+        breakers.note(KEY, Signal.LIMITED, now=NOW + second, because="slow down")
+    later = NOW + FAILURES_MAX
+    assert breakers.admit(KEY, now=later).refused.startswith("it answered 500")
+    later += OPEN_SECONDS
+    assert breakers.admit(KEY, now=later) is PROBE
+    breakers.note(KEY, Signal.LIMITED, now=later, probing=True)
+    assert breakers.admit(KEY, now=later) is GO
+    assert breakers.states() == {}
 
 
 def test_nobody_listening_opens_it_at_once_and_only_there() -> None:
@@ -147,16 +176,24 @@ def test_after_its_time_exactly_one_request_tries() -> None:
 
 
 @pytest.mark.parametrize("signal", [Signal.FAILED, Signal.UNREACHABLE])
-def test_a_probe_that_fails_opens_it_for_as_long_again(signal: Signal) -> None:
-    """And what it met is the new reason."""
+def test_each_probe_that_fails_doubles_the_wait(signal: Signal) -> None:
+    """Up to a limit, and what it met is the new reason; an answer forgets all of it."""
     breakers = Breakers()
     opened(breakers)
     later = NOW + OPEN_SECONDS
     assert breakers.admit(KEY, now=later) is PROBE
     breakers.note(KEY, signal, now=later + 1, because="still dead", probing=True)
-    assert breakers.outage(KEY, now=later + 2) == "still dead; asked again in 29 s"
+    assert breakers.outage(KEY, now=later + 2) == "still dead; asked again in 9 s"
     assert breakers.states() == {KEY: State.OPEN}
-    assert breakers.admit(KEY, now=later + 1 + OPEN_SECONDS) is PROBE
+    later += 1
+    for seconds in (2 * OPEN_SECONDS, OPEN_SECONDS_MAX, OPEN_SECONDS_MAX):
+        assert breakers.admit(KEY, now=later + seconds - 1).refused
+        later += seconds
+        assert breakers.admit(KEY, now=later) is PROBE
+        breakers.note(KEY, signal, now=later, probing=True)
+    breakers.note(KEY, Signal.ANSWERED, now=later)
+    opened(breakers, now=later)
+    assert breakers.admit(KEY, now=later + OPEN_SECONDS) is PROBE
 
 
 def test_a_probe_whose_client_left_gives_the_next_one_the_same_chance() -> None:

@@ -1,12 +1,15 @@
 """Whether an upstream is worth asking: a breaker for each tier and model, one table.
 
-Closed, it is asked. After `FAILURES_MAX` failures in a row, or one attempt that found nothing
-listening, it is open: for `OPEN_SECONDS` nobody asks. Then one request tries (half-open) while the
-others go elsewhere, and what it meets decides. Only what has failed is remembered, so that a
-healthy request pays for one look-up in an empty table.
+Closed, it is asked. After `FAILURES_MAX` failures and `FAILING_SECONDS` without one answer, or one
+attempt that found nothing listening, it is open: for `OPEN_SECONDS` nobody asks. Then one request
+tries (half-open) while the others go elsewhere, and what it meets decides; each try that fails
+doubles the time until the next, up to `OPEN_SECONDS_MAX`. An upstream that answers every other
+request is still asked: five failures of fifty requests a second are a moment's bad luck. Only what
+has failed is remembered, so that a healthy request pays for one look-up in an empty table.
 
 A failure is what speaks of the upstream: it cannot be reached, hangs up, takes too long, answers
-5xx. A 4xx shows that it lives, and so does a 429, which has a wait of its own. What says nothing of
+5xx. A 4xx shows that it lives. So does a 429, which has a wait of its own; but it is no answer, and
+failures before and after it are in a row. What says nothing of
 it (a client that left, a budget that is spent) changes nothing. A server we keep is judged by its
 keeper, who hears of outages himself; only the errors it answers with are counted here.
 
@@ -33,8 +36,11 @@ from twotier.errors import (
 )
 
 FAILURES_MAX = 5
-OPEN_SECONDS = 30.0
+FAILING_SECONDS = 2.0  # from the first of them
+OPEN_SECONDS = 5.0
+OPEN_SECONDS_MAX = 15.0
 VERDICT_SECONDS = 1.0  # told to whoever comes while somebody else tries
+RATE_LIMITED = 429
 REQUEST_TIMEOUT = 408  # a 4xx that speaks of the upstream's own slowness
 OURS = (UNFIT_KIND, HANDED_OVER_KIND)  # found wrong by us in the answer of a living server
 
@@ -53,11 +59,15 @@ class Signal(StrEnum):
     """What can happen to it."""
 
     ANSWERED = "answered"  # it did its work, or refused as only a living server can
+    LIMITED = "limited"  # it lives, and did no work
     FAILED = "failed"  # and not too often yet
-    TOO_MANY = "too-many"  # failures in a row
+    TOO_MANY = "too-many"  # failures in a row, for too long
     UNREACHABLE = "unreachable"  # nothing listens there
     TRIED = "tried"  # its time is over, and one request goes
     UNTOLD = "untold"  # that request ended, and told nothing
+
+
+HARMLESS = (Signal.ANSWERED, Signal.LIMITED, Signal.UNTOLD)
 
 
 def _row(state: State, moves: dict[Signal, State]) -> dict[tuple[State, Signal], State]:
@@ -73,6 +83,7 @@ NEXT: dict[tuple[State, Signal], State] = {
         State.HALF_OPEN,
         {
             Signal.ANSWERED: State.CLOSED,
+            Signal.LIMITED: State.CLOSED,
             Signal.FAILED: State.OPEN,
             Signal.TOO_MANY: State.OPEN,
             Signal.UNREACHABLE: State.OPEN,
@@ -92,14 +103,20 @@ def signal_of(error: TwotierError, *, kept: bool) -> Signal:
     if isinstance(error, UpstreamError) and error.upstream_kind in OURS:
         return Signal.ANSWERED
     if isinstance(error, UpstreamError) and error.upstream_status:
-        slow = error.upstream_status == REQUEST_TIMEOUT
-        return Signal.FAILED if slow or error.upstream_status >= 500 else Signal.ANSWERED
+        return _told_by(error.upstream_status)
     if kept:
         return Signal.UNTOLD
     if isinstance(error, TierUnavailableError):
         return Signal.UNREACHABLE if error.unreachable else Signal.UNTOLD
     told = isinstance(error, UpstreamError | DeadlineError | StreamBrokenError)
     return Signal.FAILED if told else Signal.UNTOLD
+
+
+def _told_by(status: int) -> Signal:
+    """What a status that is no success tells."""
+    if status == RATE_LIMITED:
+        return Signal.LIMITED
+    return Signal.FAILED if status == REQUEST_TIMEOUT or status >= 500 else Signal.ANSWERED
 
 
 class Admission(msgspec.Struct, frozen=True):
@@ -119,12 +136,25 @@ PROBE = Admission(probing=True)
 
 @dataclass(slots=True)
 class _Breaker:
-    """One of them. `until` is when it may be tried again."""
+    """One of them, since its last answer. `until` is when it may be tried again."""
 
+    since: float  # the first failure
     state: State = State.CLOSED
-    failures: int = 0  # in a row
+    failures: int = 0
+    rest_seconds: float = OPEN_SECONDS  # the next time it opens
     until: float = 0.0
     because: str = ""
+
+    def failed(self, now: float) -> Signal:
+        """One failure more, and what that makes of them."""
+        self.failures += 1
+        many = self.failures >= FAILURES_MAX and now - self.since >= FAILING_SECONDS
+        return Signal.TOO_MANY if many else Signal.FAILED
+
+    def rest(self, now: float) -> None:
+        """It opens, the next time for longer."""
+        self.until = now + self.rest_seconds
+        self.rest_seconds = min(2 * self.rest_seconds, OPEN_SECONDS_MAX)
 
 
 class Breakers:
@@ -166,19 +196,17 @@ class Breakers:
         """What an attempt met. While one request probes, of the others only an answer counts."""
         found = self._troubled.get(key)
         if found is None:
-            if signal in (Signal.ANSWERED, Signal.UNTOLD):
+            if signal in HARMLESS:
                 return
-            found = self._troubled[key] = _Breaker()
+            found = self._troubled[key] = _Breaker(since=now)
         if found.state is State.HALF_OPEN and not probing and signal is not Signal.ANSWERED:
             return
         if signal is Signal.FAILED:
-            found.failures += 1
-            signal = Signal.TOO_MANY if found.failures >= FAILURES_MAX else signal
+            signal = found.failed(now)
         before, found.state = found.state, NEXT[found.state, signal]
-        if signal is Signal.ANSWERED:
+        if signal is Signal.ANSWERED or (before is State.HALF_OPEN and found.state is State.CLOSED):
             del self._troubled[key]
-        elif found.state is State.OPEN and before is not State.OPEN:
-            # Who probed and learned nothing leaves the next one the same chance.
-            found.until = now if signal is Signal.UNTOLD else now + OPEN_SECONDS
-        if because and signal is not Signal.UNTOLD:
-            found.because = because
+        elif signal not in HARMLESS:  # who probed and learned nothing leaves the next the chance
+            if found.state is State.OPEN and before is not State.OPEN:
+                found.rest(now)
+            found.because = because or found.because
