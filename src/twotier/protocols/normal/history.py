@@ -23,7 +23,7 @@ _NULL = msgspec.Raw(b"null")
 _EMPTY = msgspec.Raw(b'""')
 _SYSTEM = msgspec.Raw(b'"system"')
 _LIST, _NULL_FIRST, _QUOTE = ord("["), ord("n"), ord('"')
-THINKING = ("reasoning_content", "reasoning", "thinking")
+_PLAIN = ("user", "tool", "system")  # a text of theirs can stay
 Fields = dict[str, msgspec.Raw]
 Mending = Callable[[Fields], None]  # changes a message where it stands
 Faults = Mapping[int, Sequence[Mending]]
@@ -64,7 +64,11 @@ def faults(turns: Sequence[Turn], manners: Manners) -> Faults:
     """What is to be mended in the single messages, by their numbers."""
     found = {}
     for at, turn in enumerate(turns):  # of every request
-        if mendings := _mendings(turn, manners):
+        content = turn.content
+        plain = content is not NOTHING and memoryview(content)[0] == _QUOTE
+        if plain and turn.role in _PLAIN:
+            continue
+        if mendings := _mendings(turn, manners, plain=plain):
             found[at] = mendings
     return found
 
@@ -112,14 +116,14 @@ def told_at_the_end(messages: msgspec.Raw, text: str) -> msgspec.Raw:
     return msgspec.Raw(_encode(read))
 
 
-def _mendings(turn: Turn, manners: Manners) -> Sequence[Mending]:
-    """What is to be done to this message; nothing, for nearly all."""
+def _mendings(turn: Turn, manners: Manners, *, plain: bool) -> Sequence[Mending]:
+    """What is to be done to this message. `plain`: its content is one text."""
     found: list[Mending] = []
-    if manners.texts_joined and (content := _one_text(turn)) is not None:
+    if manners.texts_joined and not plain and (content := _one_text(turn)) is not None:
         found.append(partial(_set_content, content))
     if turn.role == "assistant":
-        if manners.thinking and _misplaced(turn, manners.thinking):
-            found.append(partial(_place_thinking, manners.thinking))
+        if manners.thinking and (strays := _strays(turn, manners.thinking)):
+            found.append(partial(_place_thinking, manners.thinking, strays))
         if manners.turns_strict and turn.tool_calls and _unsound(turn.tool_calls):
             found.append(_sound_calls)
     elif manners.turns_strict and turn.role == "developer":
@@ -127,15 +131,16 @@ def _mendings(turn: Turn, manners: Manners) -> Sequence[Mending]:
     return found
 
 
-def _misplaced(turn: Turn, field: str) -> bool:
-    """Thinking anywhere but in the field that the server looks at. One that is not there has the
-    default itself.
-    """
-    return (
-        (turn.reasoning is not NOTHING and field != "reasoning")
-        or (turn.reasoning_content is not NOTHING and field != "reasoning_content")
-        or (turn.thinking is not NOTHING and field != "thinking")
-    )
+def _strays(turn: Turn, field: str) -> list[str]:
+    """The names of thinking anywhere but in the field that the server looks at."""
+    found = []
+    if turn.reasoning_content is not NOTHING and field != "reasoning_content":
+        found.append("reasoning_content")
+    if turn.reasoning is not NOTHING and field != "reasoning":
+        found.append("reasoning")
+    if turn.thinking is not NOTHING and field != "thinking":
+        found.append("thinking")
+    return found
 
 
 def _unsound(calls: Iterable[Call]) -> bool:
@@ -158,13 +163,11 @@ def _is_object(arguments: object) -> bool:
 
 
 def _one_text(turn: Turn) -> msgspec.Raw | None:
-    """The text to put in place of a content: of a list of texts, or of none at all where there is
-    no call to stand for it. None where the content can stay.
+    """The text to put in place of a content that is none: of a list of texts, or of nothing at all
+    where there is no call to stand for it. None where the content can stay.
     """
     content = turn.content
     first = _NULL_FIRST if content is NOTHING else memoryview(content)[0]
-    if first == _QUOTE:
-        return None
     if first == _LIST:
         text = _joined(content)
         return None if text is None else msgspec.Raw(_encode(text))
@@ -189,9 +192,11 @@ def _set_content(content: msgspec.Raw, message: Fields) -> None:
     message["content"] = content
 
 
-def _place_thinking(field: str, message: Fields) -> None:
+def _place_thinking(field: str, strays: Sequence[str], message: Fields) -> None:
     """All thinking under the one name; what stands there already goes first."""
-    given = [message.pop(name) for name in (field, *THINKING) if name in message]
+    given = [message.pop(name) for name in strays]
+    if there := message.pop(field, None):
+        given.insert(0, there)
     found = [text for text in given if text not in (_NULL, _EMPTY)]
     if found:
         message[field] = found[0] if len(found) == 1 else _together(found)

@@ -24,6 +24,8 @@ _AT = "tools[].function.parameters"
 _TURNS: msgspec.json.Decoder[Sequence[Turn]] = msgspec.json.Decoder(list[Turn])
 _TOOLS: msgspec.json.Decoder[list[dict[str, Any]]] = msgspec.json.Decoder(list[dict[str, Any]])
 _TOOL = msgspec.json.Decoder(ToolIn)
+PlainTools = tuple[msgspec.Raw, tuple[str, ...], Order | None]
+_NO_TOOLS: PlainTools = (msgspec.Raw(), (), None)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -33,6 +35,7 @@ class Normaliser:
     def __init__(self, manners: Manners) -> None:
         self._manners = manners
         ignored = {"tool_choice", "parallel_tool_calls"} if manners.tool_choice else set()
+        self._tools_before, self._tools_plain = msgspec.Raw(), _NO_TOOLS
         self._ignored = ignored | ({"response_format"} if manners.response_format else set())
 
     def rewrite(
@@ -73,7 +76,7 @@ class Normaliser:
         wanted: Order | None = None
         lost: tuple[str, ...] = ()
         if manners.schemas_plain and "tools" in fields:
-            fields["tools"], lost, wanted = plain_tools(bytes(fields["tools"]))
+            fields["tools"], lost, wanted = self._tools(fields["tools"])
         if manners.schemas_plain and "response_format" in fields:
             held, cut = orders.plain_format(fields)
             lost, wanted = (*lost, *cut), held or wanted
@@ -93,6 +96,15 @@ class Normaliser:
             fields["messages"] = history.told_at_the_end(fields["messages"], wish)
         return lost, order or wanted
 
+    def _tools(self, tools: msgspec.Raw) -> PlainTools:
+        """`plain_tools`, at once where they are those of the request before: comparing bytes is
+        cheaper than hashing them.
+        """
+        if tools != self._tools_before:
+            self._tools_before = tools.copy()
+            self._tools_plain = plain_tools(bytes(tools))
+        return self._tools_plain
+
 
 def normaliser(manners: Manners) -> Normaliser | None:
     """What treats the bodies for such a server; None where nothing is to be done."""
@@ -100,7 +112,7 @@ def normaliser(manners: Manners) -> Normaliser | None:
 
 
 @lru_cache(maxsize=TOOL_SETS_KEPT)
-def plain_tools(tools: bytes) -> tuple[msgspec.Raw, tuple[str, ...], Order | None]:
+def plain_tools(tools: bytes) -> PlainTools:
     """The tools as functions with their schemas said plainly, and what of them could not be said.
 
     Custom tools become functions of one text, which templates know; an order without a demand then
