@@ -26,11 +26,11 @@ check: dev ## format, lint, types, import contracts
 	@$(BIN)/lint-imports
 
 test: dev ## the whole suite with coverage; TEST="tests/ledger -k reserve" for a part of it
-	@$(BIN)/python -m pytest $(if $(TEST),$(TEST),$(WHOLE))
+	@$(BIN)/python $(if $(TEST),-m pytest $(TEST),tools/suite.py $(WHOLE))
 	@$(if $(TEST),:,$(BIN)/python tools/coverage_floor.py .cache/coverage.json)
 
 faults: dev ## breaks it on purpose, in short; SOAK=1 for the long forms
-	@$(BIN)/python -m pytest -n 3 --dist loadfile tests/faults tests/simulator
+	@$(BIN)/python tools/suite.py -n 3 --dist loadfile tests/faults tests/simulator
 
 simulate: dev ## a simulated day from its seed, with its trace: SEED=1234, or SEED="1 500" for many
 	@$(BIN)/python -m tests.simulator $(or $(SEED),1)

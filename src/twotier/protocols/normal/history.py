@@ -123,7 +123,7 @@ def _mendings(turn: Turn, manners: Manners, *, plain: bool) -> Sequence[Mending]
         found.append(partial(_set_content, content))
     if turn.role == "assistant":
         if manners.thinking and (strays := _strays(turn, manners.thinking)):
-            found.append(partial(_place_thinking, manners.thinking, strays))
+            found.append(partial(_place_thinking, field=manners.thinking, strays=strays))
         if manners.turns_strict and turn.tool_calls and _unsound(turn.tool_calls):
             found.append(_sound_calls)
     elif manners.turns_strict and turn.role == "developer":
@@ -192,7 +192,7 @@ def _set_content(content: msgspec.Raw, message: Fields) -> None:
     message["content"] = content
 
 
-def _place_thinking(field: str, strays: Sequence[str], message: Fields) -> None:
+def _place_thinking(message: Fields, *, field: str, strays: Sequence[str]) -> None:
     """All thinking under the one name; what stands there already goes first."""
     given = [message.pop(name) for name in strays]
     if there := message.pop(field, None):
