@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+from pathlib import Path
+
 import pytest
 
+from tests.cli.standin import STATUS, standin
+from twotier.cli import run
 from twotier.cli.budgets import budget_lines, passed
+
+WHY = "the ledger /x/ledger.db cannot be read (file is not a database); see `twotier doctor`"
+UNREADABLE = {
+    **STATUS,
+    **dict.fromkeys(("spend_today_usd", "outside_today", "repairs", "budgets", "outlook")),
+    "ledger": {"recovered": 0, "lost": 0, "held": "", "unreadable": WHY},
+}
 
 
 @pytest.mark.parametrize(
@@ -56,3 +69,45 @@ def test_a_budget_without_alert_and_limit_passes_nothing() -> None:
     """None is not zero."""
     nothing = {"spent_usd": "9", "reserved_usd": "0", "alert_usd": None, "limit_usd": None}
     assert passed(nothing) == ""
+
+
+def unreadable(tmp_path: Path, *words: str) -> int:
+    """The exit code of a command while main cannot read its ledger."""
+
+    async def scenario() -> int:
+        async with standin(tmp_path) as stand:
+            stand.answers["GET /control/status"] = (200, UNREADABLE)
+            return await asyncio.to_thread(run, ["--config", str(stand.config), *words])
+
+    return asyncio.run(scenario())
+
+
+def test_a_ledger_that_cannot_be_read_takes_only_the_money_from_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tiers and worker are shown, one sentence says why there is no sum, and the code is 1."""
+    assert unreadable(tmp_path, "status") == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "local ready" in said
+    assert "worker ready" in said
+    assert f"MONEY NOT KNOWN: {WHY}" in said
+    assert "$" not in said
+
+
+def test_for_scripts_it_is_null_with_a_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert unreadable(tmp_path, "status", "--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["spend_today_usd"] is None
+    assert document["budgets"] is None
+    assert document["ledger"]["unreadable"] == WHY
+
+
+def test_budgets_cannot_be_listed_then_and_keys_can(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A list without lines would look like no budgets; what a key has spent is only not known."""
+    assert unreadable(tmp_path, "budget", "list") == 1
+    assert WHY in " ".join(capsys.readouterr().err.split())
+    assert unreadable(tmp_path, "key", "list") == 0

@@ -120,6 +120,20 @@ def test_one_part_that_is_missing_leaves_the_others(tmp_path: Path) -> None:
     assert spend.text.count("the ledger cannot be read") >= 3
 
 
+def test_a_status_without_the_money_leaves_the_rest_of_it(tmp_path: Path) -> None:
+    """Main runs and cannot read its ledger: its tiers are shown, the money says why it is not."""
+    why = "the ledger cannot be read; see `twotier doctor`"
+    unread = dict.fromkeys(("spend_today_usd", "outside_today", "repairs", "budgets", "outlook"))
+    ledger = {"recovered": 0, "lost": 0, "held": "", "unreadable": why}
+    status = STATUS | unread | {"ledger": ledger}
+    client, _ = pages(tmp_path, control_status=status, control_engine={"engines": []})
+    for path in ("/ui/", "/ui/spend", "/ui/local"):
+        page = client.get(path)
+        assert page.status_code == 200, path
+        assert (why in page.text) == (path != "/ui/local"), path
+    assert "No tier is configured" in client.get("/ui/").text
+
+
 def test_a_page_that_cannot_be_had_says_why(tmp_path: Path) -> None:
     """An error of ours with its sentence and status; a defect with neither, and it is logged."""
     broken = LedgerError("the ledger cannot be read; see `twotier doctor`")

@@ -58,7 +58,8 @@ def table() -> set[tuple[str, str]]:
 
 def test_every_path_is_described_and_no_other() -> None:
     """The table of paths, and the one that is looked for by its beginning."""
-    assert set(operations()) == table() | {("POST", f"{HOOKS}{{job}}")}
+    heads = {("HEAD", path) for method, path in table() if method == "GET"}
+    assert set(operations()) == table() | heads | {("POST", f"{HOOKS}{{job}}")}
     pattern = operations()["POST", "/hooks/{job}"]["parameters"][0]["schema"]["pattern"]
     assert pattern == f"^{NAME.pattern}$"
 

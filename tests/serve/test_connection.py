@@ -100,6 +100,31 @@ def test_a_head_has_no_body_and_shifts_no_answer(server: Running) -> None:
     assert b"hello" not in heard
 
 
+def test_a_head_of_what_would_stream_ends_with_its_head() -> None:
+    """The stream behind it hears that nobody listens, and the connection goes on."""
+    ended = threading.Event()
+
+    async def stream(_: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        await send({"type": "http.response.body", "body": b"two", "more_body": True})
+        assert (await receive())["type"] == "http.disconnect"
+        await send({"type": "http.response.body", "body": b""})
+        ended.set()
+
+    with Running(stream) as server, closing(server.connect()) as line:
+        for _ in range(2):
+            line.sendall(b"HEAD / HTTP/1.1\r\n\r\n")
+            heard = b""
+            while not heard.endswith(b"\r\n\r\n"):
+                heard += line.recv(65536)
+            assert heard.startswith(b"HTTP/1.1 200 OK\r\n")
+            assert heard.count(b"\r\n\r\n") == 1
+            assert ended.wait(60)
+            ended.clear()
+
+
 @pytest.mark.parametrize(
     ("said", "body"),
     [

@@ -11,14 +11,18 @@ from typing import Any
 from twotier.cli.output import dollars, emit, local_time, prose
 from twotier.cli.peers import main_of
 from twotier.clock import SystemClock
+from twotier.errors import LedgerError
 
 AHEAD = timedelta(hours=1)
 SCOPE = ("job", "client", "tier", "model", "work")
 
 
 def listed(config: Path, *, as_json: bool) -> int:
-    """Every budget now."""
-    return told(main_of(config).get("/control/status")["budgets"], as_json=as_json)
+    """Every budget now. Raises `LedgerError` where the ledger cannot be read."""
+    status = main_of(config).get("/control/status")
+    if status["budgets"] is None:
+        raise LedgerError(status["ledger"]["unreadable"])
+    return told(status["budgets"], as_json=as_json)
 
 
 def clock_settled(config: Path, *, as_json: bool) -> int:

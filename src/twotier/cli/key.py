@@ -127,7 +127,7 @@ def seen(config: Path) -> tuple[Mapping[str, str], Mapping[str, str]]:
         budgets = main.get("/control/status")["budgets"]
     except NotRunningError:
         return {}, {}
-    return used, {one["client"]: one["spent_usd"] for one in budgets if one.get("of_key")}
+    return used, {one["client"]: one["spent_usd"] for one in budgets or () if one.get("of_key")}
 
 
 def row(client: Mapping[str, Any]) -> tuple[str, ...]:

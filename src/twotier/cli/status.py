@@ -1,4 +1,7 @@
-"""`twotier status`: what runs, what each tier can do now, and what today has cost."""
+"""`twotier status`: what runs, what each tier can do now, and what today has cost.
+
+A ledger that cannot be read takes nothing but the money from it, and the exit code is 1 then.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from twotier.cli.outside import outside_lines
 from twotier.cli.peers import main_of
 from twotier.cli.repairs import repair_lines
 from twotier.domain.urls import without_secrets
+from twotier.errors import LedgerError
 
 ALERTS_SHOWN = 10
 NO_TIER = (
@@ -20,21 +24,27 @@ NO_TIER = (
 
 
 def status(config: Path, *, as_json: bool) -> int:
-    """Ask main, print. Raises `NotRunningError` when nobody answers."""
+    """Ask main, print; 1 where the money is not known. Raises `NotRunningError`."""
     told = without_secrets(main_of(config).get("/control/status"))
+    code = LedgerError.exit_code if unreadable(told) else 0
     if as_json:
         emit(told)
-        return 0
+        return code
     for line in lines(told):
         print(line)
-    return 0
+    return code
+
+
+def unreadable(told: Mapping[str, Any]) -> str:
+    """Why the ledger cannot be read, and the command that says more; empty if it can."""
+    return str(told.get("ledger", {}).get("unreadable", ""))
 
 
 def lines(told: Mapping[str, Any]) -> list[str]:
     """The whole page, as wide as the terminal."""
     tiers = told["tiers"]
     place = told.get("public_url") or told["address"]
-    after = [*found_lines(tiers), *memory_lines(tiers), *repair_lines(told.get("repairs", ()))]
+    after = [*found_lines(tiers), *memory_lines(tiers), *repair_lines(told.get("repairs") or ())]
     money = [*alert_lines(told), request_line(told), *batch_lines(told), *money_lines(told)]
     return [
         *prose(f"twotier {told['version']}, pid {told['pid']}, {place}"),
@@ -169,6 +179,9 @@ def money_lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Today, then every budget."""
     if told.get("ledger", {}).get("held"):  # the alert says why
         yield "LEDGER HELD: every limit counts as reached until you say `twotier spend confirm`"
+    if because := unreadable(told):
+        yield f"MONEY NOT KNOWN: {because}"
+        return
     yield f"today {dollars(told['spend_today_usd'])}"
     yield from outside_lines(told.get("outside_today"))
     yield from budget_lines(told["budgets"])

@@ -135,6 +135,8 @@ class Gateway:
             await self.control(scope, receive, send)
             return
         handler = self.routes.get((scope["method"], path))
+        if handler is None and scope["method"] == "HEAD":  # the server leaves its body out
+            handler = self.routes.get(("GET", path))
         if handler is None:
             raise self.nothing_there(scope["method"], path)
         if self.heeded:
@@ -146,5 +148,5 @@ class Gateway:
         known = sorted(f"{one} {at}" for one, at in self.routes)
         text = f"no {method} {path} here; there are: {', '.join(known)}"
         if methods := [one for one, at in self.routes if at == path]:
-            return MethodError(text, methods=methods)
+            return MethodError(text, methods=[*methods, *(["HEAD"] if "GET" in methods else [])])
         return NotFoundError(text)

@@ -14,6 +14,7 @@ import msgspec
 from twotier.domain.clock import Clock
 from twotier.domain.money import MICROUSD_PER_USD, Budget
 from twotier.domain.tier import TierFacts
+from twotier.errors import LedgerError
 from twotier.exchange import Tier
 from twotier.gateway.findings import probe_state, speed_state
 from twotier.gateway.live import Live
@@ -22,6 +23,7 @@ from twotier.ledger.book import Book
 from twotier.ledger.reports import Outlook, RepairRow
 
 REPAIR_DAYS = 7
+FROM_LEDGER = ("spend_today_usd", "outside_today", "repairs", "budgets", "outlook")
 
 
 def usd_text(microusd: int) -> str:
@@ -77,17 +79,26 @@ class Status:
             "batches": self.batches(),
             "worker": {"state": facts.state.value, "pid": facts.pid, "because": facts.because},
             "requests": {"in_flight": self.live.under_way, "since_start": self.live.begun},
-            "spend_today_usd": usd_text(await self.spent_today()),
-            "outside_today": await self.outside_told(*self.today()),
-            "repairs": [repair_state(one) for one in await self.book.repairs(self.last_days())],
-            "budgets": await self.budgets_told(),
-            "outlook": await self.outlook_told(),
-            "ledger": {
-                "recovered": self.book.recovered,
-                "lost": self.book.lost,
-                "held": self.book.held,
-            },
+            **await self.of_ledger(),
         }
+
+    async def of_ledger(self) -> dict[str, Any]:
+        """What only the ledger knows. Where it cannot be read, each is None and `unreadable` says
+        why: whoever asks what runs must hear that all the same.
+        """
+        try:
+            read: dict[str, Any] = {
+                "spend_today_usd": usd_text(await self.spent_today()),
+                "outside_today": await self.outside_told(*self.today()),
+                "repairs": [repair_state(one) for one in await self.book.repairs(self.last_days())],
+                "budgets": await self.budgets_told(),
+                "outlook": await self.outlook_told(),
+            }
+            unreadable = ""
+        except LedgerError as exc:
+            read, unreadable = dict.fromkeys(FROM_LEDGER), exc.message
+        kept = {"recovered": self.book.recovered, "lost": self.book.lost, "held": self.book.held}
+        return {**read, "ledger": {**kept, "unreadable": unreadable}}
 
     def line(self) -> str:
         """All of it in one line, for whoever keeps us alive."""

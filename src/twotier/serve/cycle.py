@@ -166,6 +166,10 @@ class Cycle:
         self._head = head + b"\r\n"
 
     def _body(self, piece: bytes, *, more: bool) -> None:
+        if self.scope["method"] == "HEAD":
+            if self.done:
+                return
+            more = False  # its answer is whole with its head, also where a stream would begin
         if self.done or (self._head is None and not self.started):
             raise RuntimeError("a body belongs between the head and the end of an answer")
         if self._chunked:

@@ -20,13 +20,16 @@ Way = tuple[str, str]  # method, path; a part left open stands in braces
 
 
 def of_clients(home: House) -> list[Way]:
-    """The gateway's own table, as it tells it itself, with the posts to jobs."""
+    """The gateway's own table, as it tells it itself, with the posts to jobs; where it answers GET
+    it answers HEAD.
+    """
     heard = home.ask("GET", "/nowhere", headers={"x-api-key": home.key})
     known = json.loads(heard.text)["error"]["message"].partition("there are: ")[2]
     found: list[Way] = []
     for one in known.split(", "):
         method, _, path = one.partition(" ")
         found.append((method, path))
+    found += [("HEAD", path) for method, path in found if method == "GET"]
     return [*found, ("POST", "/hooks/{job}")]
 
 

@@ -164,7 +164,7 @@ async def probing(visit: Visit, tier: Mapping[str, Any]) -> Told:
 
 def repairs(state: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
     """Each kind of call that was not as it had to be, and how many."""
-    for one in state.get("repairs", ()):
+    for one in state.get("repairs") or ():
         if one["tier"] != name:
             continue
         for kind, (what, became) in REPAIRS.items():

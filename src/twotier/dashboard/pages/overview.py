@@ -155,7 +155,7 @@ def listed(names: Iterable[str]) -> str:
 
 def money(state: Mapping[str, Any]) -> Mapping[str, Any]:
     """Today against the day's budget: the first one for all work, where there is any."""
-    budgets = [one for one in state.get("budgets", ()) if not scope(one)]
+    budgets = [one for one in state.get("budgets") or () if not scope(one)]
     day = next((one for one in budgets if one["period"] == "day"), None)
     spent = state.get("spend_today_usd", "0")
     shown = None if day is None else {**day, **bar(day)}

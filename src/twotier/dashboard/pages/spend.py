@@ -115,7 +115,7 @@ def chart(
     paid = {row["key"]: row for row in sums.get("rows", ())}
     days = [now.date() - timedelta(days=back) for back in range(CHART_DAYS - 1, -1, -1)]
     outlook = (status.get("outlook") or {}).get("day") or {}
-    budgets = [one for one in status.get("budgets", ()) if whole_day(one)]
+    budgets = [one for one in status.get("budgets") or () if whole_day(one)]
     alert = next((one["alert_usd"] for one in budgets if one["alert_usd"] is not None), None)
     rows = [
         {
