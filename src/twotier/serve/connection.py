@@ -76,6 +76,8 @@ class Connection(asyncio.Protocol):
         self._expects = False  # waits for our word before it sends the body
         self._head_bytes = 0
         self._unread_bytes = 0  # came, and belonged to nothing the parser has told us of yet
+        self._body_bytes = 0  # of this body, since it was waited for
+        self._body_from = 0.0
         self._written_bytes = 0
         self._taken = (0, 0.0)  # how many of them the client has taken, and when that was seen
         self._awaits: tuple[float, str] | None = None  # the next part, where it has not come yet
@@ -127,7 +129,18 @@ class Connection(asyncio.Protocol):
         if self._awaits is not None:
             (seconds, late), self._awaits = self._awaits, None
             self._wait_until(seconds, late)
+            self._body_from = self._due - seconds
+        if self._reading is not None:
+            self._due = self._body_due()
         self._next()
+
+    def _body_due(self) -> float:
+        """Until when more of a body has to come; what we do not read is waited for by nobody."""
+        if self._paused:
+            return NEVER
+        earned = self._body_bytes / self._limits.body_bytes_per_second_min
+        begun = min(self._loop.time(), self._body_from + earned)
+        return begun + self._limits.body_seconds_max
 
     def _pass_over(self, body: bytes) -> None:
         """An upgrade that nobody here knows is passed over (RFC 9110, 7.8).
@@ -223,11 +236,13 @@ class Connection(asyncio.Protocol):
             raise Refused(429, "too many requests at once on one connection")
         self._reading = cycle
         self._waiting.append(cycle)
+        self._body_bytes = 0
         self._awaits = (self._limits.body_seconds_max, "the body of the request took too long")
 
     def on_body(self, piece: bytes) -> None:
         """A piece of a body."""
         self._unread_bytes = 0
+        self._body_bytes += len(piece)
         cycle = self._reading
         if cycle is None or cycle.done:
             return
@@ -268,6 +283,9 @@ class Connection(asyncio.Protocol):
         if self._paused and not self._transport.is_closing():
             self._paused = False
             self._transport.resume_reading()
+            if self._reading is not None:
+                self._body_from, self._body_bytes = self._loop.time(), 0
+                self._due = self._body_due()
 
     def answered(self, *, close: bool) -> None:
         """An answer is whole. What still comes of its request's body is read and dropped: closing
