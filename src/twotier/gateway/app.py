@@ -6,7 +6,6 @@ control paths.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -32,7 +31,6 @@ from twotier.gateway.plain import DESCRIPTION
 from twotier.gateway.refusals import Refusals
 from twotier.protocols import INBOUND
 
-log = logging.getLogger("twotier.gateway")
 TRACE_CHARACTERS_MAX = 64  # a `traceparent` has 55
 DIALECT_AT: Mapping[str, Dialect] = {
     f"/v1{path}": dialect for dialect, path in PATHS.items() if dialect in INBOUND
@@ -109,10 +107,8 @@ class Gateway:
         except TwotierError as exc:
             self.refusals.note(exc, path=scope["path"], client="")
             await refuse(send, exc, wire=INBOUND[dialect_of(scope["path"])])
-        except Exception:  # the top of a request: what is left is a defect, and must be seen
-            broken = TwotierError("an internal error; see the log")
-            broken.request_id = self.refusals.new_id()
-            log.exception("defect", extra={"path": scope["path"], "request": broken.request_id})
+        except Exception as exc:  # noqa: BLE001 - what is left at the top is a defect: it is logged
+            broken = self.refusals.defect(exc, path=scope["path"])
             await refuse(send, broken, wire=INBOUND[dialect_of(scope["path"])])
 
     async def route(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -75,6 +75,12 @@ class ModelRoute:
             if call.heard is not None:
                 call.heard(answer.whole)
             await deliver(answer, reply)
+        except Exception as exc:  # a defect: of a stream that has begun only we can tell its client
+            if not (answer.stream and reply.started):
+                raise
+            path, known = call.scope["path"], answer.headers["x-twotier-request"]
+            broken = self.live.refusals.defect(exc, path=path, request=known)
+            await reply({"type": "http.response.body", "body": answer.broken(broken)})
         finally:
             await answer.close()
 

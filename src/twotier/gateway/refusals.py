@@ -18,6 +18,17 @@ class Refusals:
         self.by_code: dict[str, int] = {}
         self.new_id = new_id
 
+    def defect(self, exc: Exception, *, path: str, request: str = "") -> TwotierError:
+        """What a client hears of a defect of ours: a name to look for in the log, which has it all.
+
+        `request` names it already, else it gets a name.
+        """
+        broken = TwotierError("an internal error; see the log")
+        broken.request_id = request or self.new_id()
+        extra = {"path": path[:PATH_CHARACTERS_MAX], "request": broken.request_id}
+        log.error("defect", exc_info=exc, extra=extra)
+        return broken
+
     def note(self, error: TwotierError, *, path: str, client: str) -> None:
         """One refusal, which has an id from here on. A client that was not let in has no name."""
         error.request_id = error.request_id or self.new_id()
