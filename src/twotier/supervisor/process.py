@@ -31,7 +31,7 @@ from twotier.supervisor.vigil import Pulse
 INHERITED: tuple[str, ...] = (
     "PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR",
     "XDG_CACHE_HOME", "HF_HOME", "HF_HUB_CACHE", "SSL_CERT_FILE", "SSL_CERT_DIR",
-    "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES",
+    "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "OMP_THREAD_LIMIT",
 )  # fmt: skip
 SAME_START_SECONDS = 2.0  # the system's own start times move a little when the clock is set
 LOOK_SECONDS = 0.2
