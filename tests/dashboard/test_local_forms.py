@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -277,6 +277,25 @@ def test_the_doctor_is_waited_for_by_the_stream_and_the_worst_comes_first() -> N
     assert 'data-copy="edit' not in text
     assert "1 things are as they should be" not in text
     assert "1 thing is as it should be" in text
+
+
+def test_a_doctor_that_takes_long_does_not_hold_up_the_page() -> None:
+    """What the stream shows first has what is known of the doctor; the next look asks him."""
+    main = FakeMain({"/control/doctor": {"findings": []}})
+
+    async def scenario() -> None:
+        next_ones = visit(main, live=True)
+        first = replace(next_ones, first=True)
+        assert await setup.doctor(first) is None
+        assert main.heard == []
+        told = await setup.doctor(next_ones)
+        assert told is not None
+        assert told.value == {"bad": [], "good": []}
+        again = await setup.doctor(first)
+        assert again is not None
+        assert again.value == told.value
+
+    asyncio.run(scenario())
 
 
 def test_settings_are_cut_and_only_those_that_were_said_are_shown() -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from itertools import count
 from typing import Any
 
 from starlette.applications import Starlette
@@ -123,8 +124,10 @@ class Dashboard:
         if self.streams.full:
             raise QueueFullError("too many pages are open; close some", retry_after_seconds=30.0)
 
+        looks = count()
+
         async def parts() -> Mapping[str, str]:
-            visit = self._visit(request, live=True)
+            visit = replace(self._visit(request, live=True), first=next(looks) == 0)
             told = await page.told(visit) if page.live else {}
             assert not isinstance(told, Download)  # noqa: S101 - a file has no live parts
             frame = await self._frame(page, request, told=told, visit=visit)

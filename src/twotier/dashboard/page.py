@@ -24,7 +24,7 @@ class Visit:
     """One look at a page. `main` and `worker` answer as they answer the command line. `place` are
     the parts of the path that the page left open, `query` what stands after its question mark.
     `zone` is the one in which days begin; `keep` holds what is dear to find out. `live`: for the
-    stream, which may take its time.
+    stream, which may take its time; not for what it shows `first`.
     """
 
     main: MainLike
@@ -35,6 +35,7 @@ class Visit:
     place: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     live: bool = False
+    first: bool = False
 
     async def status(self) -> dict[str, Any]:
         """What `twotier status` tells, at most about a second old: all streams share it. Raises

@@ -67,12 +67,14 @@ async def told(visit: Visit) -> Told:
 
 
 async def doctor(visit: Visit) -> Found[dict[str, Any]] | None:
-    """The findings, the worst first; None while nobody has looked: the stream does."""
+    """The findings, the worst first; None while nobody has looked: the stream does, once it has
+    shown the rest of the page.
+    """
 
     async def look() -> dict[str, Any]:
         return await visit.main.get("/control/doctor")
 
-    if visit.live or visit.query.get("look") == "1":
+    if (visit.live and not visit.first) or visit.query.get("look") == "1":
         seen = await found(visit.keep.fresh(DOCTOR, look))
     else:
         known = visit.keep.known(DOCTOR)

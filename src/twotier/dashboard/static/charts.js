@@ -36,9 +36,11 @@
     return unit === "usd" ? `$${text}` : unit ? `${text} ${unit}` : text;
   };
 
-  // A day where the steps are days, else the time of the clock.
+  // A day where the steps are days, else the time of the clock: with seconds where steps are less
+  // than a minute, or two of them would look the same.
   const moment = (seconds, step) => new Date(seconds * 1000).toLocaleString([], step >= 86400
-    ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    ? { day: "numeric", month: "short" }
+    : { hour: "2-digit", minute: "2-digit", hourCycle: "h23", ...(step < 60 ? { second: "2-digit" } : {}) });
 
   // One value makes no line: it is a point.
   const alone = (chart, at) => chart.data[at].filter((one) => one != null).length === 1;
@@ -82,7 +84,7 @@
         y: { range: (_, low, high) => [Math.min(0, low ?? 0), (high ?? 0) > 0 ? high * 1.08 : 1] },
       },
       axes: [
-        { ...axis, grid: { show: false }, space: 56, size: 34, ...(told.kind === "label" ? { values: labels, incrs: [1, 2, 5, 7, 14, 30] } : told.kind === "number" ? { values: (_, all) => all.map((one) => short(one, "")) } : { values: (_, all, axis, space, step) => all.map((one) => moment(one, step)) }) },
+        { ...axis, grid: { show: false }, space: told.kind === "time" ? 60 : 56, size: 34, ...(told.kind === "label" ? { values: labels, incrs: [1, 2, 5, 7, 14, 30] } : told.kind === "number" ? { values: (_, all) => all.map((one) => short(one, "")) } : { values: (_, all, axis, space, step) => all.map((one) => moment(one, step)) }) },
         { ...axis, size: 56, values: (_, all) => all.map((one) => short(one, unit)) },
       ],
       series: [{}, ...told.heads.map(series)],
