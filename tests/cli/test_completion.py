@@ -59,12 +59,8 @@ def test_bash_completes_what_was_begun(script: Path, typed: str, offered: set[st
     assert set(done.stdout.split()) == offered
 
 
-@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
-@pytest.mark.parametrize(
-    ("typed", "offered"),
-    [("twotier stat", "status"), ("twotier job re", "revert"), ("twotier route --ki", "--kind")],
-)
-def test_fish_completes_what_was_begun(script: Path, typed: str, offered: str) -> None:
+def offered_by_fish(script: Path, typed: str) -> list[str]:
+    """The words it would show."""
     home = script.parents[4]
     program = home / "bin" / "twotier"  # fish completes no command that is not there
     program.parent.mkdir(exist_ok=True)
@@ -79,7 +75,36 @@ def test_fish_completes_what_was_begun(script: Path, typed: str, offered: str) -
         check=True,
         timeout=60,
     )
-    assert offered in done.stdout.split()
+    return done.stdout.split()
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("twotier stat", "status"), ("twotier job re", "revert"), ("twotier route --ki", "--kind")],
+)
+def test_fish_completes_what_was_begun(script: Path, typed: str, offered: str) -> None:
+    assert offered in offered_by_fish(script, typed)
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish here")
+@pytest.mark.parametrize(
+    ("typed", "fits"),
+    [
+        ("twotier ", False),
+        ("twotier status ", False),
+        ("twotier job ", False),
+        ("twotier ask --model ", False),
+        ("twotier ask --file ", True),
+        ("twotier backup ", True),
+        ("twotier restore ", True),
+        ("twotier import openclaw ", True),
+        ("twotier spend import ", True),
+    ],
+)
+def test_fish_offers_files_only_where_one_fits(script: Path, typed: str, fits: bool) -> None:
+    (script.parents[4] / "a-file.txt").touch()
+    assert ("a-file.txt" in offered_by_fish(script, typed)) == fits
 
 
 ZSH = "fpath=($HOME/.zfunc $fpath); autoload -U compinit; compinit -u -D; PS1=; print be''gin\n"

@@ -29,12 +29,16 @@ elif (( $+functions[compdef] )); then
   compdef _cyclopts_twotier twotier
 fi
 """
+# Without a word from us fish offers files everywhere, also where only a command or a name fits.
+FILES_AT = ("backup", "restore", "import openclaw", "spend import")  # what they take is a path
 
 
 def completion(app: App, shell: str, *, install: bool) -> int:
     """Print the script, or write it. A shell's own settings are never changed."""
     named = shell_of(shell, os.environ)
     script = app.generate_completion(prog_name="twotier", shell=named)
+    if named == "fish":
+        script = files_where_they_fit(script)
     script += ZSH_END if named == "zsh" else ""
     if not install:
         print(script)
@@ -45,6 +49,16 @@ def completion(app: App, shell: str, *, install: bool) -> int:
     print(path)
     say(THEN[named].format(path, folder=path.parent))
     return 0
+
+
+def files_where_they_fit(script: str) -> str:
+    """The script for fish, with files offered where a path is asked for and nowhere else."""
+    lines = [
+        line if " -F " in line else line.replace(" -r ", " -x ", 1) for line in script.splitlines()
+    ]
+    at = "complete -c twotier -n '__fish_twotier_using_command {}' -F"
+    nowhere_else = ["complete -c twotier -f", *(at.format(command) for command in FILES_AT)]
+    return "\n".join([*lines, *nowhere_else, ""])
 
 
 def shell_of(shell: str, env: Mapping[str, str]) -> Shell:
