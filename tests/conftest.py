@@ -38,6 +38,8 @@ if "PYTHONPATH" in os.environ:
     os.environ["PYTHONPATH"] = os.pathsep.join(str(Path(path).resolve()) for path in paths)
 # Some hundred children load the same modules: they may keep what they compiled.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Commands of the tests do not have it: with it here none of them could start warm (tests/warm.py).
+os.environ.pop("PYTHONUNBUFFERED", None)
 # Real engines share the cores with other tests. Two threads of one then wait for each other longer
 # than they compute: 60 tokens of the starter are 7 s of processor, with one thread 3 s.
 os.environ.setdefault("OMP_THREAD_LIMIT", "1")
