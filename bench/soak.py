@@ -21,9 +21,9 @@ from bench.figures import lines
 from tests.faults.soak_world import soak_world
 from tests.faults.soaking import Length, Soak
 
-# What main keeps of requests is bounded, and full after some 4,500 of them (10 MB; measured without
-# a fault): only then can be seen whether anything grows.
-WARM_UP_REQUESTS = 5_000
+# What main keeps of requests is bounded, and the last of it (`REQUESTS_REMEMBERED_MAX`) is full
+# after 5,000 of them: only then can be seen whether anything grows.
+WARM_UP_REQUESTS = 8_000
 
 
 def main() -> int:

@@ -57,6 +57,7 @@ from twotier.say import ref
 from twotier.slots import PATIENT, Patience, Slots
 
 HELD_BYTES_MAX = 1_000_000
+Way = Callable[["Exchange", Reply], Awaitable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +151,7 @@ class Exchange:
         if self._repair is not None:
             self._theirs = REPAIRED[self._dialect]
         self._voice: StreamWriter | StreamRelay | None = None
-        self._next: Callable[[Reply], Awaitable[bytes]] | None = None
+        self._next: Way | None = None
         self._relay: StreamRelay
         self._reader: StreamReader
         self._writer: StreamWriter
@@ -231,7 +232,7 @@ class Exchange:
             return b""
         else:
             try:
-                chunk = await self._next(self._reply)
+                chunk = await self._next(self, self._reply)
                 self._whole = not chunk
             except (TwotierError, RecursionError) as exc:
                 chunk = self.failed(exc if isinstance(exc, TwotierError) else too_deep())
@@ -355,13 +356,13 @@ class Exchange:
         """Take what comes until there is something no other tier could take back."""
         assert self._next is not None  # noqa: S101 - set by the only caller
         if not self._request.stream:
-            self._held = await self._next(reply)
+            self._held = await self._next(self, reply)
             self._whole = True
             return
         held: list[bytes] = []
         size = 0
         while not self.observed.content and size <= HELD_BYTES_MAX:
-            chunk = await self._next(reply)
+            chunk = await self._next(self, reply)
             if not chunk:
                 self._whole = True
                 break
@@ -370,20 +371,20 @@ class Exchange:
         self._held = held[0] if len(held) == 1 else b"".join(held)
         self._first = self._ground.clock.monotonic() - self._started
 
-    def _way(self) -> Callable[[Reply], Awaitable[bytes]]:
-        """The one of four ways that fits how the client asked and how the upstream answers."""
+    def _way(self) -> Way:
+        """The one of four that fits; not bound, as it would hold the exchange that holds it."""
         if not self._streamed:
-            return self._whole_to_whole
+            return Exchange._whole_to_whole
         if not self._request.stream:
-            return self._stream_to_whole
+            return Exchange._stream_to_whole
         spec = self.tier.spec
         bent = self._order is not None or (spec.stream_bent and self._dialect == spec.dialect)
         if self._same and not bent and (relay := self._open_relay()):
             self._relay = self._voice = relay
-            return self._relayed
+            return Exchange._relayed
         self._reader, self._writer = self._open_reader(), self._open_writer()
         self._voice = self._writer
-        return self._translated
+        return Exchange._translated
 
     def _rename(self) -> Rename | None:
         """A name that only its server uses (mlx-lm's `default_model`) is not the client's."""

@@ -68,7 +68,7 @@ UNSTORABLE = (ValueError, OverflowError, sqlite3.InterfaceError, sqlite3.Program
 Behind = Recorded | Decided | Found | Alerted | Outside | Batched | Judged | Forgotten
 Ahead = Callable[[Budget], int]
 _OPEN = Settlement(Settled.OPEN, Outcome.PENDING, 0)
-REQUESTS_REMEMBERED_MAX = 50_000
+REQUESTS_REMEMBERED_MAX = 5_000  # a quarter of an hour of five a second; 0.6 MB
 LEASE_MS = 3_600_000  # longer than any answer may take
 
 

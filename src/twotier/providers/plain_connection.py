@@ -136,6 +136,7 @@ class Connection(asyncio.Protocol):
         self._home.forget(self)
         if not self.lost.done():
             self.lost.set_result(None)
+            del self._parser  # it holds us, and nothing comes any more
 
     # What the parser calls. An exception here stops it with an HttpParserCallbackError.
 

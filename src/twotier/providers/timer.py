@@ -23,6 +23,7 @@ class Timer:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting = False
+        self._fail: Callable[[DeadlineError], None] = _nobody_waits
         self._handle: asyncio.TimerHandle | None = None
 
     def start(
@@ -57,6 +58,7 @@ class Timer:
     def rest(self) -> None:
         """The call is over. A timer that is wound up stays so: the next call may use it."""
         self._waiting = False
+        self._fail = _nobody_waits  # the answer holds this timer, which is not to hold it too
 
     def stop(self) -> None:
         """Nobody will wait any more."""
@@ -75,6 +77,10 @@ class Timer:
             return
         name = "total" if self._total_at <= self._wait_until else self._name
         self._fail(late(name, self._deadlines))
+
+
+def _nobody_waits(_: DeadlineError) -> None:
+    """Whom a timer tells between two calls."""
 
 
 def late(name: str, deadlines: Deadlines) -> DeadlineError:
