@@ -26,6 +26,7 @@ from tests.simulator.upstreams import Frontier, Local, Served
 from tests.simulator.wire import Net
 from tests.simulator.work import Paid, Worker
 from tests.stores import laid
+from twotier.errors import LedgerError
 from twotier.supervisor.policy import State
 
 RESTART_SECONDS = (0.5, 5.0)
@@ -154,7 +155,9 @@ class Day:
     def _main_ended(self, main: Main) -> None:
         """It stopped by itself: a service manager starts it anew."""
         if main.loop.alive and not self.over_soon:
-            if error := main.task.exception():
+            error = main.task.exception()
+            full = isinstance(error, LedgerError) and SteppedWriter.full
+            if error and not full:  # who stops while the disk is full says so, and ends badly
                 self.universe.defects.append(f"main ended with {error!r}")
             main.kill()
             self._soon(self._start_main)
