@@ -28,6 +28,7 @@ def calm() -> Iterator[None]:
     gc.unfreeze()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("calm")
 def test_what_grew_old_before_it_died_is_let_go() -> None:
     """A request that was under way while young and middle passes went by leaves its cycles among
