@@ -19,6 +19,8 @@ HANDED_OVER_KIND = "handed_over"  # broken off by us; its tier did its work
 
 NOTED_CHARACTERS_MAX = 300
 KIND_CHARACTERS_MAX = 60  # a type is a word; what is longer is something else
+# What readers of JSON and TOML raise at what is none, is no text at all, or is nested too deep.
+NOT_READABLE = (ValueError, RecursionError)
 
 
 class TwotierError(Exception):

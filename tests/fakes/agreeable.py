@@ -13,6 +13,21 @@ from aiohttp import web
 
 from tests.fakes.serving import Served
 
+# Tiers behind it, in a configuration: one that speaks its own dialect alone, one that speaks all.
+AGREEING = """
+[tiers.local]
+engine = "openai"
+model = "narrow"
+base_url = "{base_url}/v1"
+images = true
+
+[tiers.wide]
+engine = "openai"
+model = "wide"
+base_url = "{base_url}/v1"
+images = true
+speaks = ["messages", "count_tokens", "responses", "completions", "embeddings"]
+"""
 USAGE = {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
 COUNTED = {"input_tokens": 3, "output_tokens": 2}
 CHAT = {"id": "c1", "object": "chat.completion", "created": 1, "model": "m"}

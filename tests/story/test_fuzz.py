@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.fakes.agreeable import Agreeable
+from tests.fakes.agreeable import AGREEING, Agreeable
 from tests.hostile import TEMPLATES, Hostile, written
 from tests.story.service import FRONTIER, Service
 from twotier.domain.message import PATHS, Dialect
@@ -30,20 +30,7 @@ SEED = os.environ.get("SEED", "1")
 COUNT = 100_000 if SOAK else 2_400
 LINES = 3  # connections at a time, each with its own row of bodies
 
-TIERS = """
-[tiers.local]
-engine = "openai"
-model = "narrow"
-base_url = "{base_url}/v1"
-images = true
-
-[tiers.wide]
-engine = "openai"
-model = "wide"
-base_url = "{base_url}/v1"
-images = true
-speaks = ["messages", "count_tokens", "responses", "completions", "embeddings"]
-
+LOG = """
 [log]
 level = "warning"
 """
@@ -78,7 +65,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("fuzz")
     with Agreeable() as upstream:
         parts = (
-            TIERS.format(base_url=upstream.base_url),
+            AGREEING.format(base_url=upstream.base_url),
+            LOG,
             FRONTIER.format(base_url=upstream.base_url),
         )
         service = Service(folder, *parts, env={"FRONTIER_KEY": "sk-test"})

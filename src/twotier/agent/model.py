@@ -24,7 +24,13 @@ from twotier.agent.said import Chat, Said
 from twotier.domain.money import MICROUSD_PER_USD
 from twotier.domain.tier import TierPolicy, TierState
 from twotier.domain.verdict import Verdict
-from twotier.errors import DeadlineError, NotRunningError, StreamBrokenError, UpstreamError
+from twotier.errors import (
+    NOT_READABLE,
+    DeadlineError,
+    NotRunningError,
+    StreamBrokenError,
+    UpstreamError,
+)
 from twotier.tools.reading import Limits
 
 URL = "http://main/v1/chat/completions"  # the host is a name only: the socket decides
@@ -158,7 +164,7 @@ class MainClient:
                 raise refusal(reply.status, raw, headers=reply.headers)
         try:
             found: dict[str, Any] = json.loads(raw)
-        except (ValueError, RecursionError) as exc:
+        except NOT_READABLE as exc:
             raise StreamBrokenError(f"main's answer to {path} is not JSON") from exc
         return found
 
@@ -307,7 +313,7 @@ def answer_of(raw: bytes, headers: Mapping[str, str]) -> Answer:
         choice = body["choices"][0]
         text = choice["message"]["content"]
         finish = choice["finish_reason"]
-    except (ValueError, RecursionError, LookupError, TypeError) as exc:
+    except (*NOT_READABLE, LookupError, TypeError) as exc:
         raise StreamBrokenError("main's answer is not a chat completion") from exc
     if not isinstance(text, str) or not text.strip():
         raise StreamBrokenError("the model gave an empty answer")
@@ -330,7 +336,7 @@ def said_of(raw: bytes, headers: Mapping[str, str]) -> Said:
         body = json.loads(raw)
         choice = body["choices"][0]
         message, finish = dict(choice["message"]), str(choice["finish_reason"])
-    except (ValueError, RecursionError, LookupError, TypeError) as exc:
+    except (*NOT_READABLE, LookupError, TypeError) as exc:
         raise StreamBrokenError("main's answer is not a chat completion") from exc
     usage = body.get("usage") or {}
     tokens_out = int(usage.get("completion_tokens") or 0)
@@ -352,7 +358,7 @@ def refusal(status: int, raw: bytes, *, headers: Mapping[str, str]) -> UpstreamE
     try:
         error = json.loads(raw)["error"]
         message, code = str(error["message"]), str(error.get("code") or "api_error")
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+    except (*NOT_READABLE, LookupError, TypeError, AttributeError):
         message, code = f"main answered with status {status}", "api_error"
     return UpstreamError(
         message,

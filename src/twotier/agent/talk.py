@@ -12,7 +12,7 @@ from typing import Any
 
 from twotier.agent.turn import TOOLS_MAX_LOCAL, Turn
 from twotier.domain.tier import TierPolicy
-from twotier.errors import JobError
+from twotier.errors import NOT_READABLE, JobError
 from twotier.protocols.json_schema import problems
 from twotier.tools.base import ToolSpec
 
@@ -84,7 +84,7 @@ def arguments_of(written: Any) -> dict[str, Any]:
     """A call's arguments. What is no JSON object is kept under a name of its own, and refused."""
     try:
         found = json.loads(written) if isinstance(written, str) else written
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         found = None
     return found if isinstance(found, dict) else {UNREADABLE: str(written)}
 
@@ -95,7 +95,7 @@ def value_of(text: str, schema: Mapping[str, Any] | None) -> tuple[Any, str]:
         return None, ""
     try:
         value = json.loads(unfenced(text))
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         return None, "it is not JSON"
     return value, "; ".join(problems(value, schema))
 

@@ -22,7 +22,7 @@ from twotier.config import secrets
 from twotier.config.load import Loaded
 from twotier.config.work import JobConfig
 from twotier.domain.label import Label
-from twotier.errors import ConfigError, RequestError, WatchError
+from twotier.errors import NOT_READABLE, ConfigError, RequestError, WatchError
 from twotier.jobs.api import said
 from twotier.watch.base import Around
 from twotier.watch.kinds import kind_of, make
@@ -47,7 +47,7 @@ class FirstLook:
             table = {"name": body["name"], **tomllib.loads(body["text"])}
             job = JobConfig.model_validate(table)
         # pydantic's and TOML's are ValueErrors
-        except (ValueError, RecursionError, KeyError, TypeError) as exc:
+        except (*NOT_READABLE, KeyError, TypeError) as exc:
             raise RequestError("send the name and the text of a job that is right") from exc
         loaded = self.loaded()
         named = secrets.Named([job], home=loaded.home)

@@ -12,7 +12,7 @@ from twotier.config.schema import Config
 from twotier.config.zones import zone_name
 from twotier.domain.message import PATHS
 from twotier.domain.money import MICROUSD_PER_USD
-from twotier.errors import ConfigError
+from twotier.errors import NOT_READABLE, ConfigError
 from twotier.router.own import Own, Span
 from twotier.router.rows import Rules, rules_of
 
@@ -39,7 +39,7 @@ def rules_from(loaded: Loaded, text: str) -> Rules:
     """
     try:
         wanted = tomllib.loads(text)
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise ConfigError(f"the rules are not valid TOML: {exc}") from exc
     given = {name: wanted[name] for name in SECTIONS if name in wanted}
     if not given:

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from twotier.errors import DeadlineError, NotRunningError, TwotierError, error_told
+from twotier.errors import NOT_READABLE, DeadlineError, NotRunningError, TwotierError, error_told
 
 ANSWER_SECONDS = 10.0
 LOOK_SECONDS = 70.0  # where it looks at something elsewhere before it answers
@@ -79,7 +79,7 @@ def document(status: int, content: bytes) -> dict[str, Any]:
     """The object of an answer. Raises the error that it tells of."""
     try:
         found = json.loads(content)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         found = None
     told: dict[str, Any] | None = found if isinstance(found, dict) else None
     if status >= 400:

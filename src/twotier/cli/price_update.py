@@ -26,7 +26,7 @@ from twotier.config.load import Loaded, load
 from twotier.config.paths import paths_of
 from twotier.config.write import put_file
 from twotier.domain.money import Price
-from twotier.errors import ConfigError, NotFoundError, UsageError
+from twotier.errors import NOT_READABLE, ConfigError, NotFoundError, UsageError
 from twotier.ledger.prices import PriceBook
 from twotier.ledger.seed import FORMAT, Document, Seed, made, read, write
 from twotier.ledger.shipped import shipped_prices, shipped_seed
@@ -120,7 +120,7 @@ def taken(data: bytes, *, origin: str, today: date) -> Seed:
     """The list in these bytes: the public data, or a list of ours."""
     try:
         raw = json.loads(data, parse_float=str)
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise ConfigError(f"{origin} is no JSON ({exc}); give another --from") from exc
     if isinstance(raw, dict) and raw.get("format") == FORMAT:
         return read(data)

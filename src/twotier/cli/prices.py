@@ -22,7 +22,7 @@ from twotier.config.prices import PriceConfig
 from twotier.config.write import rewrite
 from twotier.domain.money import MICROUSD_PER_USD, Price
 from twotier.domain.price import Ladder, Rates
-from twotier.errors import ConfigError, NotFoundError, UsageError
+from twotier.errors import NOT_READABLE, ConfigError, NotFoundError, UsageError
 from twotier.ledger.prices import PriceBook
 
 HEADS = ("MODEL", "INPUT", "OUTPUT", "CACHE READ", "WRITE", "WRITE 1H", "SINCE", "SOURCE")
@@ -236,7 +236,7 @@ def raw(text: str) -> dict[str, Any]:
     """The file as TOML. Raises `ConfigError`."""
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise ConfigError(f"the configuration cannot be read: {exc}") from exc
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from twotier.cli.client import MODEL_SECONDS_MAX, Peer, error_of, line_of
 from twotier.cli.output import columns, emit, local_time, show
 from twotier.cli.peers import main_of
-from twotier.errors import StreamBrokenError, UnknownModelError
+from twotier.errors import NOT_READABLE, StreamBrokenError, UnknownModelError
 
 Line = Mapping[str, Any]
 Seen = Callable[[Line], None]
@@ -58,7 +58,7 @@ def lines(main: Peer, order: Mapping[str, Any]) -> Iterator[Line]:
         while text := line_of(response):
             try:
                 told = json.loads(text)
-            except (ValueError, RecursionError):
+            except NOT_READABLE:
                 return  # a line that breaks off is the end, and `ended` says that it came too soon
             yield told
 

@@ -14,7 +14,7 @@ from twotier.cli.client import error_of
 from twotier.cli.job import path_of
 from twotier.cli.output import dollars, emit, show
 from twotier.cli.peers import main_of, worker_of
-from twotier.errors import UsageError
+from twotier.errors import NOT_READABLE, UsageError
 
 STDIN = Path("-")
 RESPONSES, MESSAGES = "/v1/responses", "/v1/messages"
@@ -120,7 +120,7 @@ def body_in(file: Path) -> dict[str, Any]:
         body = json.loads(text)
     except OSError as exc:
         raise UsageError(f"{file} cannot be read: {exc.strerror}") from exc
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise UsageError(f"{file} holds no request: {exc}; it must be a JSON object") from exc
     if not isinstance(body, dict):
         raise UsageError(f"{file} holds no request; it must be a JSON object")

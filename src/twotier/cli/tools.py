@@ -19,7 +19,7 @@ from twotier.config.work import JobConfig
 from twotier.domain.fee import Fees, Use
 from twotier.domain.label import NO_LABELS, Label
 from twotier.domain.money import MICROUSD_PER_USD
-from twotier.errors import NotFoundError, ToolError, UsageError
+from twotier.errors import NOT_READABLE, NotFoundError, ToolError, UsageError
 from twotier.protocols.json_schema import problems
 from twotier.tools.base import Call, Result, Tool
 from twotier.tools.kinds import ELSEWHERE, KINDS, labels_shown, make, named
@@ -156,7 +156,7 @@ def arguments_of(tool: Tool, text: str, *, name: str) -> dict[str, Any]:
         usual = {"to": target, "title": "twotier", "text": f"A test of the destination {target}."}
     try:
         given = json.loads(text) if text else usual
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise UsageError(f"the arguments are no JSON: {exc}") from exc
     if wrong := problems(given, dict(tool.spec.parameters)):
         wanted = json.dumps(tool.spec.parameters["properties"])

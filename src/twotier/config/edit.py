@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from twotier.errors import ConfigError
+from twotier.errors import NOT_READABLE, ConfigError
 
 
 def value(thing: object) -> str:
@@ -103,7 +103,7 @@ def comment_of(line: str) -> str:
     """What stands behind a setting's value; a `#` inside of a text begins none."""
     for place, character in enumerate(line):
         if character == "#":
-            with suppress(ValueError, RecursionError):
+            with suppress(*NOT_READABLE):
                 tomllib.loads(line[:place])
                 return f"  {line[place:]}"
     return ""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twotier.errors import ConfigError
+from twotier.errors import NOT_READABLE, ConfigError
 
 FOLDER = "jobs"
 FILES_MAX = 1_000
@@ -42,7 +42,7 @@ def table_of(path: Path) -> dict[str, Any]:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     if "jobs" in table:
         raise ConfigError(

@@ -12,7 +12,7 @@ from twotier.config.job_files import JobFile, job_files
 from twotier.config.job_text import job_in, shown, with_job
 from twotier.config.load import Loaded, check, check_text, load
 from twotier.config.write import rewrite
-from twotier.errors import ConfigError, NotFoundError
+from twotier.errors import NOT_READABLE, ConfigError, NotFoundError
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def not_this_job(text: str, name: str, *, own: bool) -> str:
     """
     try:
         table = tomllib.loads(text)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         return ""
     jobs = [{"name": name, **table}] if own else table.get("jobs")
     alone = own or set(table) == {"jobs"}
@@ -69,7 +69,7 @@ def check_file(config: Path, path: Path, *, text: str) -> None:
     """The whole configuration with this text in a job's own file. Raises `ConfigError`."""
     try:
         table = {"name": path.stem} | tomllib.loads(text)
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise ConfigError(f"{path} would not be valid TOML: {exc}; change it by hand") from exc
     raw = tomllib.loads(config.read_text(encoding="utf-8"))
     others = [one for one in job_files(config.parent) if one.path != path]

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from twotier.config.edit import comment_of, key_of, name_of, value
 from twotier.domain.urls import HIDDEN, shown_target, shown_url
-from twotier.errors import ConfigError
+from twotier.errors import NOT_READABLE, ConfigError
 
 HEADING = re.compile(r"^\s*\[")
 JOBS = re.compile(r"^\s*\[\[\s*jobs\s*\]\]\s*(#.*)?$")
@@ -47,7 +47,7 @@ def block_of(text: str, name: str) -> tuple[int, int]:
     """Where the job of this name stands. Raises `ConfigError`."""
     lines = text.splitlines()
     for begin, end in blocks(text):
-        with suppress(ValueError, RecursionError):
+        with suppress(*NOT_READABLE):
             table = tomllib.loads("\n".join(lines[begin:end]))
             if table["jobs"][0].get("name") == name:
                 return begin, end
@@ -89,7 +89,7 @@ def whole(line: str) -> bool:
     """Whether a setting stands on this one line."""
     try:
         tomllib.loads(line)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         return False
     return True
 
@@ -98,7 +98,7 @@ def typed(text: str) -> object:
     """A value as it was typed: what TOML reads as one, else a text (`local-only`, `30m`)."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         return text
 
 

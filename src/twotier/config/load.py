@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from twotier.config.job_files import JobFile, job_files, placed, with_files
 from twotier.config.paths import Paths, with_home
 from twotier.config.schema import Config
-from twotier.errors import ConfigError
+from twotier.errors import NOT_READABLE, ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def load(path: Path) -> Loaded:
         raise ConfigError(f"no configuration at {path}; `twotier up` writes one") from exc
     except OSError as exc:
         raise ConfigError(f"{path} cannot be read: {exc.strerror}") from exc
-    except (ValueError, RecursionError) as exc:  # bytes that are no text, endless numbers, too deep
+    except NOT_READABLE as exc:  # bytes that are no text, endless numbers, too deep
         raise ConfigError(f"{path} is not valid TOML: {exc}") from exc
     return Loaded(check(raw, str(path), files=job_files(path.parent)), path)
 
@@ -66,7 +66,7 @@ def check_text(text: str, path: Path, *, more: Sequence[JobFile] = ()) -> Config
     """
     try:
         raw = tomllib.loads(text)
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise ConfigError(f"{path} would not be valid TOML: {exc}; change it by hand") from exc
     return check(raw, str(path), files=[*job_files(path.parent), *more])
 

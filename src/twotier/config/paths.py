@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twotier.copies.contents import RESTORING
-from twotier.errors import ConfigError
+from twotier.errors import NOT_READABLE, ConfigError
 
 NAME = "twotier.toml"
 STATE_DEFAULT = ".twotier"
@@ -217,7 +217,7 @@ def paths_of(config: Path) -> Paths:
         raw = tomllib.loads(config.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raw = {}
-    except (OSError, ValueError, RecursionError) as exc:
+    except (OSError, *NOT_READABLE) as exc:
         raise ConfigError(f"{config} cannot be read: {exc}") from exc
     state = str(raw.get("state", STATE_DEFAULT))
     try:

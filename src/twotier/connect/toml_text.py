@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from twotier.config.edit import bounds, comment_of, cut, key_of, name_of, value
-from twotier.errors import ConfigError
+from twotier.errors import NOT_READABLE, ConfigError
 
 
 def read(text: str) -> dict[str, Any]:
     """The document. Raises `ConfigError`."""
     try:
         return tomllib.loads(text)
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise ConfigError(f"it is no TOML: {exc}; mend it first") from exc
 
 
@@ -56,7 +56,7 @@ def place_of(lines: list[str], key: str) -> int | None:
             continue
         try:
             tomllib.loads(line)
-        except (ValueError, RecursionError) as exc:
+        except NOT_READABLE as exc:
             raise ConfigError(f"{key} spans lines; change it by hand") from exc
         return place
     return None

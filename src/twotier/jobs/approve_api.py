@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 from twotier.domain.clock import Clock
 from twotier.domain.money import MICROUSD_PER_USD
-from twotier.errors import RequestError, TwotierError
+from twotier.errors import NOT_READABLE, RequestError, TwotierError
 from twotier.jobs.api import number
 from twotier.jobs.approvals import Approval, ApprovalStore
 from twotier.jobs.links import SEE, Links
@@ -89,7 +89,7 @@ class ApproveApi:
             body = json.loads(await request.body() or b"{}")
             verdict, seen = str(body["verdict"]), str(body.get("arguments_sha256", ""))
             by = BY_PAGE if body.get("by") == BY_PAGE else BY_COMMAND
-        except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as exc:
+        except (*NOT_READABLE, KeyError, TypeError, AttributeError) as exc:
             raise RequestError('send {"verdict": "yes"} or "no"') from exc
         approval = request.path_params["id"]
         found = await self.approvals.decide(approval, verdict, by=by, seen=seen)

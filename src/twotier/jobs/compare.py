@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from twotier.errors import NOT_READABLE
 from twotier.verify.checks import Check
 from twotier.verify.words import (
     REFERENCE,
@@ -78,7 +79,7 @@ def alike(one: str, other: str) -> bool:
         return True
     try:
         return bool(json.loads(one) == json.loads(other))
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         return False
 
 
@@ -102,7 +103,7 @@ def fields_of(text: str) -> frozenset[str] | None:
     """The fields of a JSON object, None for any other text."""
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         return None
     return frozenset(found) if isinstance(found, dict) else None
 

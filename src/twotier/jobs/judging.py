@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
+from twotier.errors import NOT_READABLE
+
 MATERIAL_CHARACTERS_MAX = 8_000  # of the items; a verdict is not worth more
 ANSWER_CHARACTERS_MAX = 6_000
 BECAUSE_CHARACTERS_MAX = 200
@@ -88,7 +90,7 @@ def word(answer: str) -> str:
     """A, B or same, as the judge said it; empty where it said none of them, or two."""
     try:
         found = json.loads(answer)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         found = None
     if isinstance(found, dict):
         better = found.get("better")
@@ -107,7 +109,7 @@ def because(answer: str) -> str:
     """The judge's reason, empty where there is none to be read."""
     try:
         found = json.loads(answer)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         return ""
     reason = found.get("because", "") if isinstance(found, dict) else ""
     return str(reason)[:BECAUSE_CHARACTERS_MAX]

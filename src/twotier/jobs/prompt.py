@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from twotier.domain.job import Item, Job
-from twotier.errors import JobError
+from twotier.errors import NOT_READABLE, JobError
 
 SYSTEM = (
     "You do one small job and answer with its result only, without introduction. "
@@ -107,7 +107,7 @@ def lines_of(text: str) -> list[str]:
     """
     try:
         found = json.loads(unfenced(text))
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         found = None
     strings = found if isinstance(found, list) else text.splitlines()
     return [" ".join(str(line).split()) for line in strings if str(line).strip()]

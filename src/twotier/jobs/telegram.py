@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from twotier.errors import DeliveryError, ReachError, TwotierError
+from twotier.errors import NOT_READABLE, DeliveryError, ReachError, TwotierError
 from twotier.jobs.chat_store import Incoming
 from twotier.tools.web import Web
 
@@ -101,7 +101,7 @@ def result_of(status: int, body: bytes) -> Any:
     """The result in an answer. Raises `DeliveryError` with what to do, as far as it is known."""
     try:
         told = json.loads(body)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         told = None
     if not isinstance(told, dict):
         raise DeliveryError(f"Telegram answered with status {status} and no JSON")

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from twotier.domain.money import MICROUSD_PER_USD, Price
 from twotier.domain.price import PERCENT, Ladder, Rates
-from twotier.errors import ConfigError
+from twotier.errors import NOT_READABLE, ConfigError
 from twotier.ledger.seed import ALIASES, RATES, Seed
 
 NAMES = ("provider", "model", "since", "source")
@@ -144,7 +144,7 @@ def load_prices(text: str) -> PriceBook:
     """Read a price file. Raises `ConfigError`, which names the entry and what is wrong with it."""
     try:
         document = tomllib.loads(text)
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise ConfigError(f"the price file is not valid TOML: {exc}") from exc
     dated: dict[Key, list[tuple[date, Price]]] = {}
     for number, entry in enumerate(document.get("price", []), start=1):

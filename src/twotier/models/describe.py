@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from twotier.errors import EngineError
+from twotier.errors import NOT_READABLE, EngineError
 from twotier.models import gguf, safetensors
 from twotier.models.estimate import Model
 from twotier.models.safetensors import Weights
@@ -135,7 +135,7 @@ def config_of(text: bytes) -> dict[str, Any]:
     """A `config.json`. Raises `EngineError` for what is none."""
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise EngineError("its config.json is no JSON; fetch the model again") from exc
     if not isinstance(found, dict):
         raise EngineError("its config.json holds no settings; fetch the model again")

@@ -16,7 +16,7 @@ from typing import Any
 
 import aiohttp
 
-from twotier.errors import EngineError
+from twotier.errors import NOT_READABLE, EngineError
 from twotier.models import describe
 from twotier.models.safetensors import FILES
 
@@ -128,7 +128,7 @@ def _names(body: bytes) -> tuple[str, ...] | None:
     try:
         rows = json.loads(body)["data"]
         return tuple(str(row["id"]) for row in rows or ())
-    except (ValueError, RecursionError, KeyError, TypeError):
+    except (*NOT_READABLE, KeyError, TypeError):
         return None
 
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
-from twotier.errors import EngineError
+from twotier.errors import NOT_READABLE, EngineError
 from twotier.models import gguf, safetensors
 from twotier.models.describe import CONFIG_BYTES_MAX, config_of, of_header, of_parts, shown
 from twotier.models.estimate import Model
@@ -112,7 +112,7 @@ class Hub:
     def _json(self, path: str, *, what: str) -> dict[str, Any]:
         try:
             found = json.loads(self._read(self._get(path, what=what), ANSWER_BYTES_MAX))
-        except (ValueError, RecursionError) as exc:
+        except NOT_READABLE as exc:
             raise EngineError(f"the hub's answer about {what} is no JSON") from exc
         return found if isinstance(found, dict) else {}
 

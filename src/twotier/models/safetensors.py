@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from twotier.errors import EngineError
+from twotier.errors import NOT_READABLE, EngineError
 
 FILES = "model*.safetensors"  # what mlx-lm loads of a folder; others are a second copy
 LENGTH_BYTES = 8
@@ -79,7 +79,7 @@ def weights(header: bytes, *, data_bytes: int | None = None) -> Weights:
 def _rows(header: bytes) -> dict[str, dict[str, Any]]:
     try:
         raw = json.loads(header)
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise EngineError("the header of the safetensors file is no JSON") from exc
     if not isinstance(raw, dict) or len(raw) > TENSORS_MAX:
         raise EngineError("the header of the safetensors file is no list of tensors")

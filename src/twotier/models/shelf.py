@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from twotier.errors import EngineError
+from twotier.errors import NOT_READABLE, EngineError
 from twotier.models.describe import PART, siblings
 from twotier.models.discover import FoundModel, mlx
 
@@ -144,7 +144,7 @@ def _blob(folder: Path, manifest: Path) -> Path | None:
         with manifest.open("rb") as file:
             layers = json.loads(file.read(MANIFEST_BYTES_MAX))["layers"]
         digests = [row["digest"] for row in layers if row["mediaType"] == OLLAMA_MODEL]
-    except (OSError, ValueError, RecursionError, KeyError, TypeError):
+    except (OSError, *NOT_READABLE, KeyError, TypeError):
         return None
     if len(digests) != 1 or not isinstance(digests[0], str) or "/" in digests[0]:
         return None  # none, or tensors in many files, which no engine of ours reads

@@ -12,7 +12,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from twotier.errors import DeadlineError, RequestError, ToolError, TwotierError, UpstreamError
+from twotier.errors import (
+    NOT_READABLE,
+    DeadlineError,
+    RequestError,
+    ToolError,
+    TwotierError,
+    UpstreamError,
+)
 from twotier.protocols.json_schema import problems
 
 SYSTEM = (
@@ -221,7 +228,7 @@ def read(told: Told, schema: Mapping[str, Any]) -> tuple[Any, str]:
         text = text.removesuffix("```").partition("\n")[2]
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         return None, "it was cut at its longest length" if told.cut else "it is not JSON"
     return value, "; ".join(problems(value, schema))
 

@@ -16,7 +16,7 @@ from yarl import URL
 
 from twotier.domain.fee import Use
 from twotier.domain.label import Label, Labels
-from twotier.errors import FeeError, ReachError, ToolError
+from twotier.errors import NOT_READABLE, FeeError, ReachError, ToolError
 from twotier.tools.base import Call, Result, Tool, ToolSpec
 from twotier.tools.page import Page
 from twotier.tools.settings import Bench, SearchAt, Wanted
@@ -127,7 +127,7 @@ def results(page: Page, backend: str) -> list[Mapping[str, Any]]:
         told = json.loads(page.body)
         found = (told.get("web") or {}).get("results", []) if backend == BRAVE else told["results"]
         return [one for one in found if isinstance(one, dict)]
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as exc:
+    except (*NOT_READABLE, KeyError, TypeError, AttributeError) as exc:
         hint = "" if backend == BRAVE else "; allow the format json in its settings.yml"
         raise ToolError(f"the search service did not answer with results{hint}") from exc
 

@@ -18,6 +18,7 @@ from fractions import Fraction
 from itertools import islice
 from typing import Any
 
+from twotier.errors import NOT_READABLE
 from twotier.protocols.json_schema import problems
 from twotier.verify.words import (
     KEY,
@@ -112,7 +113,7 @@ def json_form(answer: str, schema: Mapping[str, Any]) -> str:
     """What keeps it from being JSON of this form; any object where the schema says nothing."""
     try:
         value = json.loads(unfenced(answer))
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         return "it is not JSON, as was asked for"
     if not schema:
         return "" if isinstance(value, dict) else "it is no JSON object, as was asked for"
@@ -163,7 +164,7 @@ def calls(asked: Asked, said: Said) -> str:
             return f"it calls {name}, which is no tool here"
         try:
             value = json.loads(arguments or "{}")
-        except (ValueError, RecursionError):
+        except NOT_READABLE:
             return f"the arguments of {name} are not JSON"
         if wrong := problems(value, asked.tools[name]):
             return f"{name}: {'; '.join(wrong)}"

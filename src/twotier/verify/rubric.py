@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from twotier.errors import NOT_READABLE
+
 MATERIAL_CHARACTERS_MAX = 8_000
 ANSWER_CHARACTERS_MAX = 6_000
 TASK_CHARACTERS_MAX = 8_000
@@ -56,7 +58,7 @@ def read(answer: str) -> tuple[bool | None, str]:
     """The judge's word and its reason; None where it is unsure, or cannot be read."""
     try:
         found = json.loads(answer)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         found = None
     if not isinstance(found, dict) or found.get("good") not in WORDS:
         return None, "the judge gave no verdict"

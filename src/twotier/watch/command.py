@@ -18,7 +18,7 @@ from typing import Any
 
 from twotier.domain.clock import Clock
 from twotier.domain.job import Item
-from twotier.errors import WatchError
+from twotier.errors import NOT_READABLE, WatchError
 from twotier.watch.base import Around, Look
 from twotier.watch.child import Limits, run
 from twotier.watch.cut import cut, first_line, mark, one_line
@@ -88,7 +88,7 @@ class CommandWatcher:
     def _of_json(self, line: str, number: int) -> dict[str, Any]:
         try:
             told = json.loads(line)
-        except (ValueError, RecursionError) as exc:
+        except NOT_READABLE as exc:
             raise WatchError(f"line {number} of {self.argv[0]} is not JSON: {exc}") from exc
         if not isinstance(told, dict) or not isinstance(told.get("text"), str):
             raise WatchError(f'line {number} of {self.argv[0]} is no object with a "text"')

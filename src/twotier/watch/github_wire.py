@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from twotier.domain.job import Item
+from twotier.errors import NOT_READABLE
 from twotier.watch.cut import cut, mark, one_line
 from twotier.watch.visible import reason, visible
 
@@ -248,7 +249,7 @@ def decoded(raw: bytes) -> Any:
     """JSON, or None for what is none."""
     try:
         return json.loads(raw)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         return None
 
 

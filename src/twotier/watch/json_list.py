@@ -13,7 +13,7 @@ from typing import Any
 
 from twotier.domain.job import Item
 from twotier.domain.json_path import MISSING, at, parts_of
-from twotier.errors import WatchError
+from twotier.errors import NOT_READABLE, WatchError
 from twotier.watch.cut import cut, first_line, mark, one_line
 from twotier.watch.seen import Entry, instant
 from twotier.watch.visible import visible
@@ -76,7 +76,7 @@ def values_of(text: str | bytes, source: str, **how: Any) -> Any:
     """An answer as values. Raises `WatchError`."""
     try:
         return json.loads(text, **how)
-    except (ValueError, RecursionError) as exc:
+    except NOT_READABLE as exc:
         raise WatchError(f"the answer of {source} is not JSON") from exc
 
 

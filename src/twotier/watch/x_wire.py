@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from twotier.domain.job import Item
+from twotier.errors import NOT_READABLE
 from twotier.watch.cut import cut, first_line
 from twotier.watch.visible import reason, visible
 
@@ -36,7 +37,7 @@ def posts_of(raw: bytes, *, bytes_max: int) -> Posts | None:
     """A page of posts, None where it is none."""
     try:
         body = json.loads(raw)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         return None
     if not isinstance(body, Mapping) or not isinstance(body.get("meta"), Mapping):
         return None
@@ -77,7 +78,7 @@ def refusal(status: int, raw: bytes) -> str:
     """Why X gave no posts, in its own words, and what to do."""
     try:
         body = json.loads(raw)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         body = {}
     said = ""
     if isinstance(body, Mapping):

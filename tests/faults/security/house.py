@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from tests.fakes.agreeable import Agreeable
+from tests.fakes.agreeable import AGREEING, Agreeable
 from tests.faults.world import SOAK
 from tests.story.service import FRONTIER, Service, eventually
 
@@ -24,20 +24,7 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 SECONDS_MAX = 60.0
 ENDLESS = ("text/event-stream", "application/x-ndjson")
 HOOK_SECRET = "hook-secret-of-the-tests"
-TIERS = """
-[tiers.local]
-engine = "openai"
-model = "narrow"
-base_url = "{base_url}/v1"
-images = true
-
-[tiers.wide]
-engine = "openai"
-model = "wide"
-base_url = "{base_url}/v1"
-images = true
-speaks = ["messages", "count_tokens", "responses", "completions", "embeddings"]
-
+POSTED = """
 [[jobs]]
 name = "posted"
 webhook = true
@@ -139,7 +126,8 @@ def house(folder: Path, *parts: str, gateway: str = "") -> Iterator[House]:
     """`parts` are more of the configuration, `gateway` more of its section of that name."""
     with Agreeable() as upstream:
         tiers = (
-            TIERS.format(base_url=upstream.base_url),
+            AGREEING.format(base_url=upstream.base_url),
+            POSTED,
             FRONTIER.format(base_url=upstream.base_url),
         )
         env = {"FRONTIER_KEY": "sk-test", "HOOK_SECRET": HOOK_SECRET, "HOME": str(folder)}

@@ -23,7 +23,7 @@ from twotier.config.openclaw.notes import number, rows, table, text
 from twotier.config.openclaw.plan import Theirs
 from twotier.config.openclaw.settings import settings
 from twotier.config.openclaw.variables import dotenv
-from twotier.errors import ConfigError
+from twotier.errors import NOT_READABLE, ConfigError
 
 FOLDERS = (".openclaw", ".clawdbot", ".moltbot", ".moldbot")
 NAMES = ("openclaw.json", "clawdbot.json", "moltbot.json", "moldbot.json")
@@ -183,7 +183,7 @@ def database_jobs(path: Path) -> list[Any]:
             for job_json, enabled, state_json, _ in file.execute(JOBS) if there else ():
                 job, state = json.loads(job_json), json.loads(state_json)
                 jobs.append({**table(job), "enabled": bool(enabled), "state": state})
-    except (sqlite3.Error, ValueError, RecursionError) as exc:
+    except (sqlite3.Error, *NOT_READABLE) as exc:
         raise ConfigError(f"{path} cannot be read: {exc}") from exc
     return jobs
 
@@ -208,7 +208,7 @@ def tokens_of(log: str) -> Iterator[int]:
     for line in log.splitlines():
         try:
             usage = table(table(json.loads(line)).get("usage"))
-        except (ValueError, RecursionError):
+        except NOT_READABLE:
             continue
         counted = number(usage.get("total_tokens"))
         if counted:

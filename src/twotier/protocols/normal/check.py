@@ -25,7 +25,7 @@ from twotier.domain.message import (
     ToolCallDelta,
     Whole,
 )
-from twotier.errors import UNFIT_KIND
+from twotier.errors import NOT_READABLE, UNFIT_KIND
 from twotier.protocols.json_schema import problems
 from twotier.protocols.toolcalls.lenient import strict
 from twotier.protocols.wire import Order
@@ -167,6 +167,6 @@ def _last(text: str) -> int:
 def _is_json(text: str) -> bool:
     try:
         strict(text)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         return False
     return True

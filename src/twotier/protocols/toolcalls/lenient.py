@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from twotier.errors import NOT_READABLE
+
 DEPTH_MAX = 12
 _BLANK = re.compile(r"(?:\s|//[^\n]*(?=\n))*")
 _WORD = re.compile(r"[A-Za-z_][\w\-]*")
@@ -58,7 +60,7 @@ def read_value(text: str, at: int) -> tuple[Any, int, bool, bool]:
     """
     try:
         value, end = _decoder.raw_decode(text, at)
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         reader = _Reader(text, at)
         value = reader.value(0)
         return value, reader.at, False, reader.closed

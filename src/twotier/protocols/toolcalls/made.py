@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twotier.domain.message import Ended, Event, Failed, Metered, ToolCallBegan, ToolCallDelta
-from twotier.errors import UNFIT_KIND
+from twotier.errors import NOT_READABLE, UNFIT_KIND
 from twotier.protocols.json_schema import TOO_DEEP
 from twotier.protocols.toolcalls.base import Kind
 from twotier.protocols.toolcalls.coerce import Coercion
@@ -152,7 +152,7 @@ def _value(text: str) -> tuple[Any, bool]:
     """
     try:
         return strict(text), True
-    except (ValueError, RecursionError):
+    except NOT_READABLE:
         pass
     try:
         value, end, _, closed = read_value(text, len(text) - len(text.lstrip()))
