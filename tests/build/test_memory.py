@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from twotier.build.memory import OLD_PASSES, YOUNG_OBJECTS_MAX, YOUNG_PASSES, calm_collector
+from twotier.build.memory import ARENAS, OLD_PASSES, YOUNG_OBJECTS_MAX, YOUNG_PASSES, calm_collector
 
 
 class Loop:
@@ -26,6 +29,44 @@ def calm() -> Iterator[None]:
     yield
     gc.set_threshold(*before)
     gc.unfreeze()
+
+
+THREADS = """
+import ctypes
+import threading
+
+from twotier.build.memory import few_arenas
+
+few_arenas()
+together = threading.Barrier(13)
+
+
+def hold() -> None:
+    kept = [bytes(100_000) for _ in range(10)]
+    together.wait()
+    together.wait()
+    del kept
+
+
+threads = [threading.Thread(target=hold) for _ in range(12)]
+for one in threads:
+    one.start()
+together.wait()
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+where = ctypes.c_void_p(libc.fopen(b"arenas.xml", b"w"))
+libc.malloc_info(0, where)
+libc.fclose(where)
+together.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc has arenas")
+def test_a_dozen_threads_share_two_heaps(tmp_path: Path) -> None:
+    """Asked of the C library itself, while all of them hold something."""
+    subprocess.run([sys.executable, "-c", THREADS], cwd=tmp_path, check=True)
+    told = (tmp_path / "arenas.xml").read_text(encoding="utf-8")
+    assert told.count("<heap nr=") == ARENAS
 
 
 @pytest.mark.slow

@@ -51,7 +51,9 @@ def up(config: Path, *, by_service: bool = False) -> int:
     prepare(loaded)
     kept.notifier.status("starting")
     from twotier.app import run
+    from twotier.build.memory import few_arenas
 
+    few_arenas()
     return run(
         loaded,
         on_ready=partial(announce, loaded, notifier=kept.notifier),
