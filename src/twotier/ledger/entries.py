@@ -15,6 +15,7 @@ What a transaction adds to the rollups is gathered and written at its end, by `s
 from __future__ import annotations
 
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
@@ -92,7 +93,7 @@ class Entries:
         self.moves = moves(connection)  # as of the last commit
         self.held = get(connection, HELD)  # why every limit counts as reached
         # Requests that have a row already, the oldest first, and those of this transaction.
-        self._counted: dict[str, None] = {}
+        self._counted: OrderedDict[str, None] = OrderedDict()
         self._counted_now: list[str] = []
         self._sealed_moves = self.moves
 
@@ -224,7 +225,7 @@ class Entries:
         self.moves = self._sealed_moves
         self._counted_now.clear()
         while len(self._counted) > REQUESTS_REMEMBERED_MAX:
-            del self._counted[next(iter(self._counted))]
+            self._counted.popitem(last=False)
 
     def settle_clock(self, now: datetime) -> None:
         """The clock is right now, and what is dated later was dated by a wrong one."""
