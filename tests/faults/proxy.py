@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 START_SECONDS_MAX = 60.0
 READ_BYTES = 65_536
@@ -54,6 +55,7 @@ class ChaosProxy:
         self._up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chaos", daemon=True)
         self._open: set[asyncio.Task[None]] = set()
+        self._carried: WeakSet[asyncio.WriteTransport] = WeakSet()
         self.port = 0
         self.connections = 0
         self.requests = 0
@@ -100,15 +102,22 @@ class ChaosProxy:
         self._up.set()
         await self._stop.wait()
         server.close()
+        await asyncio.sleep(0)  # one that was let in at the last moment has its task now
         for task in list(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
+        # A closed one whose client takes no more would wait for it longer than this loop lives.
+        for transport in list(self._carried):
+            transport.abort()
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)
         self.connections += 1
+        self._carried.add(writer.transport)
         carried = _Carried(self._next, reader, writer)
         try:
             await carried.through(*self._at)
