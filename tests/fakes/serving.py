@@ -81,16 +81,28 @@ class Served:
         self.port = runner.addresses[0][1]
         self._up.set()
         await self._stop.wait()
-        server = runner.server
-        assert server is not None
-        carried = list(server._connections.values())  # a handler forgets the one it has closed
+        assert isinstance(site._server, asyncio.Server)
+        await shut(site._server)
         await runner.cleanup()
-        # One that was let in at the last moment is closed too; closing takes a turn of the loop.
-        for _ in range(2):
-            for _ in range(3):
-                await asyncio.sleep(0)
-            await server.shutdown(0.1)
-        # A closed one whose client takes no more would wait for it longer than this loop lives.
-        for transport in carried:
-            transport.abort()
+        await let_go()
+
+
+async def shut(server: asyncio.Server) -> None:
+    """Let nobody in any more, and those who are half in wholly: asyncio forgets the socket of one
+    whose server is closed between the two.
+    """
+    for listening in server.sockets:
+        server.get_loop().remove_reader(listening.fileno())
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def let_go() -> None:
+    """End every connection that this loop still has: it ends itself in a moment, and a closed one
+    whose other side takes no more would wait for it longer than that.
+    """
+    loop = asyncio.get_running_loop()
+    for transport in list(loop._transports.values()):  # type: ignore[attr-defined]
+        transport.abort()
+    for _ in range(2):
         await asyncio.sleep(0)

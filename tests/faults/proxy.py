@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
-from weakref import WeakSet
+
+from tests.fakes.serving import let_go, shut
 
 START_SECONDS_MAX = 60.0
 READ_BYTES = 65_536
@@ -55,7 +56,6 @@ class ChaosProxy:
         self._up = threading.Event()
         self._thread = threading.Thread(target=self._run, name="chaos", daemon=True)
         self._open: set[asyncio.Task[None]] = set()
-        self._carried: WeakSet[asyncio.WriteTransport] = WeakSet()
         self.port = 0
         self.connections = 0
         self.requests = 0
@@ -101,23 +101,18 @@ class ChaosProxy:
         self.port = server.sockets[0].getsockname()[1]
         self._up.set()
         await self._stop.wait()
+        await shut(server)
         server.close()
-        await asyncio.sleep(0)  # one that was let in at the last moment has its task now
         for task in list(self._open):
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
-        # A closed one whose client takes no more would wait for it longer than this loop lives.
-        for transport in list(self._carried):
-            transport.abort()
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await let_go()
 
     async def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)
         self.connections += 1
-        self._carried.add(writer.transport)
         carried = _Carried(self._next, reader, writer)
         try:
             await carried.through(*self._at)
@@ -157,10 +152,10 @@ class _Carried:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            _end(sink, reset=self.plan.reset)
             for task in ways:
                 task.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            _end(sink, reset=self.plan.reset)
 
     async def _carry_up(self, sink: asyncio.StreamWriter) -> None:
         while data := await self._reader.read(READ_BYTES):
