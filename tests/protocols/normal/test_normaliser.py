@@ -266,6 +266,25 @@ def test_a_custom_tool_is_a_function_of_one_text() -> None:
         treated(USER, tools=[{"type": "custom", "custom": {}}])
 
 
+def test_the_tools_of_each_request_are_its_own() -> None:
+    """One server is asked by many: the same tools again, others between, and such as are refused."""
+    one = Normaliser(STRICT)
+
+    def said(*tools: dict[str, Any]) -> list[dict[str, Any]]:
+        body = json.dumps({"messages": [USER], "tools": tools}).encode()
+        request = Request("openai_chat", body, "m")
+        out = one.rewrite(request, model="m", max_output_tokens=5, stream=False)
+        found: list[dict[str, Any]] = json.loads(out.body)["tools"]
+        return found
+
+    for tools in ((TOOL,), (TOOL,), (OTHER, TOOL), (TOOL,)):
+        assert said(*tools) == list(tools)
+    for _ in range(2):
+        with pytest.raises(RequestError, match="custom"):
+            said({"type": "custom"})
+    assert said(TOOL) == [TOOL]
+
+
 def test_no_tool_may_be_called_means_none_is_shown() -> None:
     body, out = treated(USER, tools=[TOOL], tool_choice="none")
     assert not body.keys() & {"tools", "tool_choice"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 
 import msgspec
 
@@ -23,7 +24,6 @@ _NULL = msgspec.Raw(b"null")
 _EMPTY = msgspec.Raw(b'""')
 _SYSTEM = msgspec.Raw(b'"system"')
 _LIST, _NULL_FIRST, _QUOTE = ord("["), ord("n"), ord('"')
-_PLAIN = ("user", "tool", "system")  # a text of theirs can stay
 Fields = dict[str, msgspec.Raw]
 Mending = Callable[[Fields], None]  # changes a message where it stands
 Faults = Mapping[int, Sequence[Mending]]
@@ -40,6 +40,14 @@ _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.Encoder().encode
 # What `MessageIn` reads; the rest of a message is lost where the order is mended, and named.
 _KNOWN = frozenset(MessageIn.__struct_fields__) - {"name", "cache_control"}
+
+
+_THINKING = ("reasoning_content", "reasoning", "thinking")
+# By the field of thinking that a server looks at: what a message has in the two others.
+_NO_STRAYS = (NOTHING, NOTHING)
+_STRAYS: Mapping[str, Callable[[Turn], Sequence[object]]] = {
+    own: attrgetter(*(name for name in _THINKING if name != own)) for own in _THINKING
+}
 
 
 def in_order(turns: Sequence[Turn]) -> bool:
@@ -63,12 +71,19 @@ def in_order(turns: Sequence[Turn]) -> bool:
 def faults(turns: Sequence[Turn], manners: Manners) -> Faults:
     """What is to be mended in the single messages, by their numbers."""
     found = {}
-    for at, turn in enumerate(turns):  # of every request
-        content = turn.content
-        plain = content is not NOTHING and memoryview(content)[0] == _QUOTE
-        if plain and turn.role in _PLAIN:
+    strays = _STRAYS.get(manners.thinking)
+    for at, turn in enumerate(turns):  # of every request: first what nearly all of them are
+        content, calls = turn.content, turn.tool_calls
+        first = _NULL_FIRST if content is NOTHING else memoryview(content)[0]
+        stray = False
+        if turn.role == "assistant":
+            stray = strays is not None and strays(turn) != _NO_STRAYS
+            fits = not stray and (first == _QUOTE or (calls and first == _NULL_FIRST))
+            if fits and not (calls and _unsound(calls)):
+                continue
+        elif first == _QUOTE and turn.role != "developer":
             continue
-        if mendings := _mendings(turn, manners, plain=plain):
+        if mendings := _mendings(turn, manners, first=first, stray=stray):
             found[at] = mendings
     return found
 
@@ -116,30 +131,20 @@ def told_at_the_end(messages: msgspec.Raw, text: str) -> msgspec.Raw:
     return msgspec.Raw(_encode(read))
 
 
-def _mendings(turn: Turn, manners: Manners, *, plain: bool) -> Sequence[Mending]:
-    """What is to be done to this message. `plain`: its content is one text."""
+def _mendings(turn: Turn, manners: Manners, *, first: int, stray: bool) -> Sequence[Mending]:
+    """What is to be done to this message, whose content begins with the byte `first`. `stray`: it
+    has thinking where the server does not look for it.
+    """
     found: list[Mending] = []
-    if manners.texts_joined and not plain and (content := _one_text(turn)) is not None:
+    if manners.texts_joined and (content := _one_text(turn, first=first)) is not None:
         found.append(partial(_set_content, content))
     if turn.role == "assistant":
-        if manners.thinking and (strays := _strays(turn, manners.thinking)):
-            found.append(partial(_place_thinking, field=manners.thinking, strays=strays))
+        if stray:
+            found.append(_PLACING[manners.thinking])
         if manners.turns_strict and turn.tool_calls and _unsound(turn.tool_calls):
             found.append(_sound_calls)
     elif manners.turns_strict and turn.role == "developer":
         found.append(_make_system)
-    return found
-
-
-def _strays(turn: Turn, field: str) -> list[str]:
-    """The names of thinking anywhere but in the field that the server looks at."""
-    found = []
-    if turn.reasoning_content is not NOTHING and field != "reasoning_content":
-        found.append("reasoning_content")
-    if turn.reasoning is not NOTHING and field != "reasoning":
-        found.append("reasoning")
-    if turn.thinking is not NOTHING and field != "thinking":
-        found.append("thinking")
     return found
 
 
@@ -162,14 +167,12 @@ def _is_object(arguments: object) -> bool:
     return True
 
 
-def _one_text(turn: Turn) -> msgspec.Raw | None:
-    """The text to put in place of a content that is none: of a list of texts, or of nothing at all
-    where there is no call to stand for it. None where the content can stay.
+def _one_text(turn: Turn, *, first: int) -> msgspec.Raw | None:
+    """The text to put in place of a content: of a list of texts, or of none at all where there is
+    no call to stand for it. None where the content can stay.
     """
-    content = turn.content
-    first = _NULL_FIRST if content is NOTHING else memoryview(content)[0]
     if first == _LIST:
-        text = _joined(content)
+        text = _joined(turn.content)
         return None if text is None else msgspec.Raw(_encode(text))
     return _EMPTY if first == _NULL_FIRST and not turn.tool_calls else None
 
@@ -192,14 +195,12 @@ def _set_content(content: msgspec.Raw, message: Fields) -> None:
     message["content"] = content
 
 
-def _place_thinking(message: Fields, *, field: str, strays: Sequence[str]) -> None:
-    """All thinking under the one name; what stands there already goes first."""
-    given = [message.pop(name) for name in strays]
-    if there := message.pop(field, None):
-        given.insert(0, there)
+def _place_thinking(names: Sequence[str], message: Fields) -> None:
+    """All thinking under the first of the names; what stands there already goes first."""
+    given = [message.pop(name) for name in names if name in message]
     found = [text for text in given if text not in (_NULL, _EMPTY)]
     if found:
-        message[field] = found[0] if len(found) == 1 else _together(found)
+        message[names[0]] = found[0] if len(found) == 1 else _together(found)
 
 
 def _sound_calls(message: Fields) -> None:
@@ -240,3 +241,9 @@ def _longer(content: msgspec.Raw, text: str) -> msgspec.Raw:
         parts: list[object] = [*_PARTS.decode(content), {"type": "text", "text": text}]
         return msgspec.Raw(_encode(parts))
     return msgspec.Raw(_encode(f"{_TEXT.decode(content)}\n\n{text}"))
+
+
+_PLACING: Mapping[str, Mending] = {
+    own: partial(_place_thinking, (own, *(name for name in _THINKING if name != own)))
+    for own in _THINKING
+}

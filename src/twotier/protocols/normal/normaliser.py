@@ -101,8 +101,8 @@ class Normaliser:
         cheaper than hashing them.
         """
         if tools != self._tools_before:
-            self._tools_before = tools.copy()
             self._tools_plain = plain_tools(bytes(tools))
+            self._tools_before = tools.copy()
         return self._tools_plain
 
 
