@@ -267,7 +267,7 @@ def test_a_custom_tool_is_a_function_of_one_text() -> None:
 
 
 def test_the_tools_of_each_request_are_its_own() -> None:
-    """One server is asked by many: the same tools again, others between, and such as are refused."""
+    """One server is asked by many: the same again, others between, such as are refused."""
     one = Normaliser(STRICT)
 
     def said(*tools: dict[str, Any]) -> list[dict[str, Any]]:
