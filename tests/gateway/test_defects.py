@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import sqlite3
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from tests.gateway.test_openapi import CHECK, DOCUMENT, operations
-from tests.test_tries import World, play
+from tests.ledger.toys import OPUS
+from tests.test_tries import WHOLE, World, play
 from twotier.dispatch import Answer
 from twotier.domain.message import Dialect, Request
 from twotier.domain.task import Caller
@@ -23,6 +25,7 @@ from twotier.gateway.auth import PrivateDoor
 from twotier.gateway.live import Live
 from twotier.gateway.models import ModelRoute
 from twotier.gateway.refusals import Refusals
+from twotier.ledger.book import Book
 from twotier.providers.base import Ask, Reply
 from twotier.providers.scripted import Answer as Said
 from twotier.providers.scripted import Scripted
@@ -81,6 +84,34 @@ class _Breaking:
         self._closed.append(True)
 
 
+class Unsettled(Scripted):
+    """A ledger that can take no row any more once an answer has begun; `live` is ended then, and
+    the upstream says nothing more.
+    """
+
+    def __init__(self, said: Said, book: Book, live: Live | None) -> None:
+        super().__init__([said])
+        self.book, self.live = book, live
+
+    async def ask(self, ask: Ask) -> Reply:
+        return _Unsettled(await super().ask(ask), self)
+
+
+class _Unsettled:
+    def __init__(self, reply: Reply, way: Unsettled) -> None:
+        self._reply, self._way = reply, way
+        self.status, self.headers, self.close = reply.status, reply.headers, reply.close
+
+    async def read(self) -> bytes:
+        if piece := await self._reply.read():
+            return piece
+        await self._way.book.close()
+        if self._way.live is not None:
+            self._way.live.end()
+            await asyncio.sleep(60)
+        return b""
+
+
 class Heard:
     """What came of one request."""
 
@@ -93,15 +124,21 @@ class Heard:
         self.heads = sum(one["type"] == "http.response.start" for one in messages)
 
 
-async def asked(asks: Asks, dialect: Dialect, *, stream: bool = False) -> Heard:
+def on_their_way() -> Live:
+    """The answers of a process."""
+    return Live(60.0, Refusals(lambda: "req_7"))
+
+
+async def asked(
+    asks: Asks, dialect: Dialect, *, stream: bool = False, live: Live | None = None
+) -> Heard:
     """One request through the table of paths."""
-    refusals = Refusals(lambda: "req_7")
-    live = Live(60.0, refusals)
+    live = live or on_their_way()
     routes = {
         ("POST", path): ModelRoute(one, asks, live=live, body_bytes_max=10_000)
         for path, one in DIALECT_AT.items()
     }
-    gateway = Gateway(PrivateDoor(), routes, refusals=refusals)
+    gateway = Gateway(PrivateDoor(), routes, refusals=live.refusals)
     (path,) = (path for path, one in DIALECT_AT.items() if one == dialect)
     body = {"model": "local", **BODIES[dialect], **({"stream": True} if stream else {})}
     scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": []}
@@ -196,3 +233,41 @@ def test_a_stream_that_has_begun_ends_in_an_error_of_its_dialect(
     with caplog.at_level(logging.ERROR, "twotier.gateway"):
         play(tmp_path, story)
     assert broken.closed == [True]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_has_a_whole_answer_hears_nothing_of_its_row(
+    tmp_path: Path, stream: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It cannot be settled; the answer is whole all the same, and has one head."""
+
+    async def story(world: World) -> None:
+        world.local_price = OPUS
+        world.silence(Unsettled(WHOLE, world.book, None))
+        heard = await asked(world.dispatch, "openai_chat", stream=stream)
+        assert (heard.status, heard.heads, heard.ended) == (200, 1, True)
+        assert ("[DONE]" in heard.text) is stream
+        assert "error" not in heard.text
+        assert not caplog.records
+
+    with caplog.at_level(logging.ERROR, "twotier.gateway"):
+        play(tmp_path, story)
+
+
+@pytest.mark.parametrize("dialect", STREAMED)
+def test_a_stream_that_is_ended_says_so_though_its_row_cannot_be_settled(
+    tmp_path: Path, dialect: Dialect
+) -> None:
+    """A stop while the disk is full: an error where the stream stands, and no second head."""
+
+    async def story(world: World) -> None:
+        world.local_price = OPUS
+        live = on_their_way()
+        world.silence(Unsettled(BEGUN, world.book, live))
+        heard = await asked(world.dispatch, dialect, stream=True, live=live)
+        assert (heard.status, heard.heads, heard.ended) == (200, 1, True)
+        assert "It begins" in heard.text
+        assert "error" in heard.text.strip().rpartition("\n\n")[2]
+        assert not any(end in heard.text for end in ENDS)
+
+    play(tmp_path, story)

@@ -56,14 +56,14 @@ class ModelRoute:
             request = self.wire.read_request(body, passed(call.scope))
             await self.answer(call, request, reply=reply)
         except TwotierError as exc:
-            await self.refuse(call, exc)
+            await self.break_off(call, exc, reply=reply)
         except ClientGoneError:
             log.info("client gone before its body had arrived")
         except asyncio.CancelledError:
             if not self.live.ended(task):
                 raise
             task.uncancel()
-            await self.break_off(call, reply)
+            await self.break_off(call, self.why_ended(), reply=reply)
         finally:
             self.live.done(task)
 
@@ -90,15 +90,21 @@ class ModelRoute:
         self.live.refusals.note(error, path=path, client=client)
         await refuse(call.send, error, wire=self.wire)
 
-    async def break_off(self, call: Call, reply: Out) -> None:
-        """Tell a client that its answer ends here, in the way its state allows."""
-        seconds = f"{self.live.total_seconds_max:.0f} s; see gateway.total_seconds_max"
-        error: TwotierError = DeadlineError(f"no whole answer within {seconds}")
+    def why_ended(self) -> TwotierError:
+        """What a client hears whose answer we end."""
         if self.live.ending:
-            error = StoppingError("twotier is being stopped; ask again when it runs")
+            return StoppingError("twotier is being stopped; ask again when it runs")
+        seconds = f"{self.live.total_seconds_max:.0f} s; see gateway.total_seconds_max"
+        return DeadlineError(f"no whole answer within {seconds}")
+
+    async def break_off(self, call: Call, error: TwotierError, *, reply: Out) -> None:
+        """Tell a client that its answer ends here, in the way its state allows. One that has all of
+        it hears nothing: what failed then is its row.
+        """
         if not reply.started or reply.broken is None:
-            return await self.refuse(call, error)
-        return await reply({"type": "http.response.body", "body": reply.broken(error)})
+            await self.refuse(call, error)
+        elif not reply.ended:
+            await reply({"type": "http.response.body", "body": reply.broken(error)})
 
 
 def current_task() -> asyncio.Task[object]:
@@ -118,16 +124,19 @@ def passed(scope: Scope) -> Passed:
 
 
 class Out:
-    """The way to the client; remembers whether the head has gone out, and how to break off."""
+    """The way to the client; remembers whether the head has gone out, and all, and how to break
+    off.
+    """
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.started = False
+        self.started = self.ended = False
         self.broken: Callable[[TwotierError], bytes] | None = None
 
     def __call__(self, message: Message) -> Awaitable[None]:
         """Send one ASGI message."""
         self.started = True
+        self.ended = message["type"] == "http.response.body" and not message.get("more_body")
         return self._send(message)
 
 
