@@ -17,7 +17,7 @@ from tests.gateway.test_openapi import CHECK, DOCUMENT, operations
 from tests.ledger.toys import OPUS
 from tests.test_tries import WHOLE, World, play
 from twotier.dispatch import Answer
-from twotier.domain.message import Dialect, Request
+from twotier.domain.message import Dialect, Request, Whole
 from twotier.domain.task import Caller
 from twotier.gateway.app import DIALECT_AT, Gateway
 from twotier.gateway.asgi import Message
@@ -89,7 +89,7 @@ class Unsettled(Scripted):
     the upstream says nothing more.
     """
 
-    def __init__(self, said: Said, book: Book, live: Live | None) -> None:
+    def __init__(self, said: Said | Whole, book: Book, live: Live | None) -> None:
         super().__init__([said])
         self.book, self.live = book, live
 

@@ -124,9 +124,7 @@ def passed(scope: Scope) -> Passed:
 
 
 class Out:
-    """The way to the client; remembers whether the head has gone out, and all, and how to break
-    off.
-    """
+    """The way to the client; remembers how to break off, and whether the head or all has gone."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
